@@ -1,0 +1,276 @@
+/**
+ * Bincode 1.x with its default options, as wire.md states: little endian, fixed width, u64 lengths, u32 tags.
+ *
+ * The reader never reads past its bytes and never throws on them: the first fault is kept in `failure`, and
+ * every later read returns an empty value, so that a decoder reads straight through and asks once at the end.
+ */
+import { assert } from './assert.js';
+import { Reason } from './reasons.js';
+
+/** What was wrong with bytes from outside, and where. */
+export interface DecodeFailure {
+  /** A code of the decoding group. */
+  readonly reason: Reason;
+  /** Offset in bytes, from the start of the input, of the item at fault. */
+  readonly offset: number;
+  /** One line for a person. */
+  readonly detail: string;
+}
+
+const EMPTY = new Uint8Array(0);
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** Reads one input from front to back. The input is borrowed; `bytes` and `fixed` return copies. */
+export class BincodeReader {
+  readonly #input: Uint8Array;
+  readonly #view: DataView;
+  #offset = 0;
+  #failure: DecodeFailure | null = null;
+
+  constructor(input: Uint8Array) {
+    this.#input = input;
+    this.#view = new DataView(input.buffer, input.byteOffset, input.byteLength);
+  }
+
+  /** The first fault met, or null. */
+  get failure(): DecodeFailure | null {
+    return this.#failure;
+  }
+
+  /** Whether a fault was met. A method, since every read may change it. */
+  failed(): boolean {
+    return this.#failure !== null;
+  }
+
+  /** Bytes read so far. */
+  get offset(): number {
+    return this.#offset;
+  }
+
+  /** Bytes not yet read. */
+  get remaining(): number {
+    return this.#input.length - this.#offset;
+  }
+
+  /** Records a fault at the given offset, if it is the first. */
+  fail(reason: Reason, detail: string, offset: number = this.#offset): void {
+    this.#failure ??= { reason, detail, offset };
+  }
+
+  /** Goes back to an earlier offset and forgets a fault met since: for a tag with two readings. */
+  rewind(offset: number): void {
+    assert(offset >= 0 && offset <= this.#offset, 'a reader goes back, never forward');
+    this.#offset = offset;
+    this.#failure = null;
+  }
+
+  u8(): number {
+    return this.#take(1) ? this.#view.getUint8(this.#offset - 1) : 0;
+  }
+
+  u16(): number {
+    return this.#take(2) ? this.#view.getUint16(this.#offset - 2, true) : 0;
+  }
+
+  u32(): number {
+    return this.#take(4) ? this.#view.getUint32(this.#offset - 4, true) : 0;
+  }
+
+  i32(): number {
+    return this.#take(4) ? this.#view.getInt32(this.#offset - 4, true) : 0;
+  }
+
+  u64(): bigint {
+    return this.#take(8) ? this.#view.getBigUint64(this.#offset - 8, true) : 0n;
+  }
+
+  i64(): bigint {
+    return this.#take(8) ? this.#view.getBigInt64(this.#offset - 8, true) : 0n;
+  }
+
+  f64(): number {
+    return this.#take(8) ? this.#view.getFloat64(this.#offset - 8, true) : 0;
+  }
+
+  bool(): boolean {
+    const at = this.#offset;
+    const byte = this.u8();
+    if (byte > 1) this.fail(Reason.BadBool, `a bool must be 0 or 1, found ${byte}`, at);
+    return byte === 1;
+  }
+
+  /** Whether an option holds a value. */
+  option(): boolean {
+    const at = this.#offset;
+    const byte = this.u8();
+    if (byte > 1) this.fail(Reason.BadOption, `an option byte must be 0 or 1, found ${byte}`, at);
+    return byte === 1;
+  }
+
+  /** An enum tag below `count`. */
+  tag(count: number, what: string): number {
+    const at = this.#offset;
+    const tag = this.u32();
+    if (tag >= count) this.fail(Reason.UnknownTag, `${what} has no tag ${tag}`, at);
+    return this.#failure === null ? tag : 0;
+  }
+
+  /**
+   * A length, refused where not even items of `minItemBytes` would fit in what is left: the caller may
+   * allocate that many items.
+   */
+  length(minItemBytes: number): number {
+    const at = this.#offset;
+    const low = this.u32();
+    const high = this.u32();
+    if (this.#failure !== null) return 0;
+    const length = high * 2 ** 32 + low;
+    if (length * Math.max(1, minItemBytes) > this.remaining) {
+      this.fail(
+        Reason.LengthBeyondInput,
+        `a length of ${length} does not fit in the ${this.remaining} bytes left`,
+        at,
+      );
+      return 0;
+    }
+    return length;
+  }
+
+  /** Exactly `count` bytes, copied. */
+  fixed(count: number): Uint8Array {
+    return this.#take(count) ? this.#input.slice(this.#offset - count, this.#offset) : new Uint8Array(count);
+  }
+
+  /** A Vec<u8>, copied. */
+  bytes(): Uint8Array {
+    const length = this.length(1);
+    return length === 0 ? EMPTY : this.fixed(length);
+  }
+
+  /** A String: strict UTF-8, nothing replaced. */
+  string(): string {
+    const length = this.length(1);
+    const at = this.#offset;
+    if (length === 0 || !this.#take(length)) return '';
+    try {
+      return strictUtf8.decode(this.#input.subarray(at, at + length));
+    } catch {
+      this.fail(Reason.BadUtf8, 'a string is not valid UTF-8', at);
+      return '';
+    }
+  }
+
+  /** Records a fault where bytes are left over. */
+  end(): void {
+    if (this.#failure === null && this.remaining > 0) {
+      this.fail(Reason.TrailingBytes, `${this.remaining} bytes are left over`);
+    }
+  }
+
+  #take(count: number): boolean {
+    if (this.#failure !== null) return false;
+    if (count > this.remaining) {
+      this.fail(Reason.Truncated, `${count} bytes wanted, ${this.remaining} left`);
+      return false;
+    }
+    this.#offset += count;
+    return true;
+  }
+}
+
+/** Writes values one after another into a buffer that grows. What it writes is our own: a bad value is our bug. */
+export class BincodeWriter {
+  #bytes: Uint8Array;
+  #view: DataView;
+  #length = 0;
+
+  constructor(expectedBytes = 256) {
+    this.#bytes = new Uint8Array(expectedBytes);
+    this.#view = new DataView(this.#bytes.buffer);
+  }
+
+  /** A copy of everything written so far. */
+  finish(): Uint8Array {
+    return this.#bytes.slice(0, this.#length);
+  }
+
+  u8(value: number): void {
+    this.#view.setUint8(this.#grow(1), inRange(value, 0, 0xff));
+  }
+
+  u16(value: number): void {
+    this.#view.setUint16(this.#grow(2), inRange(value, 0, 0xffff), true);
+  }
+
+  u32(value: number): void {
+    this.#view.setUint32(this.#grow(4), inRange(value, 0, 0xffff_ffff), true);
+  }
+
+  i32(value: number): void {
+    this.#view.setInt32(this.#grow(4), inRange(value, -0x8000_0000, 0x7fff_ffff), true);
+  }
+
+  u64(value: bigint): void {
+    assert(value >= 0n && value <= U64_MAX, 'a u64 is from 0 to 2^64-1');
+    this.#view.setBigUint64(this.#grow(8), value, true);
+  }
+
+  i64(value: bigint): void {
+    assert(BigInt.asIntN(64, value) === value, 'an i64 has 64 bits');
+    this.#view.setBigInt64(this.#grow(8), value, true);
+  }
+
+  f64(value: number): void {
+    this.#view.setFloat64(this.#grow(8), value, true);
+  }
+
+  bool(value: boolean): void {
+    this.u8(value ? 1 : 0);
+  }
+
+  tag(value: number): void {
+    this.u32(value);
+  }
+
+  length(value: number): void {
+    this.u64(BigInt(value));
+  }
+
+  /** Raw bytes without a length. */
+  fixed(value: Uint8Array): void {
+    const at = this.#grow(value.length);
+    this.#bytes.set(value, at);
+  }
+
+  bytes(value: Uint8Array): void {
+    this.length(value.length);
+    this.fixed(value);
+  }
+
+  string(value: string): void {
+    this.bytes(utf8Encoder.encode(value));
+  }
+
+  #grow(count: number): number {
+    const at = this.#length;
+    const needed = at + count;
+    if (needed > this.#bytes.length) {
+      const larger = new Uint8Array(Math.max(needed, 2 * this.#bytes.length));
+      larger.set(this.#bytes);
+      this.#bytes = larger;
+      this.#view = new DataView(larger.buffer);
+    }
+    this.#length = needed;
+    return at;
+  }
+}
+
+/** 2^64-1: the largest u64, and the cost that means unreachable (routing.md). */
+export const U64_MAX: bigint = (1n << 64n) - 1n;
+
+const utf8Encoder = new TextEncoder();
+
+function inRange(value: number, low: number, high: number): number {
+  assert(Number.isInteger(value) && value >= low && value <= high, `${value} is not from ${low} to ${high}`);
+  return value;
+}

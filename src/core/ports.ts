@@ -1,0 +1,50 @@
+/**
+ * What the domain takes from the world: clock, randomness, peers, log. The simulator, the tests and production
+ * differ only in these (style.md, effects come in at the edge).
+ */
+import type { NodeId } from './ids.js';
+
+/** A timer that was started; `cancel` is safe to call again. */
+export interface Timer {
+  cancel(): void;
+}
+
+export interface Clock {
+  /** Unix time in whole seconds: for what stands on the wire. */
+  unixSeconds(): number;
+  /** Milliseconds that never go back: for deadlines. */
+  monotonicMillis(): number;
+  /** Runs the callback once after the delay, on the main thread. */
+  after(delayMillis: number, callback: () => void): Timer;
+}
+
+export interface Random {
+  /** Fresh random bytes. */
+  bytes(count: number): Uint8Array;
+  /** A number in [0, 1). */
+  unit(): number;
+}
+
+/** A link to a directly connected peer, by whatever path (node relay, direct transport, simulation). */
+export interface PeerLink {
+  /**
+   * Sends packet bytes to the peer at an address.
+   * @returns when the link has taken them; rejects with a MeshError when it cannot
+   */
+  send(peerAddress: string, packetBytes: Uint8Array): Promise<void>;
+}
+
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error';
+
+/** Structured log. Facts must hold no secret and no preimage. */
+export interface Log {
+  log(level: LogLevel, message: string, facts?: Readonly<Record<string, unknown>>): void;
+}
+
+/** Who sent bytes, as far as the link knows. */
+export interface Sender {
+  /** The peer's address on its link. */
+  readonly address: string;
+  /** The id that the link vouches for, or null before the peer has said who it is. */
+  readonly nodeId: NodeId | null;
+}

@@ -1,0 +1,143 @@
+/**
+ * Why something from outside was refused: the one table of reason codes, with the sentence a person reads.
+ *
+ * Rules: payments.md (each failure is a verdict with its own code and counter), style.md (declared once; only
+ * numbers travel between threads). Codes are stable: a code is never given a second meaning.
+ * docs/reasons.md is made from this table.
+ */
+
+/** Code, name, sentence. A reason's area is its code's hundreds. */
+export const REASON_TABLE = [
+  [0, 'Accepted', 'nothing is wrong'],
+
+  // 1xx: bytes that do not decode (wire.md).
+  [100, 'Truncated', 'the input ends before its value does'],
+  [101, 'LengthBeyondInput', 'a length is larger than the bytes that follow it'],
+  [102, 'UnknownTag', 'an enum tag is not one of its type'],
+  [103, 'BadOption', 'an option byte is neither 0 nor 1'],
+  [104, 'BadBool', 'a bool byte is neither 0 nor 1'],
+  [105, 'BadUtf8', 'a string is not valid UTF-8'],
+  [106, 'TrailingBytes', 'bytes are left over behind the value'],
+  [107, 'DuplicateKey', 'a map holds the same key twice'],
+  [108, 'NotHex', 'the text is not hexadecimal'],
+  [109, 'UnsupportedType', 'the node did not publish the layout of this type'],
+  [110, 'EventTypeMismatch', "an event's type and its payload disagree"],
+  [111, 'RequestTypeMismatch', "a request's type and its payload disagree"],
+
+  // 2xx: a packet that decodes but is not allowed (payments.md, any proof, 1).
+  [200, 'PacketTooLarge', 'a whole packet is at most 1,000,000 bytes'],
+  [201, 'PayloadTooLarge', 'a payload is at most 262,144 bytes'],
+  [202, 'UnsupportedVersion', 'the packet version is not 1'],
+  [203, 'RouteTooShort', 'a route needs at least its source and its destination'],
+  [204, 'RouteTooLong', 'a route is at most 10 hops'],
+  [205, 'RouteRepeatsNode', 'a route holds the same node twice'],
+  [206, 'RouteEndsMismatch', 'a route must start with the source and end with the destination'],
+  [207, 'NotOnRoute', 'this node is not on the route'],
+  [208, 'WrongPreviousHop', 'the packet did not come from the node before this one on its route'],
+  [209, 'Loopback', 'source and destination are the same node'],
+  [210, 'UnknownPeer', 'the sender has not said who it is'],
+  [211, 'PacketExpired', 'the packet outlived its ttl'],
+  [212, 'SpoofedSource', 'the packet names this node as its source but came from elsewhere'],
+
+  // 3xx: the gate (payments.md, free traffic).
+  [300, 'ModeForbids', 'the mode of this node does not carry this traffic'],
+  [301, 'PaymentRequired', 'this traffic must be paid and carries no proof'],
+  [302, 'TypeMismatch', "the packet's declared type and its payload disagree"],
+  [303, 'GovernanceNotAllowed', 'this governance protocol or node is not on the allow list'],
+  [304, 'FreeQuotaExceeded', "the sender's quota of free traffic is used up"],
+  [305, 'ControlQuotaExceeded', "the sender's quota of control traffic is used up"],
+  [306, 'ControlTooLarge', 'a control packet is larger than its protocol allows'],
+  [307, 'UnknownControl', 'the control protocol is not one of this module'],
+  [308, 'ModuleDisabled', 'the mesh is switched off in the configuration'],
+  [309, 'SequenceReplayed', 'the sequence number was seen already or is too old'],
+  [310, 'Overloaded', 'every queue on the way is full'],
+  [311, 'PacketQuotaExceeded', "the sender's packets per minute are used up"],
+
+  // 4xx: the payment (payments.md).
+  [400, 'ProofFromFuture', 'the proof is dated more than 120 seconds ahead'],
+  [401, 'ProofExpired', 'the proof itself claims to have expired'],
+  [402, 'InvoiceTooLong', 'an invoice is longer than this module reads'],
+  [403, 'InvoiceMalformed', 'the invoice is not a valid BOLT11 invoice'],
+  [404, 'InvoiceChecksum', "the invoice's checksum is wrong"],
+  [405, 'InvoiceSignature', "the invoice's signature is not valid"],
+  [406, 'InvoicePayeeMismatch', 'the invoice names a payee who did not sign it'],
+  [407, 'InvoiceMixedCase', 'an invoice is in one case'],
+  [408, 'InvoiceDuplicateField', 'a field that may stand once stands twice'],
+  [409, 'InvoiceMissingField', 'a field that every invoice needs is missing'],
+  [410, 'InvoiceUnknownFeature', 'the invoice asks for a feature that this module does not know'],
+  [411, 'WrongNetwork', 'the invoice is of another network'],
+  [412, 'InvoiceExpired', 'the invoice has expired'],
+  [413, 'InvoiceFromFuture', 'the invoice is dated more than 120 seconds ahead'],
+  [414, 'NoAmount', 'the invoice names no amount and this node did not issue it'],
+  [415, 'AmountMismatch', "the proof's amount is not the payment's amount"],
+  [416, 'AmountTooLow', 'the payment does not cover the price of this packet'],
+  [417, 'WrongPreimage', 'the preimage does not hash to the payment hash'],
+  [418, 'PayeeNotAccepted', 'the payee is none of the accepted ones'],
+  [419, 'PayeeIsSource', "the payee is the source's own key"],
+  [420, 'ReplayedPayment', 'this payment was used already'],
+  [421, 'BindingMismatch', 'the invoice commits to another use'],
+  [422, 'BindingRequired', 'this node accepts only invoices that commit to their use'],
+  [423, 'DebtCapReached', 'the payee owes this node more than its cap'],
+  [424, 'ProofKindUnsupported', 'this kind of proof is not served by this node'],
+  [425, 'PaymentUnknown', 'the node could not confirm this payment in time'],
+  [426, 'AmountNotExact', 'the amount is no whole number of millisatoshis, or above 2^64-1'],
+
+  // 5xx: discovery and routing (routing.md).
+  [500, 'UnauthenticatedPeer', 'only an authenticated neighbour may teach routes'],
+  [501, 'ResponseNotAsked', 'the route response answers no request of this node'],
+  [502, 'ResponseBadRoute', 'the route of a response does not fit its request'],
+  [503, 'RequestSeen', 'this route request was handled already'],
+  [504, 'HopsExhausted', 'the route request has no hops left'],
+  [505, 'RequestQuotaExceeded', 'the neighbour sends too many route requests'],
+  [506, 'AdvertisementQuotaExceeded', 'the neighbour advertises too often or too much'],
+  [507, 'AdvertisementInfeasible', 'the advertised route is not feasible'],
+  [508, 'RouteUnknown', 'no route to the destination is known'],
+  [509, 'NextHopLost', 'the next hop is gone and there is no other way'],
+  [510, 'DiscoveryTimeout', 'no answer to the route request came in time'],
+  [511, 'HelloMismatch', 'a hello does not fit the connection it came from'],
+  [512, 'TooManyPeers', 'this node has as many peers as it may have'],
+  [513, 'RouteUnreachable', 'the cost of the route means unreachable'],
+  [514, 'TooManyPending', 'as many route requests are in flight as this node keeps'],
+
+  // 6xx: module API and delivery (wire.md).
+  [600, 'UnknownMethod', 'the module API has no such method'],
+  [601, 'RequestTooLarge', 'a request is at most 262,144 bytes'],
+  [602, 'NoHandler', 'no module has registered for this protocol'],
+  [603, 'HandlerFailed', 'the protocol handler did not take the packet'],
+  [604, 'BadLimit', 'a limit is outside its range'],
+  [605, 'InboxFull', 'as many packets wait for their module as this node keeps'],
+] as const;
+
+/** The name of a reason, as shown to people and scripts. */
+export type ReasonName = (typeof REASON_TABLE)[number][1];
+
+declare const reasonBrand: unique symbol;
+
+/** A reason's numeric code, as it travels between threads. */
+export type Reason = number & { readonly [reasonBrand]: true };
+
+/** Reason codes by name. */
+export const Reason: { readonly [N in ReasonName]: Reason } = Object.fromEntries(
+  REASON_TABLE.map(([code, name]) => [name, code]),
+) as { readonly [N in ReasonName]: Reason };
+
+const byCode = new Map<number, (typeof REASON_TABLE)[number]>(REASON_TABLE.map((row) => [row[0], row]));
+
+/** The name of a code; codes come from our own threads, so an unknown one is our bug. */
+export function reasonName(reason: Reason): ReasonName {
+  const row = byCode.get(reason);
+  if (row === undefined) throw new Error(`assertion failed: ${String(reason)} is no reason code`);
+  return row[1];
+}
+
+/** The sentence for people. */
+export function reasonText(reason: Reason): string {
+  const row = byCode.get(reason);
+  if (row === undefined) throw new Error(`assertion failed: ${String(reason)} is no reason code`);
+  return row[2];
+}
+
+/** A number read from shared memory as a reason, or null where it is none. */
+export function reasonOf(code: number): Reason | null {
+  return byCode.has(code) ? (code as Reason) : null;
+}

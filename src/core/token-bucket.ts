@@ -1,0 +1,39 @@
+/** Token bucket: so many a second, so many at once. Time comes from the caller, so that tests move it. */
+
+export class TokenBucket {
+  readonly #perSecond: number;
+  readonly #capacity: number;
+  #tokens: number;
+  #updatedMillis: number;
+
+  /**
+   * @param perSecond tokens gained a second
+   * @param capacity tokens that can be saved up; the bucket starts full
+   */
+  constructor(perSecond: number, capacity: number, nowMillis: number) {
+    this.#perSecond = perSecond;
+    this.#capacity = capacity;
+    this.#tokens = capacity;
+    this.#updatedMillis = nowMillis;
+  }
+
+  /** Takes tokens if they are there. */
+  take(nowMillis: number, count = 1): boolean {
+    this.#refill(nowMillis);
+    if (this.#tokens < count) return false;
+    this.#tokens -= count;
+    return true;
+  }
+
+  /** Milliseconds until that many tokens are there; 0 when they are. */
+  waitMillis(nowMillis: number, count = 1): number {
+    this.#refill(nowMillis);
+    return this.#tokens >= count ? 0 : ((count - this.#tokens) / this.#perSecond) * 1_000;
+  }
+
+  #refill(nowMillis: number): void {
+    const elapsed = Math.max(0, nowMillis - this.#updatedMillis);
+    this.#updatedMillis = nowMillis;
+    this.#tokens = Math.min(this.#capacity, this.#tokens + (elapsed * this.#perSecond) / 1_000);
+  }
+}
