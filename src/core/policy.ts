@@ -1,0 +1,50 @@
+/**
+ * What the workers must know of the configuration to judge a packet: plain data, copied to each of them.
+ *
+ * Rules: payments.md (price, accepted payees, free traffic), api.md (modes).
+ */
+import type { NodeKey } from './ids.js';
+
+/** bitcoin_only: Bitcoin P2P alone. payment_gated: free protocols and paid mesh. open: all free. */
+export type MeshMode = 'bitcoin_only' | 'payment_gated' | 'open';
+
+export const MESH_MODES: readonly MeshMode[] = ['bitcoin_only', 'payment_gated', 'open'];
+
+export type Network = 'mainnet' | 'testnet' | 'testnet4' | 'signet' | 'regtest';
+
+/** The prefix of each network's invoices behind `ln` (BOLT11). Both testnets write `tb`. */
+export const INVOICE_PREFIXES: { readonly [N in Network]: string } = {
+  mainnet: 'bc',
+  testnet: 'tb',
+  testnet4: 'tb',
+  signet: 'tbs',
+  regtest: 'bcrt',
+};
+
+/** The prices of this node (routing.md, Fees). */
+export interface FeeSchedule {
+  readonly baseMsat: bigint;
+  readonly perHopMsat: bigint;
+  /** For each started 1,024 bytes of payload. */
+  readonly perKibMsat: bigint;
+  /** Millionths of the amount carried; only where a caller names an amount. */
+  readonly proportionalPpm: bigint;
+}
+
+export interface JudgePolicy {
+  readonly enabled: boolean;
+  readonly mode: MeshMode;
+  readonly network: Network;
+  /** This node. */
+  readonly self: NodeKey;
+  /** This node's own Lightning key, 33 bytes in hex, or null where the node has none. */
+  readonly ownPayee: string | null;
+  /** Lightning keys that any packet may be paid to (config `accepted_payees`), 33 bytes in hex. */
+  readonly acceptedPayees: readonly string[];
+  /** Lightning keys by the node that declared them: accepted where that node is the destination. */
+  readonly declaredPayees: readonly (readonly [NodeKey, string])[];
+  readonly fees: FeeSchedule;
+  /** Protocol ids that are free governance traffic, from the nodes below only. */
+  readonly governanceProtocols: readonly string[];
+  readonly governanceNodes: readonly NodeKey[];
+}
