@@ -1,0 +1,191 @@
+/**
+ * The peers of this node: who is connected, who has said who it is, who fell silent.
+ *
+ * Rules: wire.md (mesh-hello-v1), routing.md (a lost neighbour's routes retract at once). An unsigned hello binds
+ * an id to one address while that address lives; the direct transport will prove identities instead.
+ * Main thread only.
+ */
+import { LIMITS } from '../core/limits.js';
+import { nodeIdOf, nodeKey, NODE_ID_BYTES, type NodeId, type NodeKey } from '../core/ids.js';
+import { equalBytes } from '../core/bytes.js';
+import type { Clock, Random, Timer } from '../core/ports.js';
+import { jittered } from '../core/random.js';
+import { Reason } from '../core/reasons.js';
+import { TokenBucket } from '../core/token-bucket.js';
+
+/** One connected peer. The fields change as it speaks. */
+export interface Peer {
+  /** Its address on its link. */
+  readonly address: string;
+  /** The id it said hello with, or null before that and after it fell silent. */
+  readonly nodeId: NodeId | null;
+  /** When it last sent anything, by the monotonic clock. */
+  readonly lastHeardMillis: number;
+}
+
+interface PeerState extends Peer {
+  nodeId: NodeId | null;
+  lastHeardMillis: number;
+  lastHelloMillis: number;
+  hellosUnanswered: number;
+  readonly packets: TokenBucket;
+  readonly control: TokenBucket;
+}
+
+export interface PeerBookOptions {
+  readonly self: NodeId;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly maxPeers: number;
+  readonly packetsPerMinute: number;
+  readonly helloIntervalMillis: number;
+  /** Sends a hello; failures are the link's to report. */
+  readonly sendHello: (address: string) => void;
+  /** A peer said who it is: asks the routing table to take it in. */
+  readonly onJoined: (nodeId: NodeId, address: string) => Reason;
+  readonly onLost: (nodeId: NodeId, address: string) => void;
+}
+
+export class PeerBook {
+  readonly #options: PeerBookOptions;
+  readonly #byAddress = new Map<string, PeerState>();
+  readonly #addressOf = new Map<NodeKey, string>();
+  #timer: Timer | null = null;
+
+  constructor(options: PeerBookOptions) {
+    this.#options = options;
+  }
+
+  /** Starts the hello rounds. */
+  start(): void {
+    const { clock, random, helloIntervalMillis } = this.#options;
+    const round = (): void => {
+      this.#tick();
+      this.#timer = clock.after(jittered(random, helloIntervalMillis / 2), round);
+    };
+    this.#timer = clock.after(jittered(random, helloIntervalMillis / 2), round);
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+  }
+
+  /** A link to an address came up. */
+  connected(address: string): Reason {
+    const known = this.#byAddress.get(address);
+    if (known === undefined && this.#byAddress.size >= this.#options.maxPeers) return Reason.TooManyPeers;
+    const peer = known ?? this.#admit(address);
+    peer.hellosUnanswered = 0;
+    this.#hello(peer);
+    return Reason.Accepted;
+  }
+
+  /** A link went down. */
+  disconnected(address: string): void {
+    const peer = this.#byAddress.get(address);
+    if (peer === undefined) return;
+    this.#byAddress.delete(address);
+    this.#forget(peer);
+  }
+
+  /** Something arrived from an address: the peer, admitted if there is room, or null. */
+  heard(address: string): Peer | null {
+    let peer = this.#byAddress.get(address);
+    if (peer === undefined) {
+      if (this.#byAddress.size >= this.#options.maxPeers) return null;
+      peer = this.#admit(address);
+    }
+    peer.lastHeardMillis = this.#options.clock.monotonicMillis();
+    peer.hellosUnanswered = 0;
+    return peer;
+  }
+
+  /** Takes one packet from the peer's allowance. */
+  takePacket(address: string): boolean {
+    return this.#byAddress.get(address)?.packets.take(this.#options.clock.monotonicMillis()) ?? false;
+  }
+
+  /** Takes one control message from the peer's allowance. */
+  takeControl(address: string): boolean {
+    return this.#byAddress.get(address)?.control.take(this.#options.clock.monotonicMillis()) ?? false;
+  }
+
+  /** The peer at an address said hello with this payload. */
+  hello(address: string, payload: Uint8Array): Reason {
+    const peer = this.#byAddress.get(address);
+    if (peer === undefined || payload.length !== NODE_ID_BYTES) return Reason.HelloMismatch;
+    const claimed = nodeIdOf(payload.slice());
+    if (equalBytes(claimed, this.#options.self)) return Reason.HelloMismatch;
+    if (peer.nodeId !== null) {
+      if (!equalBytes(peer.nodeId, claimed)) return Reason.HelloMismatch;
+    } else {
+      if (this.#addressOf.has(nodeKey(claimed))) return Reason.HelloMismatch;
+      const verdict = this.#options.onJoined(claimed, address);
+      if (verdict !== Reason.Accepted) return verdict;
+      peer.nodeId = claimed;
+      this.#addressOf.set(nodeKey(claimed), address);
+    }
+    // The other side learns of us at once, not at our next round.
+    if (this.#sinceHello(peer) > this.#options.helloIntervalMillis / 2) this.#hello(peer);
+    return Reason.Accepted;
+  }
+
+  /** Whether a peer with this id is here. */
+  has(nodeId: NodeId): boolean {
+    return this.#addressOf.has(nodeKey(nodeId));
+  }
+
+  /** How long a silent peer still counts as present. */
+  get silenceMillis(): number {
+    return LIMITS.SILENT_HELLO_INTERVALS * this.#options.helloIntervalMillis;
+  }
+
+  list(): readonly Peer[] {
+    return [...this.#byAddress.values()];
+  }
+
+  #admit(address: string): PeerState {
+    const { clock, packetsPerMinute } = this.#options;
+    const now = clock.monotonicMillis();
+    const peer: PeerState = {
+      address,
+      nodeId: null,
+      lastHeardMillis: now,
+      lastHelloMillis: Number.NEGATIVE_INFINITY,
+      hellosUnanswered: 0,
+      packets: new TokenBucket(packetsPerMinute / 60, Math.max(1, packetsPerMinute / 6), now),
+      control: new TokenBucket(LIMITS.CONTROL_PER_PEER, 4 * LIMITS.CONTROL_PER_PEER, now),
+    };
+    this.#byAddress.set(address, peer);
+    return peer;
+  }
+
+  #tick(): void {
+    const now = this.#options.clock.monotonicMillis();
+    for (const peer of this.#byAddress.values()) {
+      if (peer.nodeId !== null && now - peer.lastHeardMillis > this.silenceMillis) this.#forget(peer);
+      const isDue = this.#sinceHello(peer) >= 0.9 * this.#options.helloIntervalMillis;
+      if (isDue && peer.hellosUnanswered < LIMITS.HELLOS_UNANSWERED) this.#hello(peer);
+    }
+  }
+
+  #sinceHello(peer: PeerState): number {
+    return this.#options.clock.monotonicMillis() - peer.lastHelloMillis;
+  }
+
+  #hello(peer: PeerState): void {
+    peer.lastHelloMillis = this.#options.clock.monotonicMillis();
+    peer.hellosUnanswered += 1;
+    this.#options.sendHello(peer.address);
+  }
+
+  /** The id leaves; the address may stay and say hello again. */
+  #forget(peer: PeerState): void {
+    const nodeId = peer.nodeId;
+    if (nodeId === null) return;
+    peer.nodeId = null;
+    this.#addressOf.delete(nodeKey(nodeId));
+    this.#options.onLost(nodeId, peer.address);
+  }
+}
