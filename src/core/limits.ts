@@ -83,6 +83,36 @@ export const LIMIT_TABLE = {
     "behind the newest, per sender, as in WireGuard's filter (style.md)",
   ],
   SEQUENCE_SENDERS: [65_536, 'senders', 'senders whose sequence window is kept'],
+  DEV_NODES: [1_024, 'nodes', 'nodes and light peers of one development network'],
+  DEV_CONNECTIONS: [64, 'connections', 'module connections that one development node serves at once'],
+  DEV_EVENTS_QUEUED: [
+    100_000,
+    'events',
+    'events that wait for one module of a development node; the rest drop',
+  ],
+  DEV_EVENT_BYTES_QUEUED: [67_108_864, 'bytes', 'memory of events that wait for one module'],
+  DEV_SOCKET_BYTES: [1_048_576, 'bytes', 'bytes handed to one socket before the sender waits'],
+  DEV_LINK_PACKETS: [
+    100_000,
+    'packets',
+    'packets under way in one direction of a virtual link; the rest drop',
+  ],
+  DEV_LINK_BYTES: [67_108_864, 'bytes', 'memory of the packets under way in one direction of a virtual link'],
+  DEV_INVOCATIONS: [4_096, 'invocations', 'invocations of one module that wait for its answer'],
+  DEV_INVOICES: [100_000, 'invoices', 'invoices that one development wallet remembers'],
+  DEV_BLOCKS: [100_000, 'blocks', 'height of the development chain'],
+  DEV_MEMPOOL: [10_000, 'transactions', 'transactions that wait for a block of the development chain'],
+  DEV_CONTROL_LINE_BYTES: [
+    4_194_304,
+    'bytes',
+    'a line on the control socket: a packet in hex, and room for more',
+  ],
+  DEV_CONTROL_IN_FLIGHT: [1_024, 'requests', 'control requests of one connection that wait for an answer'],
+  UNIX_PATH_BYTES: [
+    107,
+    'bytes',
+    'the longest path of a Unix socket on Linux (sun_path holds 108 with its NUL)',
+  ],
 } as const;
 
 export type LimitName = keyof typeof LIMIT_TABLE;
