@@ -26,15 +26,18 @@ export class BincodeReader {
   readonly #view: DataView;
   #offset = 0;
   #failure: DecodeFailure | null = null;
+  /** The fields that the fault lies in, outermost first. */
+  #path = '';
 
   constructor(input: Uint8Array) {
     this.#input = input;
     this.#view = new DataView(input.buffer, input.byteOffset, input.byteLength);
   }
 
-  /** The first fault met, or null. */
+  /** The first fault met, or null. Its detail opens with the field's name, as a.b, where one was given. */
   get failure(): DecodeFailure | null {
-    return this.#failure;
+    if (this.#failure === null || this.#path === '') return this.#failure;
+    return { ...this.#failure, detail: `${this.#path}: ${this.#failure.detail}` };
   }
 
   /** Whether a fault was met. A method, since every read may change it. */
@@ -57,11 +60,17 @@ export class BincodeReader {
     this.#failure ??= { reason, detail, offset };
   }
 
+  /** Says which field the fault just met lies in; each enclosing field puts its own name in front. */
+  nameFault(field: string): void {
+    this.#path = this.#path === '' ? field : `${field}.${this.#path}`;
+  }
+
   /** Goes back to an earlier offset and forgets a fault met since: for a tag with two readings. */
   rewind(offset: number): void {
     assert(offset >= 0 && offset <= this.#offset, 'a reader goes back, never forward');
     this.#offset = offset;
     this.#failure = null;
+    this.#path = '';
   }
 
   u8(): number {

@@ -215,7 +215,14 @@ export function struct<T extends object>(fields: Fields<T>): Codec<T> {
     minBytes: list.reduce((sum, field) => sum + field.codec.minBytes, 0),
     read: (reader) => {
       const value: Record<string, unknown> = {};
-      for (const field of list) value[field.key] = field.codec.read(reader);
+      let isWhole = !reader.failed();
+      for (const field of list) {
+        value[field.key] = field.codec.read(reader);
+        if (isWhole && reader.failed()) {
+          reader.nameFault(field.shown);
+          isWhole = false;
+        }
+      }
       return value as T;
     },
     write: (writer, value) => {

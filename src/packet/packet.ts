@@ -1,0 +1,137 @@
+/**
+ * The mesh packet: what travels between nodes.
+ *
+ * Rules: wire.md, Packet. Peers of the oldest generation leave the four bytes `MESH` out: both forms are read,
+ * and bytes are written back in the form they came in. Whether a packet is allowed is judged in structure.ts
+ * and policy.ts; here it only has to decode and to fit.
+ */
+import { concatBytes } from '../core/bytes.js';
+import {
+  bytes,
+  encode,
+  map,
+  nodeId,
+  option,
+  string,
+  struct,
+  u64,
+  u8,
+  unitEnum,
+  vec,
+  type Codec,
+  type Decoded,
+  type Json,
+  type SmallIntegers,
+} from '../core/codec.js';
+import { sha256 } from '../core/hash.js';
+import type { NodeId } from '../core/ids.js';
+import { LIMITS } from '../core/limits.js';
+import { Reason } from '../core/reasons.js';
+import { decodeEither, oldestPaymentProof, paymentProof, type PaymentProof } from './proof.js';
+
+/** In tag order. */
+export const PACKET_TYPES = ['BitcoinP2P', 'CommonsGovernance', 'StratumV2', 'Paid'] as const;
+
+/** What the sender declares the payload to be. */
+export type PacketType = (typeof PACKET_TYPES)[number];
+
+/** The version that this module writes and accepts. */
+export const PACKET_VERSION = 1;
+
+/** `MESH`, in front of every packet but those of the oldest generation. */
+const MAGIC: readonly number[] = [0x4d, 0x45, 0x53, 0x48];
+
+export interface PacketMetadata {
+  readonly protocol: string | null;
+  /** In the order met on the wire. */
+  readonly fields: ReadonlyMap<string, string>;
+}
+
+export interface MeshPacket {
+  readonly version: number;
+  readonly packetType: PacketType;
+  readonly source: NodeId;
+  readonly destination: NodeId;
+  /** All ids from source to destination. */
+  readonly route: readonly NodeId[];
+  readonly sequence: bigint;
+  /** Unix seconds, the sender's claim. */
+  readonly timestamp: bigint;
+  readonly paymentProof: PaymentProof | null;
+  readonly payload: Uint8Array;
+  readonly metadata: PacketMetadata | null;
+}
+
+export interface DecodedPacket {
+  readonly packet: MeshPacket;
+  /** Whether the bytes opened with `MESH`. */
+  readonly hasMagic: boolean;
+}
+
+/** Vec<u8>, refused by its length before it is copied. */
+const payload: Codec<Uint8Array> = {
+  ...bytes,
+  read: (reader) => {
+    const at = reader.offset;
+    const length = reader.length(1);
+    if (length > LIMITS.PAYLOAD_BYTES) {
+      reader.fail(Reason.PayloadTooLarge, `${length} bytes, at most ${LIMITS.PAYLOAD_BYTES} are allowed`, at);
+      return new Uint8Array(0);
+    }
+    return reader.fixed(length);
+  },
+};
+
+/** The bincode of a packet, with proofs of one generation. */
+function packetCodec(proof: Codec<PaymentProof>): Codec<MeshPacket> {
+  return struct<MeshPacket>({
+    version: u8,
+    packetType: unitEnum('packet_type', PACKET_TYPES),
+    source: nodeId,
+    destination: nodeId,
+    route: vec(nodeId),
+    sequence: u64,
+    timestamp: u64,
+    paymentProof: option(proof),
+    payload,
+    metadata: option(struct<PacketMetadata>({ protocol: option(string), fields: map(string) })),
+  });
+}
+
+const current = packetCodec(paymentProof);
+const oldest = packetCodec(oldestPaymentProof);
+
+/** Whether bytes open with `MESH`. No packet without it does: its type would be unknown. */
+export function hasMagic(input: Uint8Array): boolean {
+  return MAGIC.every((byte, i) => input[i] === byte);
+}
+
+/** Decodes packet bytes of either generation. The input is not kept. Any thread. */
+export function decodePacket(input: Uint8Array): Decoded<DecodedPacket> {
+  if (input.length > LIMITS.PACKET_BYTES) {
+    const detail = `${input.length} bytes, at most ${LIMITS.PACKET_BYTES} are allowed`;
+    return { ok: false, failure: { reason: Reason.PacketTooLarge, offset: 0, detail } };
+  }
+  const isMarked = hasMagic(input);
+  const start = isMarked ? MAGIC.length : 0;
+  const decoded = decodeEither(current, oldest, start === 0 ? input : input.subarray(start));
+  if (decoded.ok) return { ok: true, value: { packet: decoded.value, hasMagic: isMarked } };
+  const { reason, offset, detail } = decoded.failure;
+  return { ok: false, failure: { reason, offset: offset + start, detail } };
+}
+
+/** The bytes of a packet, behind `MESH` unless told otherwise. */
+export function encodePacket(packet: MeshPacket, options: { readonly magic?: boolean } = {}): Uint8Array {
+  const body = encode(current, packet);
+  return options.magic === false ? body : concatBytes(Uint8Array.from(MAGIC), body);
+}
+
+/** SHA-256 of the bincode of packet bytes, without `MESH`: 32 bytes (wire.md, ModuleAPI). */
+export function packetId(packetBytes: Uint8Array): Uint8Array {
+  return sha256(hasMagic(packetBytes) ? packetBytes.subarray(MAGIC.length) : packetBytes);
+}
+
+/** The JSON form of the vectors. */
+export function packetJson(packet: MeshPacket, integers: SmallIntegers = 'text'): Json {
+  return current.json(packet, integers);
+}
