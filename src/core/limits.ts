@@ -113,6 +113,17 @@ export const LIMIT_TABLE = {
     'bytes',
     'the longest path of a Unix socket on Linux (sun_path holds 108 with its NUL)',
   ],
+  LEDGER_ACCOUNTS: [
+    100_000,
+    'accounts',
+    'balances kept by node, as many as destinations; routes name ids that nobody vouches for',
+  ],
+  LEDGER_RECENT_KEYS: [
+    262_144,
+    'keys',
+    'newest postings that the ledger itself knows again, behind the replay table',
+  ],
+  LEDGER_AUDIT_KEYS: [1_048_576, 'keys', 'held at once while `ledger verify` looks for repeated ones'],
 } as const;
 
 export type LimitName = keyof typeof LIMIT_TABLE;

@@ -1,0 +1,189 @@
+/**
+ * The ledger of this node: running balances over an append-only log of postings that the journal holds.
+ *
+ * Rules: payments.md, Fee split (every accepted payment has exactly one posting; `ledger verify` recomputes all
+ * balances from the log). Main thread only.
+ *
+ * Memory is bounded: the ledger keeps balances and the newest keys, not the postings. The journal keeps the
+ * postings, feeds them to `post` in order after a start, and streams them to `verify`.
+ */
+import { present } from '../core/assert.js';
+import { toHex } from '../core/bytes.js';
+import { LIMITS } from '../core/limits.js';
+import { accountName, isBalanced, signedMsat, type Entry, type Posting } from './posting.js';
+import { RecentKeys } from './recent-keys.js';
+
+/** What became of a posting. Only `posted` changed anything. */
+export type PostingOutcome =
+  'posted' | /* the key has its posting already */ 'duplicate' | /* debits are not credits */ 'unbalanced';
+
+export interface LedgerTotals {
+  readonly destinationMsat: bigint;
+  readonly routersMsat: bigint;
+  readonly treasuryMsat: bigint;
+  /** Everything paid in. */
+  readonly totalMsat: bigint;
+  readonly postings: number;
+  /** Postings refused since the start, each a fault of whoever offered it. */
+  readonly refusedDuplicates: number;
+  readonly refusedUnbalanced: number;
+}
+
+/** What a recomputation from the log found. */
+export interface LedgerAudit {
+  /** No fault of any kind: the sum of all parts is what was paid in, and the running balances are the log's. */
+  readonly conserved: boolean;
+  readonly postings: number;
+  /** Everything paid in, and everything owed, by the log. */
+  readonly paidInMsat: bigint;
+  readonly owedMsat: bigint;
+  /** Postings whose key stands in the log more than once, beyond the first. */
+  readonly duplicates: number;
+  /** Postings whose debits are not their credits. */
+  readonly unbalanced: number;
+  /** Accounts whose running balance is not the log's; the first ones, by name. */
+  readonly mismatchedAccounts: readonly string[];
+}
+
+/** The log in the order it was written, from its start, each time it is called. */
+export type PostingLog = () => Iterable<Posting> | AsyncIterable<Posting>;
+
+/** Accounts named in an audit; the count of faults is what matters beyond that. */
+const MISMATCHES_NAMED = 16;
+
+export class Ledger {
+  readonly #balances = new Balances();
+  readonly #recent = new RecentKeys(LIMITS.LEDGER_RECENT_KEYS);
+  #postings = 0;
+  #refusedDuplicates = 0;
+  #refusedUnbalanced = 0;
+
+  /**
+   * Takes a posting into the balances, once per key. The caller writes it to the journal when the outcome is
+   * `posted`. The keys of at least the newest LIMITS.LEDGER_RECENT_KEYS postings are known here; an older one
+   * is the replay table's to refuse, and `verify` finds it wherever it stands.
+   */
+  post(posting: Posting): PostingOutcome {
+    if (!isBalanced(posting)) {
+      this.#refusedUnbalanced++;
+      return 'unbalanced';
+    }
+    if (!this.#recent.add(toHex(posting.key))) {
+      this.#refusedDuplicates++;
+      return 'duplicate';
+    }
+    this.#balances.apply(posting);
+    this.#postings++;
+    return 'posted';
+  }
+
+  /** Balances in msat by account name: paid-in is positive, what is owed negative; together they are 0. */
+  balances(): ReadonlyMap<string, bigint> {
+    return this.#balances.byAccount();
+  }
+
+  totals(): LedgerTotals {
+    return {
+      destinationMsat: this.#balances.owed('Destination'),
+      routersMsat: this.#balances.owed('Router'),
+      treasuryMsat: this.#balances.owed('Treasury'),
+      totalMsat: -this.#balances.owed('PaidIn'),
+      postings: this.#postings,
+      refusedDuplicates: this.#refusedDuplicates,
+      refusedUnbalanced: this.#refusedUnbalanced,
+    };
+  }
+
+  /**
+   * Recomputes everything from the log and compares it with the running balances. Nothing may be posted
+   * meanwhile. Reads the log once for every LIMITS.LEDGER_AUDIT_KEYS postings, looking for repeated keys in
+   * another part of the key space each time, so that memory stays bounded however long the log is.
+   */
+  async verify(log: PostingLog): Promise<LedgerAudit> {
+    const balances = new Balances();
+    let postings = 0;
+    let unbalanced = 0;
+    let duplicates = 0;
+    const passes = Math.max(1, Math.ceil(this.#postings / LIMITS.LEDGER_AUDIT_KEYS));
+    for (let pass = 0; pass < passes; pass++) {
+      const seen = new Set<string>();
+      for await (const posting of log()) {
+        if (pass === 0) {
+          postings++;
+          if (!isBalanced(posting)) unbalanced++;
+          balances.apply(posting);
+        }
+        if (passOf(posting.key, passes) !== pass) continue;
+        const key = toHex(posting.key);
+        if (seen.has(key)) duplicates++;
+        seen.add(key);
+      }
+    }
+    const mismatchedAccounts = balances.differences(this.#balances).slice(0, MISMATCHES_NAMED);
+    const paidInMsat = -balances.owed('PaidIn');
+    const owedMsat = balances.owed('Destination') + balances.owed('Router') + balances.owed('Treasury');
+    return {
+      conserved:
+        duplicates === 0 &&
+        unbalanced === 0 &&
+        mismatchedAccounts.length === 0 &&
+        paidInMsat === owedMsat &&
+        postings === this.#postings,
+      postings,
+      paidInMsat,
+      owedMsat,
+      duplicates,
+      unbalanced,
+      mismatchedAccounts,
+    };
+  }
+}
+
+type AccountKind = Entry['account']['kind'];
+
+/**
+ * Balances by account. The source of a packet chooses the ids on its route, so their number is bounded: past
+ * LIMITS.LEDGER_ACCOUNTS a new account shares one named `<kind>:others`; the same log gives the same accounts.
+ */
+class Balances {
+  readonly #byAccount = new Map<string, bigint>();
+  readonly #byKind = new Map<AccountKind, bigint>();
+
+  apply(posting: Posting): void {
+    for (const entry of posting.entries) {
+      const amount = signedMsat(entry);
+      const name = this.#nameFor(entry);
+      this.#byAccount.set(name, (this.#byAccount.get(name) ?? 0n) + amount);
+      const { kind } = entry.account;
+      this.#byKind.set(kind, (this.#byKind.get(kind) ?? 0n) + amount);
+    }
+  }
+
+  byAccount(): ReadonlyMap<string, bigint> {
+    return new Map(this.#byAccount);
+  }
+
+  /** What all accounts of a kind are owed together. */
+  owed(kind: AccountKind): bigint {
+    return -(this.#byKind.get(kind) ?? 0n);
+  }
+
+  /** Names of the accounts whose balance is another there. */
+  differences(other: Balances): string[] {
+    const names = new Set([...this.#byAccount.keys(), ...other.#byAccount.keys()]);
+    return [...names].filter(
+      (name) => (this.#byAccount.get(name) ?? 0n) !== (other.#byAccount.get(name) ?? 0n),
+    );
+  }
+
+  #nameFor(entry: Entry): string {
+    const name = accountName(entry.account);
+    if (this.#byAccount.has(name) || this.#byAccount.size < LIMITS.LEDGER_ACCOUNTS) return name;
+    return `${present(name.split(':')[0], 'a name has a kind')}:others`;
+  }
+}
+
+/** The pass of an audit that looks at a key: by its first 4 bytes, which are as good as random. */
+function passOf(key: Uint8Array, passes: number): number {
+  return new DataView(key.buffer, key.byteOffset).getUint32(0, true) % passes;
+}

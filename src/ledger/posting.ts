@@ -1,0 +1,117 @@
+/**
+ * One posting of the ledger: what one accepted payment moved, as double entry, and its bytes for the journal.
+ *
+ * Rules: payments.md, Fee split (double entry, append-only, in msat; exactly one posting per accepted payment).
+ */
+import { assert } from '../core/assert.js';
+import { decode, encode, fixedBytes, nodeId, struct, taggedEnum, u64, unitEnum, vec } from '../core/codec.js';
+import type { Codec, Decoded } from '../core/codec.js';
+import { nodeKey, type NodeId } from '../core/ids.js';
+import type { FeeDistribution } from './fee.js';
+
+/** Where value stands. PaidIn is what payers brought; the others are what is owed to whom. */
+export type Account =
+  | { readonly kind: 'PaidIn' }
+  | { readonly kind: 'Destination'; readonly node: NodeId }
+  | { readonly kind: 'Router'; readonly node: NodeId }
+  | { readonly kind: 'Treasury' };
+
+/** A debit adds to its account's balance, a credit takes from it; what an account is owed is its credit. */
+export type Side = 'Debit' | 'Credit';
+
+export interface Entry {
+  readonly account: Account;
+  readonly side: Side;
+  readonly amountMsat: bigint;
+}
+
+export interface Posting {
+  /** 32 bytes: the replay key of the payment (payments.md, any proof, 4). */
+  readonly key: Uint8Array;
+  /** Unix seconds. */
+  readonly postedAt: bigint;
+  /** Debits and credits of equal sums; no entry of 0. */
+  readonly entries: readonly Entry[];
+}
+
+/** What a payment posting is made of. */
+export interface PaymentFacts {
+  readonly key: Uint8Array;
+  readonly postedAt: bigint;
+  readonly destination: NodeId;
+  /** In the order of the route, as many as the distribution has router parts. */
+  readonly routers: readonly NodeId[];
+  readonly distribution: FeeDistribution;
+}
+
+/** The posting of one accepted payment: its whole amount paid in, its parts owed to the parties of the route. */
+export function paymentPosting(facts: PaymentFacts): Posting {
+  const { destination, routers, distribution } = facts;
+  assert(routers.length === distribution.routerMsat.length, 'each router has its part');
+  const entries: Entry[] = [
+    { account: { kind: 'PaidIn' }, side: 'Debit', amountMsat: distribution.totalMsat },
+    ...routers.map((node, index): Entry => ({
+      account: { kind: 'Router', node },
+      side: 'Credit',
+      amountMsat: distribution.routerMsat[index] ?? 0n,
+    })),
+    {
+      account: { kind: 'Destination', node: destination },
+      side: 'Credit',
+      amountMsat: distribution.destinationMsat,
+    },
+    { account: { kind: 'Treasury' }, side: 'Credit', amountMsat: distribution.treasuryMsat },
+  ];
+  return {
+    key: facts.key,
+    postedAt: facts.postedAt,
+    entries: entries.filter((entry) => entry.amountMsat > 0n),
+  };
+}
+
+/** Whether debits and credits sum to the same. */
+export function isBalanced(posting: Posting): boolean {
+  return posting.entries.reduce((sum, entry) => sum + signedMsat(entry), 0n) === 0n;
+}
+
+/** The amount as it moves the account's balance. */
+export function signedMsat(entry: Entry): bigint {
+  return entry.side === 'Debit' ? entry.amountMsat : -entry.amountMsat;
+}
+
+/** The account's name for maps and people: `paid-in`, `destination:<64 hex>`, `router:<64 hex>`, `treasury`. */
+export function accountName(account: Account): string {
+  switch (account.kind) {
+    case 'PaidIn':
+      return 'paid-in';
+    case 'Treasury':
+      return 'treasury';
+    case 'Destination':
+      return `destination:${nodeKey(account.node)}`;
+    case 'Router':
+      return `router:${nodeKey(account.node)}`;
+  }
+}
+
+const account: Codec<Account> = taggedEnum<Account>('Account', {
+  PaidIn: struct({}),
+  Destination: struct({ node: nodeId }),
+  Router: struct({ node: nodeId }),
+  Treasury: struct({}),
+});
+
+const postingCodec: Codec<Posting> = struct<Posting>({
+  key: fixedBytes(32),
+  postedAt: u64,
+  entries: vec(struct<Entry>({ account, side: unitEnum('Side', ['Debit', 'Credit']), amountMsat: u64 })),
+});
+
+/** The posting as bincode, for the journal. */
+export function encodePosting(posting: Posting): Uint8Array {
+  return encode(postingCodec, posting);
+}
+
+/** The posting in these bytes, all of them; never throws. Whether it balances is the ledger's to judge. */
+export function decodePosting(bytes: Uint8Array): Decoded<Posting> {
+  return decode(postingCodec, bytes);
+}

@@ -1,0 +1,37 @@
+/**
+ * What a payment check needs of a BOLT11 invoice, and the contract of whoever reads one.
+ *
+ * Rules: payments.md (Lightning). The decoder judges the invoice alone; whether it pays for a packet is judged
+ * in lightning.ts.
+ */
+import type { Reason } from '../core/reasons.js';
+
+export interface Invoice {
+  /** 32 bytes: SHA-256 of the preimage that only a payer learns. */
+  readonly paymentHash: Uint8Array;
+  /** The payee's compressed secp256k1 key, 33 bytes in lower-case hex: the key that signed. */
+  readonly payee: string;
+  /** Exact, at most 2^64-1; null where the payer chooses. */
+  readonly amountMsat: bigint | null;
+  /** Unix seconds at which it was issued. */
+  readonly timestamp: number;
+  /** Seconds after its timestamp until it expires; larger values than 2^53-1 are held as that. */
+  readonly expirySeconds: number;
+  /** 32 bytes. */
+  readonly paymentSecret: Uint8Array | null;
+  readonly description: string | null;
+  /** 32 bytes. */
+  readonly descriptionHash: Uint8Array | null;
+  /** The prefix behind `ln`: bc, tb, tbs or bcrt. */
+  readonly network: string;
+}
+
+/** An invoice, or why the text is none. The detail is for a person; it never holds the text itself. */
+export type InvoiceVerdict =
+  | { readonly ok: true; readonly invoice: Invoice }
+  | { readonly ok: false; readonly reason: Reason; readonly detail: string };
+
+/** Reads invoices. Holds no state that a text could change; never throws on a text, however hostile. */
+export interface InvoiceDecoder {
+  decode(invoice: string): InvoiceVerdict;
+}

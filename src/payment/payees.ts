@@ -1,0 +1,45 @@
+/**
+ * Which Lightning keys a packet may be paid to.
+ *
+ * Rules: payments.md, Lightning, Payee: this node's key, the key that the destination declared, keys listed in
+ * the configuration; never the source's own.
+ */
+import type { NodeKey } from '../core/ids.js';
+import type { JudgePolicy } from '../core/policy.js';
+import { Reason } from '../core/reasons.js';
+
+/** The payee rules of one policy, indexed once. Keys are compared as lower-case hex. */
+export class PayeeRules {
+  readonly #self: NodeKey;
+  readonly #ownPayee: string | null;
+  readonly #accepted: ReadonlySet<string>;
+  readonly #declared: ReadonlyMap<NodeKey, ReadonlySet<string>>;
+
+  constructor(policy: JudgePolicy) {
+    this.#self = policy.self;
+    this.#ownPayee = policy.ownPayee?.toLowerCase() ?? null;
+    this.#accepted = new Set(policy.acceptedPayees.map((key) => key.toLowerCase()));
+    const declared = new Map<NodeKey, Set<string>>();
+    for (const [node, payee] of policy.declaredPayees) {
+      const keys = declared.get(node) ?? new Set<string>();
+      declared.set(node, keys.add(payee.toLowerCase()));
+    }
+    this.#declared = declared;
+  }
+
+  /**
+   * Whether a payee counts for a packet. The source's own key is named first, so that the reason tells a
+   * sender that pays itself from one that pays a stranger.
+   */
+  judge(payee: string, source: NodeKey, destination: NodeKey): Reason {
+    if (this.#belongsTo(payee, source)) return Reason.PayeeIsSource;
+    const isAccepted =
+      payee === this.#ownPayee || this.#accepted.has(payee) || this.#belongsTo(payee, destination);
+    return isAccepted ? Reason.Accepted : Reason.PayeeNotAccepted;
+  }
+
+  #belongsTo(payee: string, node: NodeKey): boolean {
+    if (node === this.#self && payee === this.#ownPayee) return true;
+    return this.#declared.get(node)?.has(payee) ?? false;
+  }
+}

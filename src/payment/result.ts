@@ -1,0 +1,67 @@
+/**
+ * The verdict on one payment proof, and the two ways to make it.
+ *
+ * Rules: payments.md (each failure is a returned verdict with its own reason code, never an exception).
+ */
+import { Reason } from '../core/reasons.js';
+import type { MeshPacket } from '../packet/packet.js';
+
+/** What a proof is judged for. Borrowed for the call. */
+export interface VerificationRequest {
+  /** The packet that the proof is said to pay for; its structure was judged already. */
+  readonly packet: MeshPacket;
+  /** Unix seconds of its receipt here. */
+  readonly nowSeconds: number;
+}
+
+export interface VerificationResult {
+  readonly verified: boolean;
+  /** What was paid; 0 where nothing was verified. */
+  readonly amountMsat: bigint;
+  /** What this packet costs here. */
+  readonly priceMsat: bigint;
+  /** The payee's key, 33 bytes in hex, as soon as it is known. */
+  readonly payee: string | null;
+  /** 32 bytes that name the payment, as soon as they are known. Claim it only where `verified`. */
+  readonly replayKey: Uint8Array | null;
+  /** Unix seconds until which a claimed key must be remembered (keys.ts, keyLife); 0 where not verified. */
+  readonly expiresAt: number;
+  /** Accepted where `verified`. */
+  readonly reason: Reason;
+}
+
+/** What is known of a payment when it is refused. */
+export interface KnownPayment {
+  readonly payee: string | null;
+  readonly replayKey: Uint8Array | null;
+}
+
+const NOTHING_KNOWN: KnownPayment = { payee: null, replayKey: null };
+
+/** A refusal. It names no amount: nothing of a refused payment counts. */
+export function refused(
+  reason: Reason,
+  price: bigint,
+  known: KnownPayment = NOTHING_KNOWN,
+): VerificationResult {
+  return {
+    verified: false,
+    amountMsat: 0n,
+    priceMsat: price,
+    payee: known.payee,
+    replayKey: known.replayKey,
+    expiresAt: 0,
+    reason,
+  };
+}
+
+/** A payment that passed every check but the claim of its key. */
+export function verified(payment: {
+  readonly amountMsat: bigint;
+  readonly priceMsat: bigint;
+  readonly payee: string;
+  readonly replayKey: Uint8Array;
+  readonly expiresAt: number;
+}): VerificationResult {
+  return { verified: true, ...payment, reason: Reason.Accepted };
+}

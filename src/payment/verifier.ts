@@ -1,0 +1,55 @@
+/**
+ * The payment verifier: whether a proof pays for a packet at this node.
+ *
+ * Rules: payments.md. Checks run in its order, cheapest first; one file holds the rules of each kind of proof.
+ * It runs on any thread and changes no state: claiming the replay key is the caller's next step.
+ */
+import { LIMITS } from '../core/limits.js';
+import { INVOICE_PREFIXES, type FeeSchedule, type JudgePolicy } from '../core/policy.js';
+import { Reason } from '../core/reasons.js';
+import { priceMsat } from '../ledger/fee.js';
+import type { PaymentProof } from '../packet/proof.js';
+import { verifyInstant } from './instant.js';
+import type { InvoiceDecoder } from './invoice.js';
+import { verifyLightning, type LightningTools } from './lightning.js';
+import { verifyOnChain } from './onchain.js';
+import { PayeeRules } from './payees.js';
+import { refused, type VerificationRequest, type VerificationResult } from './result.js';
+
+export type { VerificationRequest, VerificationResult } from './result.js';
+
+export class PaymentVerifier {
+  readonly #fees: FeeSchedule;
+  readonly #lightning: LightningTools;
+
+  /** The policy is read once: a new policy needs a new verifier. */
+  constructor(policy: JudgePolicy, decoder: InvoiceDecoder) {
+    this.#fees = policy.fees;
+    this.#lightning = {
+      decoder,
+      payees: new PayeeRules(policy),
+      network: INVOICE_PREFIXES[policy.network],
+    };
+  }
+
+  /**
+   * Judges a proof for the packet it came with, or for another: the proof inside the packet is not looked at.
+   * Never throws on input. The same input gives the same verdict.
+   */
+  verify(proof: PaymentProof, request: VerificationRequest): VerificationResult {
+    const { packet, nowSeconds } = request;
+    const hops = Math.max(0, packet.route.length - 1);
+    const price = priceMsat(this.#fees, hops, packet.payload.length);
+    if (proof.timestamp > BigInt(nowSeconds + LIMITS.FUTURE_SECONDS)) {
+      return refused(Reason.ProofFromFuture, price);
+    }
+    switch (proof.kind) {
+      case 'Lightning':
+        return verifyLightning(proof, request, price, this.#lightning);
+      case 'OnChainSettlement':
+        return verifyOnChain(proof, price);
+      case 'InstantSettlement':
+        return verifyInstant(proof, price);
+    }
+  }
+}
