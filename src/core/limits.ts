@@ -12,6 +12,7 @@ export const LIMIT_TABLE = {
   ROUTE_HOPS: [10, 'hops', 'the longest route (routing.md, Routes)'],
   INVOICE_CHARS: [7_089, 'characters', 'the longest invoice that fits a QR code of version 40 (BOLT11)'],
   METADATA_FIELDS: [64, 'pairs', 'metadata of one packet; far above any protocol seen'],
+  METADATA_BYTES: [4_096, 'bytes', 'names and values of one metadata, which the price does not count'],
   FUTURE_SECONDS: [120, 'seconds', 'how far ahead a peer may date a proof (payments.md, any proof, 2)'],
   CONTROL_PAYLOAD_BYTES: [
     65_536,

@@ -23,6 +23,7 @@ export const REASON_TABLE = [
   [109, 'UnsupportedType', 'the node did not publish the layout of this type'],
   [110, 'EventTypeMismatch', "an event's type and its payload disagree"],
   [111, 'RequestTypeMismatch', "a request's type and its payload disagree"],
+  [112, 'InputTooLong', 'the input is longer than anything of its kind can be'],
 
   // 2xx: a packet that decodes but is not allowed (payments.md, any proof, 1).
   [200, 'PacketTooLarge', 'a whole packet is at most 1,000,000 bytes'],
@@ -38,6 +39,7 @@ export const REASON_TABLE = [
   [210, 'UnknownPeer', 'the sender has not said who it is'],
   [211, 'PacketExpired', 'the packet outlived its ttl'],
   [212, 'SpoofedSource', 'the packet names this node as its source but came from elsewhere'],
+  [213, 'MetadataTooLarge', 'the metadata of a packet is at most 64 fields and 4,096 bytes'],
 
   // 3xx: the gate (payments.md, free traffic).
   [300, 'ModeForbids', 'the mode of this node does not carry this traffic'],
@@ -52,6 +54,9 @@ export const REASON_TABLE = [
   [309, 'SequenceReplayed', 'the sequence number was seen already or is too old'],
   [310, 'Overloaded', 'every queue on the way is full'],
   [311, 'PacketQuotaExceeded', "the sender's packets per minute are used up"],
+  [312, 'NotRecorded', 'the payment could not be written to the journal, so nothing was done'],
+  [313, 'UnexpectedProof', 'a packet of a free type carries no payment proof'],
+  [314, 'OtherBitcoinNetwork', 'the Bitcoin message is of another network than this node'],
 
   // 4xx: the payment (payments.md).
   [400, 'ProofFromFuture', 'the proof is dated more than 120 seconds ahead'],

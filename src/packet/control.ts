@@ -1,0 +1,86 @@
+/**
+ * Control packets: how a node says who it is and asks for routes. They are free, small, and for neighbours only.
+ *
+ * Rules: wire.md, Control protocols; payments.md, Free traffic (own quotas). A hello is unsigned: it proves
+ * nothing by itself, the link that brought it must vouch for it.
+ */
+import { nodeIdOf, NODE_ID_BYTES, type NodeId } from '../core/ids.js';
+import { LIMITS } from '../core/limits.js';
+import { Reason } from '../core/reasons.js';
+import { equalBytes } from '../core/bytes.js';
+import { decodeDiscovery, encodeDiscovery, type DiscoveryMessage } from './discovery.js';
+import { PACKET_VERSION, type MeshPacket } from './packet.js';
+
+export const HELLO_PROTOCOL = 'mesh-hello-v1';
+export const DISCOVERY_PROTOCOL = 'mesh-discovery-v1';
+
+export const CONTROL_PROTOCOLS = [HELLO_PROTOCOL, DISCOVERY_PROTOCOL] as const;
+
+export type ControlProtocol = (typeof CONTROL_PROTOCOLS)[number];
+
+/** Stands for a peer whose id is not known yet: 32 zero bytes, which is no Ed25519 key that anyone holds. */
+export const UNKNOWN_PEER: NodeId = nodeIdOf(new Uint8Array(NODE_ID_BYTES));
+
+export function isUnknownPeer(id: NodeId): boolean {
+  return equalBytes(id, UNKNOWN_PEER);
+}
+
+export function isControlProtocol(protocol: string): protocol is ControlProtocol {
+  return (CONTROL_PROTOCOLS as readonly string[]).includes(protocol);
+}
+
+/** What stands in a control packet beside its payload. */
+export interface ControlHeader {
+  readonly self: NodeId;
+  readonly sequence: bigint;
+  /** Unix seconds. */
+  readonly nowSeconds: number;
+}
+
+/** This node's hello to a neighbour; `peer` is null while the neighbour's id is not known. */
+export function helloPacket(header: ControlHeader, peer: NodeId | null): MeshPacket {
+  return controlPacket(header, peer ?? UNKNOWN_PEER, HELLO_PROTOCOL, header.self.slice());
+}
+
+/** A discovery message to a neighbour. */
+export function discoveryPacket(header: ControlHeader, peer: NodeId, message: DiscoveryMessage): MeshPacket {
+  return controlPacket(header, peer, DISCOVERY_PROTOCOL, encodeDiscovery(message));
+}
+
+/**
+ * Whether a packet under a control protocol's name is one: small, without payment, for a neighbour, and with
+ * exactly the payload that the protocol has.
+ */
+export function judgeControl(packet: MeshPacket, protocol: ControlProtocol): Reason {
+  const { payload } = packet;
+  const most = protocol === HELLO_PROTOCOL ? NODE_ID_BYTES : LIMITS.CONTROL_PAYLOAD_BYTES;
+  if (payload.length > most) return Reason.ControlTooLarge;
+  if (packet.packetType !== 'CommonsGovernance') return Reason.TypeMismatch;
+  if (packet.paymentProof !== null) return Reason.UnexpectedProof;
+  if (packet.route.length > 2) return Reason.RouteTooLong;
+  if (protocol === HELLO_PROTOCOL) {
+    return equalBytes(payload, packet.source) ? Reason.Accepted : Reason.HelloMismatch;
+  }
+  const decoded = decodeDiscovery(payload);
+  return decoded.ok ? Reason.Accepted : decoded.failure.reason;
+}
+
+function controlPacket(
+  { self, sequence, nowSeconds }: ControlHeader,
+  destination: NodeId,
+  protocol: ControlProtocol,
+  payload: Uint8Array,
+): MeshPacket {
+  return {
+    version: PACKET_VERSION,
+    packetType: 'CommonsGovernance',
+    source: self,
+    destination,
+    route: [self, destination],
+    sequence,
+    timestamp: BigInt(nowSeconds),
+    paymentProof: null,
+    payload,
+    metadata: { protocol, fields: new Map() },
+  };
+}

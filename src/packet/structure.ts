@@ -1,0 +1,87 @@
+/**
+ * Whether a decoded packet is one that this node may look at any further: version, route, previous hop.
+ *
+ * Rules: payments.md, Any proof, 1; routing.md, Routes. A hello may come from a peer that is not known yet and
+ * may be sent before the other side's id is known (control.ts).
+ */
+import { equalBytes, utf8 } from '../core/bytes.js';
+import { nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
+import { LIMITS } from '../core/limits.js';
+import { Reason } from '../core/reasons.js';
+import { HELLO_PROTOCOL, isUnknownPeer } from './control.js';
+import { PACKET_VERSION, type MeshPacket, type PacketMetadata } from './packet.js';
+
+/** Where a packet entered this node: on a link, or from this node's own modules. */
+export type PacketOrigin = 'peer' | 'local';
+
+/** `position` is this node's index on the route. */
+export type StructureVerdict =
+  { readonly ok: true; readonly position: number } | { readonly ok: false; readonly reason: Reason };
+
+/**
+ * @param self this node
+ * @param previousHop the id that the link vouches for; null before the peer has said who it is. Not looked at
+ *   for a packet of this node's own modules
+ */
+export function judgeStructure(
+  packet: MeshPacket,
+  self: NodeId,
+  previousHop: NodeId | null,
+  origin: PacketOrigin,
+): StructureVerdict {
+  const { route, source, destination } = packet;
+  const first = route[0];
+  const last = route.at(-1);
+  if (packet.version !== PACKET_VERSION) return refuse(Reason.UnsupportedVersion);
+  if (packet.payload.length > LIMITS.PAYLOAD_BYTES) return refuse(Reason.PayloadTooLarge);
+  if (isMetadataTooLarge(packet.metadata)) return refuse(Reason.MetadataTooLarge);
+  if (route.length > LIMITS.ROUTE_IDS) return refuse(Reason.RouteTooLong);
+  if (equalBytes(source, destination)) return refuse(Reason.Loopback);
+  if (route.length < 2 || first === undefined || last === undefined) return refuse(Reason.RouteTooShort);
+  const keys = route.map(nodeKey);
+  if (new Set(keys).size !== keys.length) return refuse(Reason.RouteRepeatsNode);
+  if (!equalBytes(first, source) || !equalBytes(last, destination)) return refuse(Reason.RouteEndsMismatch);
+
+  const position = positionOf(packet, keys, nodeKey(self));
+  if (position < 0) return refuse(Reason.NotOnRoute);
+  const sender = judgeSender(packet, position, previousHop, origin);
+  return sender === Reason.Accepted ? { ok: true, position } : refuse(sender);
+}
+
+function refuse(reason: Reason): StructureVerdict {
+  return { ok: false, reason };
+}
+
+/** A hello to whoever listens ends in zeros and is for this node. */
+function positionOf(packet: MeshPacket, keys: readonly NodeKey[], self: NodeKey): number {
+  const position = keys.indexOf(self);
+  const isOpenHello = isHello(packet) && keys.length === 2 && isUnknownPeer(packet.destination);
+  return position < 0 && isOpenHello ? 1 : position;
+}
+
+/** Whether the packet came from the id before this node's on its route. */
+function judgeSender(
+  packet: MeshPacket,
+  position: number,
+  previousHop: NodeId | null,
+  origin: PacketOrigin,
+): Reason {
+  if (origin === 'local') return position === 0 ? Reason.Accepted : Reason.WrongPreviousHop;
+  const before = packet.route[position - 1];
+  if (before === undefined) return Reason.SpoofedSource;
+  if (previousHop === null) return isHello(packet) ? Reason.Accepted : Reason.UnknownPeer;
+  return equalBytes(before, previousHop) ? Reason.Accepted : Reason.WrongPreviousHop;
+}
+
+function isHello(packet: MeshPacket): boolean {
+  return packet.metadata?.protocol === HELLO_PROTOCOL;
+}
+
+/** Metadata travels beside the payload that is paid for, so it must stay small. */
+function isMetadataTooLarge(metadata: PacketMetadata | null): boolean {
+  if (metadata === null) return false;
+  if (metadata.fields.size > LIMITS.METADATA_FIELDS) return true;
+  let total = utf8(metadata.protocol ?? '').length;
+  for (const [key, value] of metadata.fields) total += utf8(key).length + utf8(value).length;
+  return total > LIMITS.METADATA_BYTES;
+}
