@@ -30,6 +30,7 @@ export const MESH_ERROR_CODES = {
   SHUTTING_DOWN: 'NetworkError',
   JOURNAL_FAILED: 'NetworkError',
   JOURNAL_CORRUPT: 'ConfigError',
+  JOURNAL_BUSY: 'NetworkError',
   WORKER_LOST: 'NetworkError',
   PAYMENT_REFUSED: 'PaymentVerificationFailed',
   PAYMENT_REPLAYED: 'ReplayDetected',

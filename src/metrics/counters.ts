@@ -1,0 +1,93 @@
+/**
+ * Counters and gauges of one running module: what `status` shows and an operator reads first.
+ *
+ * Rules: payments.md (each refusal has its own counter). Main thread only. Every name is counted from its first
+ * use; groups are bounded, so that names which come from outside cannot fill the memory.
+ */
+import type { Json } from '../core/codec.js';
+import { LIMITS } from '../core/limits.js';
+import { reasonName, type Reason } from '../core/reasons.js';
+
+/** What names past the bound of their group are counted under. */
+export const OTHER_NAMES = 'other';
+
+/** The counts of one moment. Every count starts at 0 with the process. */
+export interface CountersSnapshot {
+  /** Refusals by the name of their reason. */
+  readonly refused: Readonly<Record<string, number>>;
+  /** Packets by the protocol they were taken for. */
+  readonly protocols: Readonly<Record<string, number>>;
+  readonly counts: Readonly<Record<string, number>>;
+  /** 64-bit amounts are decimal strings. */
+  readonly gauges: Readonly<Record<string, number | string>>;
+}
+
+export class Counters {
+  readonly #refused = new Map<string, number>();
+  readonly #protocols = new Map<string, number>();
+  readonly #counts = new Map<string, number>();
+  readonly #gauges = new Map<string, () => number | bigint>();
+
+  /** Counts one refusal. */
+  refuse(reason: Reason): void {
+    add(this.#refused, reasonName(reason), 1);
+  }
+
+  /** Counts one packet of a protocol. The name may come from outside. */
+  protocol(name: string): void {
+    add(this.#protocols, name, 1);
+  }
+
+  /** Counts something that happened, once or several times. */
+  count(name: string, times = 1): void {
+    add(this.#counts, name, times);
+  }
+
+  /** How often it was counted. */
+  countOf(name: string): number {
+    return this.#counts.get(name) ?? 0;
+  }
+
+  /** How often this reason was given. */
+  refusedFor(reason: Reason): number {
+    return this.#refused.get(reasonName(reason)) ?? 0;
+  }
+
+  /** Names a value that is read whenever a snapshot is taken; the last reader of a name holds. */
+  gauge(name: string, read: () => number | bigint): void {
+    this.#gauges.set(name, read);
+  }
+
+  /** All counts of this moment, names in alphabetical order. */
+  snapshot(): CountersSnapshot {
+    const gauges = [...this.#gauges].map(([name, read]): [string, number | string] => {
+      const value = read();
+      return [name, typeof value === 'bigint' ? String(value) : value];
+    });
+    return {
+      refused: sorted(this.#refused),
+      protocols: sorted(this.#protocols),
+      counts: sorted(this.#counts),
+      gauges: sorted(gauges),
+    };
+  }
+}
+
+/** A snapshot as JSON. */
+export function countersJson(snapshot: CountersSnapshot): Json {
+  return { ...snapshot };
+}
+
+function add(group: Map<string, number>, name: string, times: number): void {
+  const known = group.get(name);
+  if (known !== undefined) group.set(name, known + times);
+  else if (group.size < LIMITS.METRIC_NAMES || name === OTHER_NAMES) group.set(name, times);
+  else add(group, OTHER_NAMES, times);
+}
+
+/** An object without a prototype, so that a name like `__proto__` is a name like any other. */
+function sorted<V>(entries: Iterable<readonly [string, V]>): Readonly<Record<string, V>> {
+  const result = Object.create(null) as Record<string, V>;
+  for (const [name, value] of [...entries].sort(([a], [b]) => (a < b ? -1 : 1))) result[name] = value;
+  return result;
+}
