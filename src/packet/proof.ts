@@ -136,8 +136,9 @@ export const oldestPaymentProof: Codec<PaymentProof> = {
   ...paymentProof,
   read: (reader) => {
     const at = reader.offset;
-    const tag = reader.u32();
-    if (tag !== OLDEST_INSTANT_TAG) reader.fail(Reason.UnknownTag, `payment_proof has no tag ${tag}`, at);
+    if (reader.tag(OLDEST_INSTANT_TAG + 1, 'payment_proof') !== OLDEST_INSTANT_TAG) {
+      reader.fail(Reason.UnknownTag, 'only tag 1 differs in the oldest generation', at);
+    }
     const { covenantProof, outputIndex, amountSats, timestamp } = oldestInstant.read(reader);
     return {
       kind: 'InstantSettlement',
@@ -175,4 +176,9 @@ export function encodeProof(proof: PaymentProof): Uint8Array {
 /** The JSON form of the vectors. */
 export function proofJson(proof: PaymentProof, integers: SmallIntegers = 'text'): Json {
   return paymentProof.json(proof, integers);
+}
+
+/** What the proof claims to have paid, in msat. A claim: only verification makes it an amount. */
+export function amountMsatOf(proof: PaymentProof): bigint {
+  return proof.kind === 'Lightning' ? proof.amountMsats : proof.amountSats * 1_000n;
 }
