@@ -24,6 +24,8 @@ export const REASON_TABLE = [
   [110, 'EventTypeMismatch', "an event's type and its payload disagree"],
   [111, 'RequestTypeMismatch', "a request's type and its payload disagree"],
   [112, 'InputTooLong', 'the input is longer than anything of its kind can be'],
+  [113, 'FrameEmpty', "a frame on the node's socket holds at least one byte"],
+  [114, 'FrameTooLarge', "a frame on the node's socket holds at most 40 MiB"],
 
   // 2xx: a packet that decodes but is not allowed (payments.md, any proof, 1).
   [200, 'PacketTooLarge', 'a whole packet is at most 1,000,000 bytes'],
@@ -57,6 +59,7 @@ export const REASON_TABLE = [
   [312, 'NotRecorded', 'the payment could not be written to the journal, so nothing was done'],
   [313, 'UnexpectedProof', 'a packet of a free type carries no payment proof'],
   [314, 'OtherBitcoinNetwork', 'the Bitcoin message is of another network than this node'],
+  [315, 'JudgeUnavailable', 'the worker that judged this packet was lost, or no packets are judged any more'],
 
   // 4xx: the payment (payments.md).
   [400, 'ProofFromFuture', 'the proof is dated more than 120 seconds ahead'],

@@ -1,0 +1,83 @@
+/**
+ * What the main thread asks for every packet: is it allowed, and was it paid.
+ *
+ * Rules: payments.md (order of checks, a reason for every refusal), architecture.md (verdicts are numbers between
+ * threads). `InlineJudge` is the plain twin on the caller's thread, `VerdictPool` the one over worker threads;
+ * test/contract/packet-judge.ts runs on both.
+ */
+import type { NodeId } from '../core/ids.js';
+import type { JudgePolicy } from '../core/policy.js';
+import type { Reason } from '../core/reasons.js';
+import type { ControlProtocol } from '../packet/control.js';
+import type { DetectedProtocol } from '../packet/detect.js';
+import type { PacketOrigin } from '../packet/structure.js';
+
+/** Where packet bytes came from. */
+export interface PacketSender {
+  /** The id that the link vouches for; null before the peer has said who it is, and for this node's own packets. */
+  readonly previousHop: NodeId | null;
+  readonly origin: PacketOrigin;
+}
+
+/** What a packet passed as; `control` and `free` packets passed the gate without a payment. */
+export const VERDICT_KINDS = ['refused', 'control', 'free', 'paid'] as const;
+
+export type VerdictKind = (typeof VERDICT_KINDS)[number];
+
+export interface PacketVerdict {
+  readonly kind: VerdictKind;
+  /** Accepted unless `kind` is `refused`. */
+  readonly reason: Reason;
+  /** The strict parse of a free packet's payload; MeshPacket for paid and control packets, Unknown when refused. */
+  readonly protocol: DetectedProtocol;
+  /** Set for `control` alone. */
+  readonly controlProtocol: ControlProtocol | null;
+  /** This node's index on the route; 0 when refused. */
+  readonly position: number;
+  /** What was paid; 0 unless `paid`. */
+  readonly amountMsat: bigint;
+  /** What the packet costs here; 0 where no payment was looked at. */
+  readonly priceMsat: bigint;
+  /** Unix seconds until which the replay key must be remembered; 0 unless `paid`. */
+  readonly expiresAt: number;
+  /** The payment's key, 32 bytes, as soon as it is known; claimed for this packet only where `paid`. */
+  readonly replayKey: Uint8Array | null;
+  /** The payee's Lightning key, 33 bytes in hex, as soon as it is known. */
+  readonly payee: string | null;
+  /**
+   * SHA-256 of the packet's bincode, 32 bytes (wire.md). All zeros where a packet was refused, except as a replay:
+   * a duplicate from the same peer is told by its id (payments.md, any proof, 7).
+   */
+  readonly packetId: Uint8Array;
+}
+
+export interface JudgeStats {
+  /** Verdicts given. */
+  readonly judged: number;
+  /** Verdicts by reason; Accepted counts those that passed. */
+  readonly byReason: ReadonlyMap<Reason, number>;
+  /** Packets that wait for a place in a batch. */
+  readonly queued: number;
+  /** Packets in batches that are not back yet. */
+  readonly inFlight: number;
+  /** Batches sent, the repeated ones included. */
+  readonly batches: number;
+  /** Threads that judge; 0 where the caller's thread does. */
+  readonly workers: number;
+  /** Workers lost since the start. */
+  readonly workersLost: number;
+}
+
+export interface PacketJudge {
+  /**
+   * Judges packet bytes; a payment that passes is claimed in the replay table before this resolves.
+   * @param bytes read until the promise settles; the caller must not change them meanwhile
+   * @returns always a verdict: what cannot be judged is refused as Overloaded or JudgeUnavailable
+   */
+  judge(bytes: Uint8Array, sender: PacketSender): Promise<PacketVerdict>;
+  /** Holds for every packet given to `judge` afterwards. */
+  updatePolicy(policy: JudgePolicy): void;
+  stats(): JudgeStats;
+  /** Judges what was given, then stops. Safe to call again. */
+  close(): Promise<void>;
+}
