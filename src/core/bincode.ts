@@ -30,7 +30,10 @@ export class BincodeReader {
   #path = '';
 
   constructor(input: Uint8Array) {
-    this.#input = input;
+    // A Buffer's slice is a view; what is handed out must be copies.
+    this.#input = Buffer.isBuffer(input)
+      ? new Uint8Array(input.buffer, input.byteOffset, input.length)
+      : input;
     this.#view = new DataView(input.buffer, input.byteOffset, input.byteLength);
   }
 
@@ -204,33 +207,40 @@ export class BincodeWriter {
   }
 
   u8(value: number): void {
-    this.#view.setUint8(this.#grow(1), inRange(value, 0, 0xff));
+    const at = this.#grow(1);
+    this.#view.setUint8(at, inRange(value, 0, 0xff));
   }
 
   u16(value: number): void {
-    this.#view.setUint16(this.#grow(2), inRange(value, 0, 0xffff), true);
+    const at = this.#grow(2);
+    this.#view.setUint16(at, inRange(value, 0, 0xffff), true);
   }
 
   u32(value: number): void {
-    this.#view.setUint32(this.#grow(4), inRange(value, 0, 0xffff_ffff), true);
+    const at = this.#grow(4);
+    this.#view.setUint32(at, inRange(value, 0, 0xffff_ffff), true);
   }
 
   i32(value: number): void {
-    this.#view.setInt32(this.#grow(4), inRange(value, -0x8000_0000, 0x7fff_ffff), true);
+    const at = this.#grow(4);
+    this.#view.setInt32(at, inRange(value, -0x8000_0000, 0x7fff_ffff), true);
   }
 
   u64(value: bigint): void {
     assert(value >= 0n && value <= U64_MAX, 'a u64 is from 0 to 2^64-1');
-    this.#view.setBigUint64(this.#grow(8), value, true);
+    const at = this.#grow(8);
+    this.#view.setBigUint64(at, value, true);
   }
 
   i64(value: bigint): void {
     assert(BigInt.asIntN(64, value) === value, 'an i64 has 64 bits');
-    this.#view.setBigInt64(this.#grow(8), value, true);
+    const at = this.#grow(8);
+    this.#view.setBigInt64(at, value, true);
   }
 
   f64(value: number): void {
-    this.#view.setFloat64(this.#grow(8), value, true);
+    const at = this.#grow(8);
+    this.#view.setFloat64(at, value, true);
   }
 
   bool(value: boolean): void {

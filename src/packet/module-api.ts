@@ -278,7 +278,8 @@ export function isMethodName(name: string): name is MethodName {
   return Object.hasOwn(MODULE_API, name);
 }
 
-const oldestSendPacket = sendPacketRequest(oldestPaymentProof);
+/** As the request of send_packet, for proofs of the oldest generation. */
+export const oldestSendPacketRequest: Codec<SendPacketRequest> = sendPacketRequest(oldestPaymentProof);
 
 /**
  * Decodes a request. One of send_packet may hold a proof of either generation.
@@ -290,7 +291,9 @@ export function decodeRequest(method: MethodName, input: Uint8Array): Decoded<un
     const detail = `${input.length} bytes, at most ${LIMITS.API_REQUEST_BYTES} are allowed`;
     return { ok: false, failure: { reason: Reason.RequestTooLarge, offset: 0, detail } };
   }
-  if (method === 'send_packet') return decodeEither(MODULE_API.send_packet.request, oldestSendPacket, input);
+  if (method === 'send_packet') {
+    return decodeEither(MODULE_API.send_packet.request, oldestSendPacketRequest, input);
+  }
   return decode<unknown>(MODULE_API[method].request, input);
 }
 

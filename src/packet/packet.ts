@@ -98,8 +98,11 @@ function packetCodec(proof: Codec<PaymentProof>): Codec<MeshPacket> {
   });
 }
 
-const current = packetCodec(paymentProof);
-const oldest = packetCodec(oldestPaymentProof);
+/** The bincode of a packet, without `MESH`: reads proofs of the current generation. */
+export const meshPacket: Codec<MeshPacket> = packetCodec(paymentProof);
+
+/** As `meshPacket`, for proofs of the oldest generation. */
+export const oldestMeshPacket: Codec<MeshPacket> = packetCodec(oldestPaymentProof);
 
 /** Whether bytes open with `MESH`. No packet without it does: its type would be unknown. */
 export function hasMagic(input: Uint8Array): boolean {
@@ -114,7 +117,7 @@ export function decodePacket(input: Uint8Array): Decoded<DecodedPacket> {
   }
   const isMarked = hasMagic(input);
   const start = isMarked ? MAGIC.length : 0;
-  const decoded = decodeEither(current, oldest, start === 0 ? input : input.subarray(start));
+  const decoded = decodeEither(meshPacket, oldestMeshPacket, start === 0 ? input : input.subarray(start));
   if (decoded.ok) return { ok: true, value: { packet: decoded.value, hasMagic: isMarked } };
   const { reason, offset, detail } = decoded.failure;
   return { ok: false, failure: { reason, offset: offset + start, detail } };
@@ -122,7 +125,7 @@ export function decodePacket(input: Uint8Array): Decoded<DecodedPacket> {
 
 /** The bytes of a packet, behind `MESH` unless told otherwise. */
 export function encodePacket(packet: MeshPacket, options: { readonly magic?: boolean } = {}): Uint8Array {
-  const body = encode(current, packet);
+  const body = encode(meshPacket, packet);
   return options.magic === false ? body : concatBytes(Uint8Array.from(MAGIC), body);
 }
 
@@ -133,5 +136,5 @@ export function packetId(packetBytes: Uint8Array): Uint8Array {
 
 /** The JSON form of the vectors. */
 export function packetJson(packet: MeshPacket, integers: SmallIntegers = 'text'): Json {
-  return current.json(packet, integers);
+  return meshPacket.json(packet, integers);
 }

@@ -22,6 +22,7 @@ import {
   type SmallIntegers,
 } from '../core/codec.js';
 import { Reason } from '../core/reasons.js';
+import { decodeCovenant } from './covenant.js';
 
 /** A Lightning payment: the invoice and the preimage that proves that it was paid. */
 export interface LightningProof {
@@ -131,7 +132,10 @@ export const paymentProof: Codec<PaymentProof> = {
       : current.json(value, integers),
 };
 
-/** As `paymentProof`, but reads the oldest generation, and of that only what differs: tag 1. */
+/**
+ * As `paymentProof`, but reads the oldest generation, and of that only what differs: tag 1. Its covenant must
+ * decode, since an OnChainSettlement cut short by 28 bytes has the same shape with its request id in that place.
+ */
 export const oldestPaymentProof: Codec<PaymentProof> = {
   ...paymentProof,
   read: (reader) => {
@@ -140,6 +144,8 @@ export const oldestPaymentProof: Codec<PaymentProof> = {
       reader.fail(Reason.UnknownTag, 'only tag 1 differs in the oldest generation', at);
     }
     const { covenantProof, outputIndex, amountSats, timestamp } = oldestInstant.read(reader);
+    const covenant = decodeCovenant(covenantProof);
+    if (!covenant.ok) reader.fail(covenant.failure.reason, `covenant_proof: ${covenant.failure.detail}`, at);
     return {
       kind: 'InstantSettlement',
       covenantProof,
