@@ -1,0 +1,183 @@
+/**
+ * The store of learned routes: by destination, by first hop and by age, each of them bounded.
+ *
+ * Rules: routing.md, Routes (expiry), Discovery (1,024 routes per neighbour), Anti-monopoly 2 (3 alternatives).
+ * Where a bound is reached, the least recently used goes: every route here answers a question of this node's own,
+ * so what it used last is what it needs. Main thread only.
+ */
+import { assert, present } from '../core/assert.js';
+import { nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
+import { LIMITS } from '../core/limits.js';
+import { compareRoutes, includesNode, type Route } from './route.js';
+
+interface Learned extends Route {
+  readonly destination: NodeKey;
+  readonly firstHop: NodeKey;
+}
+
+export interface LearnedRoutesOptions {
+  /** How long a route holds, in milliseconds. */
+  readonly expiryMillis: number;
+  /** The routes of a destination are no longer what they were. */
+  readonly onChanged: (destination: NodeKey) => void;
+}
+
+export class LearnedRoutes {
+  readonly #options: LearnedRoutesOptions;
+  /** Best first, one per first hop. The order of the map is the order of use, oldest first. */
+  readonly #byDestination = new Map<NodeKey, Learned[]>();
+  /** By first hop, then by destination, in the order of use. */
+  readonly #byNeighbour = new Map<NodeKey, Map<NodeKey, Learned>>();
+  /** In the order in which they were learned, which is the order in which they expire. */
+  readonly #byAge = new Set<Learned>();
+
+  constructor(options: LearnedRoutesOptions) {
+    this.#options = options;
+  }
+
+  /** Routes held, expired ones that nobody asked for included. */
+  get size(): number {
+    return this.#byAge.size;
+  }
+
+  /**
+   * Takes a route whose shape was judged. One through the same first hop is replaced, since the newer answer
+   * tells how things are now; of the others the best LIMITS.ROUTES_PER_DESTINATION stay.
+   */
+  add(route: Route): void {
+    this.dropExpired(route.learnedAtMillis);
+    const learned = this.#labelled(route);
+    const { destination, firstHop } = learned;
+    const replaced = this.#byNeighbour.get(firstHop)?.get(destination);
+    if (replaced !== undefined) this.#remove(replaced);
+    const rivals = this.#byDestination.get(destination) ?? [];
+    if (rivals.length >= LIMITS.ROUTES_PER_DESTINATION) {
+      const worst = present(rivals[rivals.length - 1], 'a full list has a last');
+      if (compareRoutes(learned, worst) >= 0) return;
+      this.#remove(worst);
+    }
+    this.#makeRoom(learned);
+    const routes = this.#byDestination.get(destination) ?? [];
+    routes.push(learned);
+    routes.sort(compareRoutes);
+    this.#byDestination.set(destination, routes);
+    const ofNeighbour = this.#byNeighbour.get(firstHop) ?? new Map<NodeKey, Learned>();
+    ofNeighbour.set(destination, learned);
+    this.#byNeighbour.set(firstHop, ofNeighbour);
+    this.#byAge.add(learned);
+    this.#options.onChanged(destination);
+  }
+
+  /** The routes to a destination, best first. May hold expired ones. */
+  of(destination: NodeKey): readonly Route[] {
+    return this.#byDestination.get(destination) ?? [];
+  }
+
+  /** Notes that the routes to a destination were used. */
+  touch(destination: NodeKey): void {
+    const routes = this.#byDestination.get(destination);
+    if (routes === undefined) return;
+    moveToEnd(this.#byDestination, destination, routes);
+    for (const route of routes) {
+      moveToEnd(this.#ofNeighbour(route.firstHop), destination, route);
+    }
+  }
+
+  /** Drops what was learned at or before the time that the expiry reaches back to. */
+  dropExpired(nowMillis: number): void {
+    for (const route of this.#byAge) {
+      if (nowMillis - route.learnedAtMillis < this.#options.expiryMillis) return;
+      this.#remove(route);
+    }
+  }
+
+  /** Drops the routes that start through a neighbour. */
+  dropNeighbour(neighbour: NodeKey): void {
+    for (const route of this.#ofNeighbour(neighbour).values()) this.#remove(route);
+  }
+
+  /**
+   * Drops the routes that start through a neighbour and pass or end at one of the nodes.
+   * @returns how many
+   */
+  dropThrough(neighbour: NodeKey, nodes: ReadonlySet<NodeKey>): number {
+    const prefixes = new Set<number>();
+    for (const key of nodes) prefixes.add(Number.parseInt(key.slice(0, 8), 16));
+    // A key costs far more to make than a prefix, and a hostile neighbour may name hundreds of nodes.
+    const isNamed = (id: NodeId): boolean => prefixes.has(prefixOf(id)) && nodes.has(nodeKey(id));
+    return this.#dropWhere(this.#ofNeighbour(neighbour).values(), (route) => route.ids.some(isNamed));
+  }
+
+  /**
+   * Drops every route that passes or ends at a node. Looks at all routes.
+   * @returns how many
+   */
+  dropNode(node: NodeId): number {
+    return this.#dropWhere(this.#byAge, (route) => includesNode(route.ids, node));
+  }
+
+  /** All routes, oldest first. */
+  values(): Iterable<Route> {
+    return this.#byAge;
+  }
+
+  #labelled(route: Route): Learned {
+    const firstHop = route.ids[1];
+    const last = route.ids[route.ids.length - 1];
+    assert(firstHop !== undefined && last !== undefined, 'a judged route has at least two ids');
+    return { ...route, firstHop: nodeKey(firstHop), destination: nodeKey(last) };
+  }
+
+  #ofNeighbour(neighbour: NodeKey): Map<NodeKey, Learned> {
+    return this.#byNeighbour.get(neighbour) ?? new Map<NodeKey, Learned>();
+  }
+
+  #makeRoom({ firstHop, destination }: Learned): void {
+    const ofNeighbour = this.#ofNeighbour(firstHop);
+    if (ofNeighbour.size >= LIMITS.ROUTES_PER_NEIGHBOUR) {
+      this.#remove(present(first(ofNeighbour.values()), 'a full neighbour has a first route'));
+    }
+    if (this.#byDestination.size >= LIMITS.ROUTE_DESTINATIONS && !this.#byDestination.has(destination)) {
+      const leastUsed = present(first(this.#byDestination.values()), 'a full store has a first destination');
+      for (const route of [...leastUsed]) this.#remove(route);
+    }
+  }
+
+  #dropWhere(routes: Iterable<Learned>, matches: (route: Learned) => boolean): number {
+    let dropped = 0;
+    for (const route of routes) {
+      if (!matches(route)) continue;
+      this.#remove(route);
+      dropped += 1;
+    }
+    return dropped;
+  }
+
+  #remove(route: Learned): void {
+    const { destination, firstHop } = route;
+    assert(this.#byAge.delete(route), 'a route is removed once');
+    const routes = present(this.#byDestination.get(destination), 'a held route stands under its destination');
+    routes.splice(routes.indexOf(route), 1);
+    if (routes.length === 0) this.#byDestination.delete(destination);
+    const ofNeighbour = present(this.#byNeighbour.get(firstHop), 'a held route stands under its first hop');
+    ofNeighbour.delete(destination);
+    if (ofNeighbour.size === 0) this.#byNeighbour.delete(firstHop);
+    this.#options.onChanged(destination);
+  }
+}
+
+function first<T>(values: Iterable<T>): T | undefined {
+  for (const value of values) return value;
+  return undefined;
+}
+
+/** A map keeps the order of insertion, so the end is the place of what was used last. */
+function moveToEnd<K, V>(map: Map<K, V>, key: K, value: V): void {
+  map.delete(key);
+  map.set(key, value);
+}
+
+/** The first four bytes, as in the first eight digits of the key. */
+function prefixOf(id: NodeId): number {
+  return (((id[0] ?? 0) << 24) | ((id[1] ?? 0) << 16) | ((id[2] ?? 0) << 8) | (id[3] ?? 0)) >>> 0;
+}

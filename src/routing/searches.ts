@@ -1,0 +1,220 @@
+/**
+ * The searches of this node itself: rings of requests that widen until a route is found or the time is over.
+ *
+ * Rules: routing.md, Discovery (random id, rings of 2, 4 and 10 hops, 30 s, one in flight per destination, what a
+ * response must satisfy). Each ring asks every neighbour, under one id for each alternative that the table keeps:
+ * the neighbours are dealt out over the ids at random, so that the answers come through distinct first hops and
+ * a ring costs three floods at most, however many neighbours there are. Main thread only.
+ */
+import { present } from '../core/assert.js';
+import { equalBytes } from '../core/bytes.js';
+import { nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
+import { LIMITS } from '../core/limits.js';
+import type { Clock, Random, Timer } from '../core/ports.js';
+import { randomBelow, randomU64 } from '../core/random.js';
+import { Reason } from '../core/reasons.js';
+import type { RouteRequest, RouteResponse } from '../packet/discovery.js';
+import { judgeResponse, type Route } from './route.js';
+import type { RoutingTable } from './table.js';
+
+/**
+ * How far each ring goes, and when it starts as a part of the whole time: at 0, 1, 3, 12 and 21 of 30 s. The
+ * widest is asked again, since an answer has one way back and a single lost message ends it.
+ */
+const RINGS = [
+  { hops: 2, startsAt: 0 },
+  { hops: 4, startsAt: 1 / 30 },
+  { hops: LIMITS.ROUTE_HOPS, startsAt: 0.1 },
+  { hops: LIMITS.ROUTE_HOPS, startsAt: 0.4 },
+  { hops: LIMITS.ROUTE_HOPS, startsAt: 0.7 },
+] as const;
+
+export interface SearchLimits {
+  /** Hops of the longest route wanted: 1 to 10, 10 by default. */
+  readonly maxHops?: number;
+  /** The whole time, 30 s by default and at most. */
+  readonly timeoutMillis?: number;
+}
+
+export interface SearchesOptions {
+  readonly self: NodeId;
+  readonly table: RoutingTable;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly ask: (peer: NodeId, request: RouteRequest) => void;
+  readonly onFound: (route: Route) => void;
+  readonly onFailed: (destination: NodeId, reason: Reason) => void;
+}
+
+interface Search {
+  readonly destination: NodeId;
+  readonly maxHops: number;
+  readonly timeoutMillis: number;
+  readonly answer: Promise<Route | null>;
+  readonly resolve: (route: Route | null) => void;
+  /** Ids that still may be answered. */
+  readonly open: Set<bigint>;
+  isFound: boolean;
+  timer: Timer | null;
+}
+
+/** One request id: who was asked under it, and how far it goes. */
+interface Branch {
+  readonly search: Search;
+  readonly hops: number;
+  readonly asked: ReadonlySet<NodeKey>;
+}
+
+export class RouteSearches {
+  readonly #options: SearchesOptions;
+  readonly #byDestination = new Map<NodeKey, Search>();
+  readonly #branches = new Map<bigint, Branch>();
+
+  constructor(options: SearchesOptions) {
+    this.#options = options;
+  }
+
+  /** Searches in flight, those in their grace included. */
+  get size(): number {
+    return this.#byDestination.size;
+  }
+
+  /** Starts a search, or joins the one in flight. Resolves with the first route, or null when the time is over. */
+  async start(destination: NodeId, limits: SearchLimits): Promise<Route | null> {
+    const { self, table } = this.#options;
+    const key = nodeKey(destination);
+    const running = this.#byDestination.get(key);
+    if (running !== undefined) {
+      if (!running.isFound) return running.answer;
+      const known = table.findRoute(destination);
+      if (known !== null) return known;
+      this.#end(running);
+    }
+    if (equalBytes(destination, self)) return this.#refuse(destination, Reason.Loopback);
+    if (table.directPeers().length === 0) return this.#refuse(destination, Reason.RouteUnknown);
+    if (this.#byDestination.size >= LIMITS.PENDING_DISCOVERIES) {
+      return this.#refuse(destination, Reason.TooManyPending);
+    }
+    const search = makeSearch(destination, limits);
+    this.#byDestination.set(key, search);
+    this.#startRing(search, 0);
+    return search.answer;
+  }
+
+  /** Takes a response to a request of this node, under all conditions of routing.md. */
+  take(from: NodeId, response: RouteResponse): Reason {
+    const { self, table } = this.#options;
+    const branch = this.#branches.get(response.requestId);
+    if (branch?.asked.has(nodeKey(from)) !== true) return Reason.ResponseNotAsked;
+    const { search, hops } = branch;
+    const verdict = judgeResponse(response, self, from, search.destination, hops);
+    if (verdict !== Reason.Accepted) return verdict;
+    const learned = table.learn(response.route, response.cost);
+    if (learned !== Reason.Accepted) return learned;
+    this.#close(response.requestId);
+    if (!search.isFound) this.#found(search);
+    return Reason.Accepted;
+  }
+
+  /** Ends every search without a result. */
+  close(): void {
+    for (const search of this.#byDestination.values()) {
+      this.#end(search);
+      search.resolve(null);
+    }
+  }
+
+  #startRing(search: Search, index: number): void {
+    const ring = present(RINGS[index], 'a ring is started while there is one');
+    const next = RINGS[index + 1];
+    this.#ask(search, Math.min(ring.hops, search.maxHops));
+    const parts = (next?.startsAt ?? 1) - ring.startsAt;
+    search.timer = this.#options.clock.after(parts * search.timeoutMillis, () => {
+      if (next !== undefined) {
+        this.#startRing(search, index + 1);
+        return;
+      }
+      this.#end(search);
+      search.resolve(null);
+      this.#options.onFailed(search.destination, Reason.DiscoveryTimeout);
+    });
+  }
+
+  #ask(search: Search, maxHops: number): void {
+    const { self, table, random, ask } = this.#options;
+    const { destination } = search;
+    const peers = shuffled(
+      random,
+      table.directPeers().map(({ nodeId }) => nodeId),
+    );
+    for (let offset = 0; offset < LIMITS.ROUTES_PER_DESTINATION; offset++) {
+      const dealt = peers.filter((_, index) => index % LIMITS.ROUTES_PER_DESTINATION === offset);
+      if (dealt.length === 0) return;
+      const requestId = randomU64(random);
+      this.#branches.set(requestId, { search, hops: maxHops, asked: new Set(dealt.map(nodeKey)) });
+      search.open.add(requestId);
+      const request: RouteRequest = { kind: 'RouteRequest', destination, source: self, requestId, maxHops };
+      for (const peer of dealt) ask(peer, request);
+    }
+  }
+
+  #found(search: Search): void {
+    const { table, clock, onFound } = this.#options;
+    const route = present(table.findRoute(search.destination), 'a route just learned is found');
+    search.isFound = true;
+    search.timer?.cancel();
+    search.timer = clock.after(LIMITS.DISCOVERY_GRACE_MILLIS, () => {
+      this.#end(search);
+    });
+    search.resolve(route);
+    onFound(route);
+  }
+
+  #end(search: Search): void {
+    search.timer?.cancel();
+    for (const requestId of search.open) this.#close(requestId);
+    this.#byDestination.delete(nodeKey(search.destination));
+  }
+
+  /** A request id is answered once. */
+  #close(requestId: bigint): void {
+    this.#branches.get(requestId)?.search.open.delete(requestId);
+    this.#branches.delete(requestId);
+  }
+
+  #refuse(destination: NodeId, reason: Reason): null {
+    this.#options.onFailed(destination, reason);
+    return null;
+  }
+}
+
+function makeSearch(destination: NodeId, limits: SearchLimits): Search {
+  let resolve: (route: Route | null) => void = () => undefined;
+  const answer = new Promise<Route | null>((settle) => {
+    resolve = settle;
+  });
+  return {
+    destination,
+    maxHops: Math.max(1, Math.min(limits.maxHops ?? LIMITS.ROUTE_HOPS, LIMITS.ROUTE_HOPS)),
+    timeoutMillis: Math.min(
+      limits.timeoutMillis ?? LIMITS.DISCOVERY_TIMEOUT_MILLIS,
+      LIMITS.DISCOVERY_TIMEOUT_MILLIS,
+    ),
+    answer,
+    resolve,
+    open: new Set<bigint>(),
+    isFound: false,
+    timer: null,
+  };
+}
+
+/** Fisher and Yates. */
+function shuffled<T>(random: Random, items: T[]): T[] {
+  for (let i = items.length - 1; i > 0; i--) {
+    const j = randomBelow(random, i + 1);
+    const [a, b] = [present(items[i], 'within the list'), present(items[j], 'within the list')];
+    items[i] = b;
+    items[j] = a;
+  }
+  return items;
+}

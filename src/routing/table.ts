@@ -1,0 +1,293 @@
+/**
+ * The routing table: direct peers, learned routes, and the choice among them.
+ *
+ * Rules: routing.md, Routes and Fees; api.md, RoutingTable. No route that it gives is expired, looping, over-long
+ * or unreachable, and none starts with a peer that is not connected. Main thread only.
+ */
+import { LRUCache } from 'lru-cache';
+import { present } from '../core/assert.js';
+import { equalBytes } from '../core/bytes.js';
+import { nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
+import { LIMITS } from '../core/limits.js';
+import type { FeeSchedule } from '../core/policy.js';
+import type { Clock, Random } from '../core/ports.js';
+import { Reason } from '../core/reasons.js';
+import { calculateFee, splitFee, type FeeDistribution } from '../ledger/fee.js';
+import { LearnedRoutes } from './learned.js';
+import { compareRoutes, hopsOf, includesNode, judgeIds, UNREACHABLE, type Route } from './route.js';
+
+export type { Route } from './route.js';
+
+const MSAT_PER_SAT = 1_000n;
+
+/** An authenticated neighbour. */
+export interface DirectPeer {
+  readonly nodeId: NodeId;
+  /** Its address on its link. */
+  readonly address: string;
+}
+
+/** As wire.md shows it (get_route_stats). */
+export interface RouteStats {
+  /** Routes to direct peers and learned ones. */
+  readonly totalRoutes: number;
+  readonly directPeers: number;
+  /** Destinations whose alternatives are ready in the cache. */
+  readonly cachedRoutes: number;
+  readonly routeExpirySeconds: number;
+}
+
+/** One route, for people. */
+export interface ListedRoute {
+  readonly ids: readonly NodeId[];
+  /** Sats. */
+  readonly cost: bigint;
+  readonly ageSeconds: number;
+  readonly isDirect: boolean;
+}
+
+export interface RoutingTableOptions {
+  readonly self: NodeId;
+  readonly clock: Clock;
+  /** Draws the choice among alternatives. */
+  readonly random: Random;
+  /** How long a learned route holds. */
+  readonly routeExpirySeconds?: number;
+  readonly fees: FeeSchedule;
+}
+
+interface DirectEntry extends DirectPeer {
+  readonly route: Route;
+}
+
+/** The alternatives of one destination, good until the first of them expires. */
+interface Ranked {
+  readonly routes: readonly Route[];
+  readonly validUntilMillis: number;
+}
+
+export class RoutingTable {
+  readonly #self: NodeId;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #fees: FeeSchedule;
+  readonly #expirySeconds: number;
+  readonly #direct = new Map<NodeKey, DirectEntry>();
+  readonly #byAddress = new Map<string, NodeId>();
+  readonly #learned: LearnedRoutes;
+  /** Bounded by size, not by `max`, which would reserve its whole memory at once. */
+  readonly #cache = new LRUCache<NodeKey, Ranked>({
+    maxSize: LIMITS.ROUTE_CACHE,
+    sizeCalculation: () => 1,
+  });
+
+  constructor({ self, clock, random, routeExpirySeconds = 3_600, fees }: RoutingTableOptions) {
+    this.#self = self;
+    this.#clock = clock;
+    this.#random = random;
+    this.#fees = fees;
+    this.#expirySeconds = routeExpirySeconds;
+    this.#learned = new LearnedRoutes({
+      expiryMillis: routeExpirySeconds * 1_000,
+      onChanged: (destination) => {
+        this.#cache.delete(destination);
+      },
+    });
+  }
+
+  /**
+   * Takes in a neighbour that said who it is. An id keeps its address, and an address its id, until the peer
+   * is removed.
+   */
+  addDirectPeer(nodeId: NodeId, address: string): Reason {
+    if (equalBytes(nodeId, this.#self)) return Reason.HelloMismatch;
+    const key = nodeKey(nodeId);
+    const known = this.#direct.get(key);
+    if (known !== undefined) return known.address === address ? Reason.Accepted : Reason.HelloMismatch;
+    if (this.#byAddress.has(address)) return Reason.HelloMismatch;
+    if (this.#direct.size >= LIMITS.DIRECT_PEERS) return Reason.TooManyPeers;
+    const route = { ids: [this.#self, nodeId], cost: 0n, learnedAtMillis: this.#clock.monotonicMillis() };
+    this.#direct.set(key, { nodeId, address, route });
+    this.#byAddress.set(address, nodeId);
+    this.#cache.delete(key);
+    return Reason.Accepted;
+  }
+
+  /** A neighbour is gone: every route that starts through it goes with it, at once. */
+  removeDirectPeer(nodeId: NodeId): void {
+    const key = nodeKey(nodeId);
+    const entry = this.#direct.get(key);
+    if (entry === undefined) return;
+    this.#direct.delete(key);
+    this.#byAddress.delete(entry.address);
+    this.#cache.delete(key);
+    this.#learned.dropNeighbour(key);
+  }
+
+  /** The address of a direct peer, or null where it is none. */
+  addressOf(nodeId: NodeId): string | null {
+    return this.#direct.get(nodeKey(nodeId))?.address ?? null;
+  }
+
+  /** The direct peer at an address, or null. */
+  nodeAt(address: string): NodeId | null {
+    return this.#byAddress.get(address) ?? null;
+  }
+
+  /** Whether the node is connected to this one. */
+  isDirectPeer(nodeId: NodeId): boolean {
+    return this.hasDirectKey(nodeKey(nodeId));
+  }
+
+  /** As `isDirectPeer`, by the key. */
+  hasDirectKey(key: NodeKey): boolean {
+    return this.#direct.has(key);
+  }
+
+  /** In the order in which they joined. */
+  directPeers(): readonly DirectPeer[] {
+    return [...this.#direct.values()].map(({ nodeId, address }) => ({ nodeId, address }));
+  }
+
+  /**
+   * Takes a route that answers a request of this node.
+   * @param route this node, a direct peer, ..., the destination; kept, not copied
+   * @param cost sats
+   * @returns Accepted also where three better routes are known and it is not kept
+   */
+  learn(route: readonly NodeId[], cost: bigint): Reason {
+    const destination = route[route.length - 1];
+    const firstHop = route[1];
+    if (destination === undefined || firstHop === undefined) return Reason.RouteTooShort;
+    const verdict = judgeIds(route, this.#self, destination);
+    if (verdict !== Reason.Accepted) return verdict;
+    if (cost >= UNREACHABLE) return Reason.RouteUnreachable;
+    if (!this.isDirectPeer(firstHop)) return Reason.NextHopLost;
+    // A neighbour is its own shortest route while it is connected, and none when it is not.
+    if (route.length === 2) return Reason.Accepted;
+    this.#learned.add({ ids: route, cost, learnedAtMillis: this.#clock.monotonicMillis() });
+    return Reason.Accepted;
+  }
+
+  /** The best route: the cheapest, then the shortest. */
+  findRoute(destination: NodeId): Route | null {
+    return this.alternatives(destination)[0] ?? null;
+  }
+
+  /** At most 3 routes with distinct first hops, best first. */
+  alternatives(destination: NodeId): readonly Route[] {
+    const key = nodeKey(destination);
+    const now = this.#clock.monotonicMillis();
+    this.#learned.touch(key);
+    const cached = this.#cache.get(key);
+    if (cached !== undefined && now < cached.validUntilMillis) return cached.routes;
+    const ranked = this.#rank(key, now);
+    // Destinations without a route are not cached: anybody may ask for any number of them.
+    if (ranked.routes.length > 0) this.#cache.set(key, ranked);
+    return ranked.routes;
+  }
+
+  /**
+   * Draws one of the alternatives, each with a weight of the cheapest price over its own.
+   * @param accepts leaves out those that the caller cannot use
+   */
+  chooseRoute(destination: NodeId, accepts: (route: Route) => boolean = () => true): Route | null {
+    const routes = this.alternatives(destination).filter(accepts);
+    if (routes.length <= 1) return routes[0] ?? null;
+    // One msat is added to both sides so that free routes have a ratio too.
+    const prices = routes.map((route) => Number(this.#price(route, 0n) + 1n));
+    const cheapest = Math.min(...prices);
+    const weights = prices.map((price) => cheapest / price);
+    let draw = this.#random.unit() * weights.reduce((sum, weight) => sum + weight, 0);
+    for (const [index, route] of routes.entries()) {
+      draw -= present(weights[index], 'every route has a weight');
+      if (draw < 0) return route;
+    }
+    return present(routes[routes.length - 1], 'a list of two has a last');
+  }
+
+  /**
+   * Another way for a packet whose next hop is gone.
+   * @param avoid ids that the route must not touch: the lost hop, and those that the packet has passed
+   * @param maxIds ids that the packet's route has left, this node included
+   */
+  repair(destination: NodeId, avoid: readonly NodeId[], maxIds: number = LIMITS.ROUTE_IDS): Route | null {
+    const isUsable = ({ ids }: Route): boolean =>
+      ids.length <= maxIds && !avoid.some((id) => includesNode(ids, id));
+    return this.alternatives(destination).find(isUsable) ?? null;
+  }
+
+  /**
+   * What a route costs for an amount carried, and who gets it (routing.md, Fees). The routers share equally:
+   * a route holds the sum of what they declared, not each one's part.
+   */
+  calculateFee(route: Route, amountMsat: bigint): FeeDistribution {
+    const routers = route.ids.slice(1, -1).map(() => 1n);
+    return splitFee(this.#price(route, amountMsat), routers);
+  }
+
+  /**
+   * A node is known to have failed: drops every learned route that passes or ends there. A direct peer stays
+   * until its link is gone.
+   * @returns how many routes were dropped
+   */
+  invalidateNode(nodeId: NodeId): number {
+    return this.#learned.dropNode(nodeId);
+  }
+
+  /**
+   * A neighbour took routes back: drops the learned ones that start through it and pass or end at one of the
+   * nodes.
+   * @returns how many routes were dropped
+   */
+  retract(neighbour: NodeId, nodes: ReadonlySet<NodeKey>): number {
+    return this.#learned.dropThrough(nodeKey(neighbour), nodes);
+  }
+
+  /** Drops what has expired. Lookups never return it anyway: this only frees the memory. */
+  sweep(): void {
+    this.#learned.dropExpired(this.#clock.monotonicMillis());
+  }
+
+  stats(): RouteStats {
+    this.sweep();
+    return {
+      totalRoutes: this.#direct.size + this.#learned.size,
+      directPeers: this.#direct.size,
+      cachedRoutes: this.#cache.size,
+      routeExpirySeconds: this.#expirySeconds,
+    };
+  }
+
+  /** Every route, direct ones first, then by age. */
+  list(): readonly ListedRoute[] {
+    this.sweep();
+    const now = this.#clock.monotonicMillis();
+    const listed = ({ ids, cost, learnedAtMillis }: Route, isDirect: boolean): ListedRoute => ({
+      ids,
+      cost,
+      ageSeconds: Math.floor((now - learnedAtMillis) / 1_000),
+      isDirect,
+    });
+    return [
+      ...[...this.#direct.values()].map(({ route }) => listed(route, true)),
+      ...[...this.#learned.values()].map((route) => listed(route, false)),
+    ];
+  }
+
+  #rank(key: NodeKey, now: number): Ranked {
+    const expiryMillis = this.#expirySeconds * 1_000;
+    const routes = this.#learned.of(key).filter((route) => now - route.learnedAtMillis < expiryMillis);
+    const validUntilMillis = Math.min(...routes.map((route) => route.learnedAtMillis + expiryMillis));
+    const direct = this.#direct.get(key)?.route;
+    if (direct !== undefined) routes.unshift(direct);
+    return {
+      routes: routes.sort(compareRoutes).slice(0, LIMITS.ROUTES_PER_DESTINATION),
+      validUntilMillis,
+    };
+  }
+
+  #price(route: Route, amountMsat: bigint): bigint {
+    return calculateFee(this.#fees, hopsOf(route.ids), amountMsat, [route.cost * MSAT_PER_SAT]);
+  }
+}
