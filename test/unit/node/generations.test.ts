@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { Reason } from '../../../src/core/reasons.js';
 import { GENERATIONS, generationFor } from '../../../src/node/generations.js';
-import { IpcCodec } from '../../../src/node/ipc-codec.js';
+import { IpcCodec } from '../../../src/node/codec.js';
 import type { ModuleMessage } from '../../../src/node/messages.js';
 import { sharedText } from '../../support/shared.js';
 
@@ -89,7 +89,7 @@ describe('node-ipc › generations', () => {
   });
 
   it('a field that only newer nodes have reads as null and is not written', () => {
-    const { codec } = IpcCodec.forVersion('0.1.28');
+    const codec = IpcCodec.forVersion('0.1.28');
     const newer = IpcCodec.newest();
     const message: ModuleMessage = {
       name: 'Event',
@@ -113,7 +113,7 @@ describe('node-ipc › generations', () => {
   });
 
   it('the difficulty of older nodes is a whole number of four bytes', () => {
-    const { codec } = IpcCodec.forVersion('0.1.56');
+    const codec = IpcCodec.forVersion('0.1.56');
     const message: ModuleMessage = {
       name: 'Response',
       value: {
@@ -131,7 +131,7 @@ describe('node-ipc › generations', () => {
   });
 
   it('a codec knows which requests and events its node has', () => {
-    const oldest = IpcCodec.forVersion('0.1.1').codec;
+    const oldest = IpcCodec.forVersion('0.1.1');
     expect(oldest.hasRequest('GetTxMetadata')).toBe(false);
     expect(oldest.hasRequest('SendMeshPacketToPeer')).toBe(true);
     expect(oldest.hasEvent('PeerPayment')).toBe(false);
@@ -142,7 +142,7 @@ describe('node-ipc › generations', () => {
 
   it('a tag of a newer generation is unknown to an older one', () => {
     const body = Uint8Array.from([0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0x4a, 0, 0, 0]);
-    const decoded = IpcCodec.forVersion('0.1.80').codec.decodeMessage(body);
+    const decoded = IpcCodec.forVersion('0.1.80').decodeMessage(body);
     expect(decoded.ok ? null : decoded.failure.reason).toBe(Reason.UnknownTag);
   });
 });

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { fromHex, toHex } from '../../../src/core/bytes.js';
 import { Reason } from '../../../src/core/reasons.js';
 import { present } from '../../../src/core/assert.js';
-import { IpcCodec, ipcInspect, messageHead } from '../../../src/node/ipc-codec.js';
+import { IpcCodec, ipcInspect, messageHead } from '../../../src/node/codec.js';
 import type { ModuleMessage } from '../../../src/node/messages.js';
 
 interface Vector {
@@ -25,7 +25,7 @@ function bytesOf(hex: string): Uint8Array {
 }
 
 function failureOf(body: Uint8Array, version: string = NEWEST): string {
-  const decoded = IpcCodec.forVersion(version).codec.decodeMessage(body);
+  const decoded = IpcCodec.forVersion(version).decodeMessage(body);
   return decoded.ok ? 'decoded' : String(decoded.failure.reason);
 }
 
@@ -47,7 +47,7 @@ describe('node-ipc › golden bytes of blvm-node 0.1.83', () => {
   });
 
   it('every truncation of every line is refused', () => {
-    const { codec } = IpcCodec.forVersion(NEWEST);
+    const codec = IpcCodec.forVersion(NEWEST);
     let accepted = 0;
     for (const { hex } of vectors) {
       const body = bytesOf(hex);
@@ -63,7 +63,7 @@ describe('node-ipc › golden bytes of blvm-node 0.1.83', () => {
   });
 
   it('what was decoded does not refer to the input', () => {
-    const { codec } = IpcCodec.forVersion(NEWEST);
+    const codec = IpcCodec.forVersion(NEWEST);
     for (const { hex } of vectors) {
       const body = Buffer.from(hex, 'hex');
       const decoded = codec.decodeMessage(body);
@@ -74,7 +74,7 @@ describe('node-ipc › golden bytes of blvm-node 0.1.83', () => {
 });
 
 describe('node-ipc › refusals', () => {
-  const { codec } = IpcCodec.forVersion(NEWEST);
+  const codec = IpcCodec.forVersion(NEWEST);
   const response = (payloadTag: string, content: string): Uint8Array =>
     bytesOf(`010000000100000000000000` + `01` + `01${payloadTag}${content}` + `00`);
 
@@ -135,7 +135,7 @@ describe('node-ipc › refusals', () => {
 });
 
 describe('node-ipc › mesh packet events', () => {
-  const { codec } = IpcCodec.forVersion(NEWEST);
+  const codec = IpcCodec.forVersion(NEWEST);
   const event = (packet: Uint8Array, address: string): ModuleMessage => ({
     name: 'Event',
     value: {

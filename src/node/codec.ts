@@ -10,7 +10,7 @@ import { toHex } from '../core/bytes.js';
 import { decode, type Codec, type Decoded, type Json } from '../core/codec.js';
 import { Reason } from '../core/reasons.js';
 import { writeFrameHeader } from './frame.js';
-import { GENERATIONS, generationFor, type Generation, type VersionFit } from './generations.js';
+import { GENERATIONS, generationFor, type Generation } from './generations.js';
 import type { ModuleMessage } from './messages.js';
 import { SchemaCodecs } from './schema.js';
 
@@ -48,17 +48,17 @@ export class IpcCodec {
     this.#packetPrefix = writer.finish();
   }
 
-  /** The codec for a node of that version, and how well its table fits. Codecs are shared between callers. */
-  static forVersion(version: string): { readonly codec: IpcCodec; readonly fit: VersionFit } {
-    const { generation, fit } = generationFor(version);
+  /** The codec for a node of that version; generationFor says how well it fits. Shared between callers. */
+  static forVersion(version: string): IpcCodec {
+    const { generation } = generationFor(version);
     const codec = codecs.get(generation) ?? new IpcCodec(generation);
     codecs.set(generation, codec);
-    return { codec, fit };
+    return codec;
   }
 
   /** The codec of the newest generation: for the handshake, whose tags never moved. */
   static newest(): IpcCodec {
-    return IpcCodec.forVersion(present(GENERATIONS[0], 'there are generations').to).codec;
+    return IpcCodec.forVersion(present(GENERATIONS[0], 'there are generations').to);
   }
 
   /** Whether this generation has the request. */
@@ -195,7 +195,7 @@ export interface InspectedMessage {
 
 /** Decodes one frame body as a node of that version writes it. */
 export function ipcInspect(body: Uint8Array, nodeVersion: string): Decoded<InspectedMessage> {
-  const { codec } = IpcCodec.forVersion(nodeVersion);
+  const codec = IpcCodec.forVersion(nodeVersion);
   const decoded = codec.decodeMessage(body);
   if (!decoded.ok) return decoded;
   const message = decoded.value;
