@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { Reason } from '../../../src/core/reasons.js';
 import { GENERATIONS, generationFor } from '../../../src/node/generations.js';
-import { IpcCodec } from '../../../src/node/codec.js';
+import { IpcCodec } from '../../../src/node/ipc-codec.js';
 import type { ModuleMessage } from '../../../src/node/messages.js';
 import { sharedText } from '../../support/shared.js';
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { fromHex, toHex } from '../../../src/core/bytes.js';
 import { Reason } from '../../../src/core/reasons.js';
 import { present } from '../../../src/core/assert.js';
-import { IpcCodec, ipcInspect, messageHead } from '../../../src/node/codec.js';
+import { IpcCodec, ipcInspect, messageHead } from '../../../src/node/ipc-codec.js';
 import type { ModuleMessage } from '../../../src/node/messages.js';
 
 interface Vector {
