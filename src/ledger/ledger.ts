@@ -7,15 +7,14 @@
  * Memory is bounded: the ledger keeps balances and the newest keys, not the postings. The journal keeps the
  * postings, feeds them to `post` in order after a start, and streams them to `verify`.
  */
-import { present } from '../core/assert.js';
+import { assert, present } from '../core/assert.js';
 import { toHex } from '../core/bytes.js';
 import { LIMITS } from '../core/limits.js';
 import { accountName, isBalanced, signedMsat, type Entry, type Posting } from './posting.js';
 import { RecentKeys } from './recent-keys.js';
 
-/** What became of a posting. Only `posted` changed anything. */
-export type PostingOutcome =
-  'posted' | /* the key has its posting already */ 'duplicate' | /* debits are not credits */ 'unbalanced';
+/** What became of a posting: `duplicate` where its key has one, `unbalanced` where debits are not credits. */
+export type PostingOutcome = 'posted' | 'duplicate' | 'unbalanced';
 
 export interface LedgerTotals {
   readonly destinationMsat: bigint;
@@ -33,7 +32,10 @@ export interface LedgerTotals {
 export interface LedgerAudit {
   /** No fault of any kind: the sum of all parts is what was paid in, and the running balances are the log's. */
   readonly conserved: boolean;
+  /** Postings that the ledger had taken when the audit began. */
   readonly postings: number;
+  /** Postings in the log: as many, or those that came meanwhile in addition. */
+  readonly logged: number;
   /** Everything paid in, and everything owed, by the log. */
   readonly paidInMsat: bigint;
   readonly owedMsat: bigint;
@@ -51,12 +53,33 @@ export type PostingLog = () => Iterable<Posting> | AsyncIterable<Posting>;
 /** Accounts named in an audit; the count of faults is what matters beyond that. */
 const MISMATCHES_NAMED = 16;
 
+/** What a ledger keeps in memory; smaller bounds are for tests. */
+export interface LedgerBounds {
+  readonly accounts: number;
+  readonly recentKeys: number;
+  readonly auditKeys: number;
+}
+
+const DEFAULT_BOUNDS: LedgerBounds = {
+  accounts: LIMITS.LEDGER_ACCOUNTS,
+  recentKeys: LIMITS.LEDGER_RECENT_KEYS,
+  auditKeys: LIMITS.LEDGER_AUDIT_KEYS,
+};
+
 export class Ledger {
-  readonly #balances = new Balances();
-  readonly #recent = new RecentKeys(LIMITS.LEDGER_RECENT_KEYS);
+  readonly #bounds: LedgerBounds;
+  readonly #balances: Balances;
+  readonly #recent: RecentKeys;
   #postings = 0;
   #refusedDuplicates = 0;
   #refusedUnbalanced = 0;
+
+  constructor(bounds: LedgerBounds = DEFAULT_BOUNDS) {
+    assert(bounds.recentKeys > 0 && bounds.auditKeys > 0, 'a ledger remembers at least one key');
+    this.#bounds = bounds;
+    this.#balances = new Balances(bounds.accounts);
+    this.#recent = new RecentKeys(bounds.recentKeys);
+  }
 
   /**
    * Takes a posting into the balances, once per key. The caller writes it to the journal when the outcome is
@@ -95,23 +118,29 @@ export class Ledger {
   }
 
   /**
-   * Recomputes everything from the log and compares it with the running balances. Nothing may be posted
-   * meanwhile. Reads the log once for every LIMITS.LEDGER_AUDIT_KEYS postings, looking for repeated keys in
-   * another part of the key space each time, so that memory stays bounded however long the log is.
+   * Recomputes everything from the log and compares it with the balances as they stood at the call; what is
+   * posted meanwhile is not looked at. The log must hold every posting made before the call: flush it first.
+   *
+   * Reads the log once for every LIMITS.LEDGER_AUDIT_KEYS postings, looking for repeated keys in another part
+   * of the key space each time, so that memory stays bounded however long the log is.
    */
   async verify(log: PostingLog): Promise<LedgerAudit> {
-    const balances = new Balances();
-    let postings = 0;
+    const expected = this.#postings;
+    const running = this.#balances.copy();
+    const passes = Math.max(1, Math.ceil(expected / this.#bounds.auditKeys));
+    const recomputed = new Balances(this.#bounds.accounts);
+    let logged = 0;
     let unbalanced = 0;
     let duplicates = 0;
-    const passes = Math.max(1, Math.ceil(this.#postings / LIMITS.LEDGER_AUDIT_KEYS));
     for (let pass = 0; pass < passes; pass++) {
       const seen = new Set<string>();
+      let position = 0;
       for await (const posting of log()) {
+        if (pass === 0) logged++;
+        if (position++ >= expected) continue;
         if (pass === 0) {
-          postings++;
+          recomputed.apply(posting);
           if (!isBalanced(posting)) unbalanced++;
-          balances.apply(posting);
         }
         if (passOf(posting.key, passes) !== pass) continue;
         const key = toHex(posting.key);
@@ -119,22 +148,20 @@ export class Ledger {
         seen.add(key);
       }
     }
-    const mismatchedAccounts = balances.differences(this.#balances).slice(0, MISMATCHES_NAMED);
-    const paidInMsat = -balances.owed('PaidIn');
-    const owedMsat = balances.owed('Destination') + balances.owed('Router') + balances.owed('Treasury');
+    const mismatched = recomputed.differences(running);
+    const paidInMsat = -recomputed.owed('PaidIn');
+    const owedMsat = recomputed.owed('Destination') + recomputed.owed('Router') + recomputed.owed('Treasury');
+    const isComplete = logged >= expected && logged <= this.#postings;
+    const isFaultless = duplicates === 0 && unbalanced === 0 && mismatched.length === 0;
     return {
-      conserved:
-        duplicates === 0 &&
-        unbalanced === 0 &&
-        mismatchedAccounts.length === 0 &&
-        paidInMsat === owedMsat &&
-        postings === this.#postings,
-      postings,
+      conserved: isComplete && isFaultless && paidInMsat === owedMsat,
+      postings: expected,
+      logged,
       paidInMsat,
       owedMsat,
       duplicates,
       unbalanced,
-      mismatchedAccounts,
+      mismatchedAccounts: mismatched.slice(0, MISMATCHES_NAMED),
     };
   }
 }
@@ -142,12 +169,24 @@ export class Ledger {
 type AccountKind = Entry['account']['kind'];
 
 /**
- * Balances by account. The source of a packet chooses the ids on its route, so their number is bounded: past
- * LIMITS.LEDGER_ACCOUNTS a new account shares one named `<kind>:others`; the same log gives the same accounts.
+ * Balances by account. The source of a packet chooses the ids on its route, so their number is bounded: past the
+ * maximum a new account shares one named `<kind>:others`. The same log gives the same accounts.
  */
 class Balances {
+  readonly #maximum: number;
   readonly #byAccount = new Map<string, bigint>();
   readonly #byKind = new Map<AccountKind, bigint>();
+
+  constructor(maximumAccounts: number) {
+    this.#maximum = maximumAccounts;
+  }
+
+  copy(): Balances {
+    const copy = new Balances(this.#maximum);
+    for (const [name, amount] of this.#byAccount) copy.#byAccount.set(name, amount);
+    for (const [kind, amount] of this.#byKind) copy.#byKind.set(kind, amount);
+    return copy;
+  }
 
   apply(posting: Posting): void {
     for (const entry of posting.entries) {
@@ -178,7 +217,7 @@ class Balances {
 
   #nameFor(entry: Entry): string {
     const name = accountName(entry.account);
-    if (this.#byAccount.has(name) || this.#byAccount.size < LIMITS.LEDGER_ACCOUNTS) return name;
+    if (this.#byAccount.has(name) || this.#byAccount.size < this.#maximum) return name;
     return `${present(name.split(':')[0], 'a name has a kind')}:others`;
   }
 }

@@ -1,0 +1,220 @@
+// The ledger: double entry, exactly once, recomputable from its log (payments.md, Fee split).
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { U64_MAX } from '../../../src/core/bincode.js';
+import { nodeIdOf, type NodeId } from '../../../src/core/ids.js';
+import { splitFee } from '../../../src/ledger/fee.js';
+import { Ledger, type LedgerBounds } from '../../../src/ledger/ledger.js';
+import {
+  accountName,
+  decodePosting,
+  encodePosting,
+  isBalanced,
+  paymentPosting,
+  type Posting,
+} from '../../../src/ledger/posting.js';
+
+const node = (name: number): NodeId => nodeIdOf(new Uint8Array(32).fill(name));
+
+/** A 32-byte key whose number stands in all its 4-byte words. */
+function keyOf(number: number): Uint8Array {
+  return new Uint8Array(new Uint32Array(8).fill(number).buffer);
+}
+
+function payment(number: number, totalMsat = 1_000n, routers: readonly number[] = [2, 3]): Posting {
+  return paymentPosting({
+    key: keyOf(number),
+    postedAt: 1_800_000_000n,
+    destination: node(9),
+    routers: routers.map(node),
+    distribution: splitFee(
+      totalMsat,
+      routers.map((cost) => BigInt(cost)),
+    ),
+  });
+}
+
+const DESTINATION = accountName({ kind: 'Destination', node: node(9) });
+const SMALL: LedgerBounds = { accounts: 5, recentKeys: 4, auditKeys: 3 };
+
+const postings = fc.record({
+  number: fc.nat({ max: 40 }),
+  total: fc.bigInt({ min: 0n, max: U64_MAX }),
+  routers: fc.uniqueArray(fc.integer({ min: 1, max: 8 }), { maxLength: 9 }),
+});
+
+describe('ledger', () => {
+  it('moves what was paid in to destination, routers and treasury', () => {
+    const ledger = new Ledger();
+    expect(ledger.post(payment(1))).toBe('posted');
+    expect(Object.fromEntries(ledger.balances())).toEqual({
+      'paid-in': 1_000n,
+      [accountName({ kind: 'Router', node: node(2) })]: -120n,
+      [accountName({ kind: 'Router', node: node(3) })]: -180n,
+      [DESTINATION]: -600n,
+      treasury: -100n,
+    });
+    expect(ledger.totals()).toEqual({
+      destinationMsat: 600n,
+      routersMsat: 300n,
+      treasuryMsat: 100n,
+      totalMsat: 1_000n,
+      postings: 1,
+      refusedDuplicates: 0,
+      refusedUnbalanced: 0,
+    });
+  });
+
+  it('posts a payment exactly once, whatever the second posting says', () => {
+    const ledger = new Ledger();
+    ledger.post(payment(1));
+    const before = ledger.balances();
+    expect(ledger.post(payment(1, 5_000n, [4]))).toBe('duplicate');
+    expect(ledger.balances()).toEqual(before);
+    expect(ledger.totals()).toMatchObject({ postings: 1, refusedDuplicates: 1 });
+  });
+
+  it('refuses a posting whose debits are not its credits, and changes nothing', () => {
+    const ledger = new Ledger();
+    const forged: Posting = {
+      ...payment(1),
+      entries: [{ account: { kind: 'Treasury' }, side: 'Credit', amountMsat: 1n }],
+    };
+    expect(ledger.post(forged)).toBe('unbalanced');
+    expect(ledger.balances().size).toBe(0);
+    expect(ledger.post(payment(1))).toBe('posted');
+    expect(ledger.totals()).toMatchObject({ postings: 1, refusedUnbalanced: 1 });
+  });
+
+  it('conserves every msat over random payments and repeats, and verify finds no fault', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(postings, { maxLength: 60 }), async (offered) => {
+        const ledger = new Ledger({ ...SMALL, recentKeys: 41 });
+        const log: Posting[] = [];
+        let paidIn = 0n;
+        const taken = new Set<number>();
+        for (const { number, total, routers } of offered) {
+          const posting = payment(number, total, routers);
+          expect(isBalanced(posting)).toBe(true);
+          const outcome = ledger.post(posting);
+          expect(outcome).toBe(taken.has(number) ? 'duplicate' : 'posted');
+          taken.add(number);
+          if (outcome !== 'posted') continue;
+          log.push(posting);
+          paidIn += total;
+        }
+        const totals = ledger.totals();
+        expect(totals.totalMsat).toBe(paidIn);
+        expect(totals.destinationMsat + totals.routersMsat + totals.treasuryMsat).toBe(paidIn);
+        expect([...ledger.balances().values()].reduce((sum, balance) => sum + balance, 0n)).toBe(0n);
+        const audit = await ledger.verify(() => log);
+        expect(audit).toMatchObject({ conserved: true, postings: log.length, paidInMsat: paidIn });
+      }),
+    );
+  });
+
+  it('keeps a bounded number of accounts however many ids routes name, and still conserves', async () => {
+    const ledger = new Ledger(SMALL);
+    const log = Array.from({ length: 60 }, (_, index) => payment(index, 1_000n, [10 + index, 100 + index]));
+    for (const posting of log) ledger.post(posting);
+    // At most five accounts of their own and one shared account for each kind.
+    expect(ledger.balances().size).toBeLessThanOrEqual(SMALL.accounts + 4);
+    expect(ledger.balances().get('router:others')).toBeLessThan(0n);
+    expect(ledger.totals().routersMsat).toBe(60n * 300n);
+    expect(await ledger.verify(() => log)).toMatchObject({ conserved: true });
+  });
+});
+
+describe('ledger verify', () => {
+  /** A ledger of nine payments and its log as it stands on disk, possibly damaged. */
+  function written(): { ledger: Ledger; log: Posting[] } {
+    const ledger = new Ledger({ ...SMALL, accounts: 100 });
+    const log = Array.from({ length: 9 }, (_, index) => payment(index + 1));
+    for (const posting of log) ledger.post(posting);
+    return { ledger, log };
+  }
+
+  it('reads the journal through bytes and asynchronously', async () => {
+    const { ledger, log } = written();
+    const journal = log.map(encodePosting);
+    async function* read(): AsyncGenerator<Posting> {
+      for (const bytes of journal) {
+        await Promise.resolve();
+        const decoded = decodePosting(bytes);
+        if (decoded.ok) yield decoded.value;
+      }
+    }
+    expect(await ledger.verify(read)).toMatchObject({ conserved: true, postings: 9, logged: 9 });
+  });
+
+  it('finds a posting that is missing', async () => {
+    const { ledger, log } = written();
+    const audit = await ledger.verify(() => log.slice(1));
+    expect(audit).toMatchObject({ conserved: false, postings: 9, logged: 8 });
+    expect(audit.mismatchedAccounts).toContain('treasury');
+  });
+
+  it('finds a posting that the ledger never took', async () => {
+    const { ledger, log } = written();
+    expect(await ledger.verify(() => [...log, payment(99)])).toMatchObject({ conserved: false, logged: 10 });
+  });
+
+  it('finds a key that stands twice, also where the copies are far apart', async () => {
+    const { ledger, log } = written();
+    const repeated = log.map((posting, index) => (index === 8 ? payment(1) : posting));
+    expect(await ledger.verify(() => repeated)).toMatchObject({ conserved: false, duplicates: 1 });
+    // Past the keys that the ledger itself remembers, the audit still knows.
+    expect(ledger.post(payment(1))).toBe('posted');
+    expect(await ledger.verify(() => [...log, payment(1)])).toMatchObject({
+      conserved: false,
+      duplicates: 1,
+    });
+  });
+
+  it('finds an amount that was changed, balanced or not', async () => {
+    const { ledger, log } = written();
+    const richer = log.map((posting, index) => (index === 2 ? payment(3, 1_001n) : posting));
+    expect(await ledger.verify(() => richer)).toMatchObject({ conserved: false, unbalanced: 0 });
+    const unbalanced = log.map((posting, index) =>
+      index === 2 ? { ...posting, entries: posting.entries.slice(1) } : posting,
+    );
+    expect(await ledger.verify(() => unbalanced)).toMatchObject({ conserved: false, unbalanced: 1 });
+  });
+
+  it('looks at what was posted before the call, and accepts what came meanwhile', async () => {
+    const { ledger, log } = written();
+    const audit = ledger.verify(() => log);
+    for (const number of [50, 51]) {
+      log.push(payment(number));
+      ledger.post(payment(number));
+    }
+    expect(await audit).toMatchObject({ conserved: true, postings: 9, logged: 11 });
+  });
+});
+
+describe('posting bytes', () => {
+  it('come back as they were', () => {
+    fc.assert(
+      fc.property(postings, ({ number, total, routers }) => {
+        const posting = payment(number, total, routers);
+        expect(decodePosting(encodePosting(posting))).toEqual({ ok: true, value: posting });
+      }),
+    );
+  });
+
+  it('are refused when cut anywhere, when longer, and never throw when changed', () => {
+    const bytes = encodePosting(payment(7));
+    for (let length = 0; length < bytes.length; length++) {
+      expect(decodePosting(bytes.subarray(0, length)).ok).toBe(false);
+    }
+    expect(decodePosting(new Uint8Array([...bytes, 0])).ok).toBe(false);
+    fc.assert(
+      fc.property(fc.nat({ max: bytes.length - 1 }), fc.integer({ min: 1, max: 255 }), (at, change) => {
+        const changed = bytes.slice();
+        changed[at] = (changed[at] ?? 0) ^ change;
+        const decoded = decodePosting(changed);
+        if (decoded.ok) expect(encodePosting(decoded.value)).toEqual(changed);
+      }),
+    );
+  });
+});
