@@ -4,15 +4,14 @@
  * Rules: payments.md (each refusal has its own counter). Main thread only. Every name is counted from its first
  * use; groups are bounded, so that names which come from outside cannot fill the memory.
  */
-import type { Json } from '../core/codec.js';
 import { LIMITS } from '../core/limits.js';
 import { reasonName, type Reason } from '../core/reasons.js';
 
 /** What names past the bound of their group are counted under. */
 export const OTHER_NAMES = 'other';
 
-/** The counts of one moment. Every count starts at 0 with the process. */
-export interface CountersSnapshot {
+/** The counts of one moment, ready to be JSON. Every count starts at 0 with the process. */
+export type CountersSnapshot = {
   /** Refusals by the name of their reason. */
   readonly refused: Readonly<Record<string, number>>;
   /** Packets by the protocol they were taken for. */
@@ -20,7 +19,7 @@ export interface CountersSnapshot {
   readonly counts: Readonly<Record<string, number>>;
   /** 64-bit amounts are decimal strings. */
   readonly gauges: Readonly<Record<string, number | string>>;
-}
+};
 
 export class Counters {
   readonly #refused = new Map<string, number>();
@@ -71,11 +70,6 @@ export class Counters {
       gauges: sorted(gauges),
     };
   }
-}
-
-/** A snapshot as JSON. */
-export function countersJson(snapshot: CountersSnapshot): Json {
-  return { ...snapshot };
 }
 
 function add(group: Map<string, number>, name: string, times: number): void {

@@ -1,0 +1,179 @@
+/**
+ * Every option of the configuration: the one table behind validation, docs/config.md and module.toml.
+ *
+ * Rules: api.md (names and defaults of the documents), payments.md (modes, payees, governance), routing.md (fees,
+ * expiry), node-ipc.md (request rate). A dot in a name is a TOML table: `fees.base_msats` is `base_msats` in `[fees]`.
+ */
+import { availableParallelism } from 'node:os';
+import type { NodeKey } from '../core/ids.js';
+import { LIMITS } from '../core/limits.js';
+import { MESH_MODES, type MeshMode, type Network } from '../core/policy.js';
+import type { LogLevel } from '../core/ports.js';
+import {
+  filePath,
+  hostPort,
+  lightningKey,
+  nodeIdText,
+  peerAddress,
+  protocolId,
+  type HostPort,
+} from './kinds.js';
+import {
+  amountOption,
+  booleanOption,
+  choiceOption,
+  integerOption,
+  listOption,
+  pairsOption,
+  textOption,
+  type Option,
+} from './options.js';
+
+/** What each option yields. */
+export interface OptionValues {
+  enabled: boolean;
+  mode: MeshMode;
+  network: Network;
+  listen_addr: HostPort | null;
+  workers: number;
+  peers: readonly string[];
+  peer_list: string | null;
+  bootstrap_nodes: readonly string[];
+  max_peers: number;
+  rate_limit_per_minute: number;
+  accepted_payees: readonly string[];
+  payees: readonly (readonly [NodeKey, string])[];
+  own_payee: string | null;
+  'fees.base_msats': bigint;
+  'fees.per_hop_msats': bigint;
+  'fees.per_kib_msats': bigint;
+  'fees.proportional_ppm': bigint;
+  governance_protocols: readonly string[];
+  governance_nodes: readonly NodeKey[];
+  hello_interval_seconds: number;
+  route_expiry_seconds: number;
+  replay_capacity: number;
+  packet_ttl_seconds: number;
+  node_requests_per_second: number;
+  log_level: LogLevel;
+}
+
+export type OptionName = keyof OptionValues;
+
+const NETWORKS: readonly Network[] = ['mainnet', 'testnet', 'testnet4', 'signet', 'regtest'];
+const LOG_LEVELS: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error'];
+
+/** 0.1 BTC: a price above it is a slip of the keyboard. */
+const MAX_PRICE_MSATS = 10_000_000_000n;
+
+export const OPTIONS: { readonly [N in OptionName]: Option<OptionValues[N]> } = {
+  enabled: booleanOption(
+    true,
+    'Whether the module carries traffic. When false it connects to the node and answers its API, and refuses every packet.',
+  ),
+  mode: choiceOption(
+    MESH_MODES,
+    'payment_gated',
+    'What is carried: Bitcoin P2P alone; free protocols and paid mesh packets; or everything for free.',
+  ),
+  network: choiceOption(
+    NETWORKS,
+    'mainnet',
+    'The network of the node. Invoices and Bitcoin messages of another one are refused.',
+  ),
+  listen_addr: textOption(
+    hostPort,
+    '0.0.0.0:8334',
+    'Address of the direct transport between mesh nodes; "" switches it off. This version checks the value and does not listen yet: packets travel through the node.',
+  ),
+  workers: integerOption(
+    {
+      low: 1,
+      high: 64,
+      fallback: () => Math.min(64, Math.max(1, availableParallelism() - 1)),
+      fallbackText: 'cores - 1, at least 1',
+      unit: 'threads',
+    },
+    'Worker threads that decode packets and verify payments.',
+  ),
+  peers: listOption(peerAddress, 'Static peers: greeted after the start and again until they answer.'),
+  peer_list: textOption(
+    filePath,
+    '',
+    'A file with more static peers, one to a line, # before a comment. A relative path is relative to the folder of the configuration file.',
+  ),
+  bootstrap_nodes: listOption(
+    peerAddress,
+    'Public entry points, greeted like static peers; kept apart so that they can be changed without touching your own.',
+  ),
+  max_peers: integerOption(
+    { low: 1, high: 10_000, fallback: 128, unit: 'peers' },
+    'Direct peers at most; later ones are refused.',
+  ),
+  rate_limit_per_minute: integerOption(
+    { low: 1, high: 100_000_000, fallback: 60_000, unit: 'packets per minute' },
+    'Packets taken from one peer. The default, 1,000 a second, is below what one worker verifies, so that one peer alone cannot keep the workers busy.',
+  ),
+  accepted_payees: listOption(
+    lightningKey,
+    'Lightning keys that a packet of any destination may be paid to: a treasury or a gateway. The key of this node needs no mention.',
+  ),
+  payees: pairsOption(
+    nodeIdText,
+    lightningKey,
+    'Lightning keys of other nodes, by node id: a packet for that node may be paid to its key. You vouch for them, since peers cannot declare a key of their own in this version.',
+  ),
+  own_payee: textOption(
+    lightningKey,
+    '',
+    "This node's Lightning key where the node does not tell it, or another than it tells.",
+  ),
+  'fees.base_msats': amountOption(MAX_PRICE_MSATS, 1_000n, 'msat', 'Price of any paid packet.'),
+  'fees.per_hop_msats': amountOption(MAX_PRICE_MSATS, 100n, 'msat', 'Price of each hop of its route.'),
+  'fees.per_kib_msats': amountOption(
+    MAX_PRICE_MSATS,
+    10n,
+    'msat',
+    'Price of each started 1,024 bytes of payload.',
+  ),
+  'fees.proportional_ppm': amountOption(
+    1_000_000n,
+    0n,
+    'millionths',
+    'Share of the amount carried, where a caller names one.',
+  ),
+  governance_protocols: listOption(
+    protocolId,
+    'Protocol ids whose governance packets are free, from the nodes of governance_nodes only.',
+  ),
+  governance_nodes: listOption(nodeIdText, 'Nodes whose governance packets are free.'),
+  hello_interval_seconds: integerOption(
+    { low: 1, high: 3_600, fallback: 30, unit: 'seconds' },
+    'Time between two hellos to each peer; a peer that is silent for several of them is lost.',
+  ),
+  route_expiry_seconds: integerOption(
+    { low: 10, high: 604_800, fallback: 3_600, unit: 'seconds' },
+    'Age at which a learned route is forgotten.',
+  ),
+  replay_capacity: integerOption(
+    { low: 1_024, high: 16_777_216, fallback: 262_144, unit: 'payments', isPowerOfTwo: true },
+    'Used payments remembered at once. Each is kept for a day or longer; when the table is full, paid packets are refused.',
+  ),
+  packet_ttl_seconds: integerOption(
+    { low: 1, high: 3_600, fallback: LIMITS.PACKET_TTL_SECONDS, unit: 'seconds' },
+    'How long an accepted packet is retried before it is given up.',
+  ),
+  node_requests_per_second: integerOption(
+    { low: 1, high: 99, fallback: 80, unit: 'requests per second' },
+    'Requests to the node. It closes the connection at the 101st within a second.',
+  ),
+  log_level: choiceOption(LOG_LEVELS, 'info', 'The least serious messages that are logged.'),
+};
+
+/** All names, in the order of the table. */
+export const OPTION_NAMES: readonly OptionName[] = Object.keys(OPTIONS) as OptionName[];
+
+/** Whether a text names an option. */
+export function isOptionName(text: string): text is OptionName {
+  return Object.hasOwn(OPTIONS, text);
+}
