@@ -1,0 +1,29 @@
+// Where things lie in the linear memory. There is no allocator: the areas below are static, and everything from
+// INPUT on belongs to the one input at a time that the host hands over. One instance per thread, memory not shared.
+
+/** Detection tables, written once by the host (src/wasm/detect-tables.ts states their form). */
+export const TABLES_BYTES: i32 = 8192;
+export const TABLES: usize = memory.data(TABLES_BYTES, 16);
+
+/** The 16-byte secret of SipHash, written once by the host. */
+export const SECRET: usize = memory.data(16, 16);
+
+/** Results: a SHA-256 digest, or a SipHash of 16 bytes. */
+export const RESULT: usize = memory.data(32, 16);
+
+/** Message schedule of SHA-256: 64 words. */
+export const SCHEDULE: usize = memory.data(256, 16);
+
+/** Last one or two blocks of SHA-256, with their padding. */
+export const TAIL: usize = memory.data(128, 16);
+
+/** Start of the input. */
+export const INPUT: usize = (__heap_base + 15) & ~15;
+
+/** Makes room for an input; false where the engine has no memory left. The host's views are stale afterwards. */
+export function reserveInput(bytes: u32): bool {
+  const needed: u64 = <u64>INPUT + <u64>bytes;
+  const present: u64 = (<u64>memory.size()) << 16;
+  if (needed <= present) return true;
+  return memory.grow(<i32>((needed - present + 0xffff) >> 16)) >= 0;
+}
