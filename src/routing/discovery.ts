@@ -10,6 +10,7 @@
  * back (cost 2^64-1); any other is refused as AdvertisementInfeasible, so that no neighbour can draw traffic to
  * itself. Main thread only.
  */
+import { present } from '../core/assert.js';
 import { equalBytes } from '../core/bytes.js';
 import { nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
@@ -23,7 +24,7 @@ import type {
   RouteResponse,
 } from '../packet/discovery.js';
 import { Retractions } from './retractions.js';
-import { addCosts, includesNode, judgeResponse, UNREACHABLE, type Route } from './route.js';
+import { addCosts, hopsOf, includesNode, judgeResponse, UNREACHABLE, type Route } from './route.js';
 import { RouteSearches, type SearchLimits } from './searches.js';
 import { SeenRequests, type SeenRequest } from './seen.js';
 import type { RoutingTable } from './table.js';
@@ -186,36 +187,29 @@ export class RouteDiscovery {
     if (!this.#allowanceOf(from, now).requests.take(now)) return Reason.RequestQuotaExceeded;
 
     const isForUs = equalBytes(destination, this.#self);
-    const handled = seen ?? {
+    const wayBack = { previous: from, hopsLeft };
+    if (seen !== undefined) {
+      seen.waysBack.push(wayBack);
+      return this.#forward(from, request, seen, hopsLeft - 1);
+    }
+    const handled = {
       destination,
       firstSeenMillis: now,
-      previous: from,
-      hopsLeft,
+      waysBack: [wayBack],
       askedOnly: null,
       isAnswered: isForUs,
     };
-    handled.previous = from;
-    handled.hopsLeft = hopsLeft;
-    if (seen === undefined) this.#seen.add(source, requestId, handled);
-    if (isForUs) {
-      this.#counts.responsesAnswered += 1;
-      this.#transmit(from, {
-        kind: 'RouteResponse',
-        destination,
-        source,
-        requestId,
-        route: [from, this.#self],
-        cost: 0n,
-      });
-      return Reason.Accepted;
-    }
-    return this.#forward(from, request, handled);
+    this.#seen.add(source, requestId, handled);
+    if (!isForUs) return this.#forward(from, request, handled, hopsLeft - 1);
+    this.#counts.responsesAnswered += 1;
+    const route = [from, this.#self];
+    this.#transmit(from, { kind: 'RouteResponse', destination, source, requestId, route, cost: 0n });
+    return Reason.Accepted;
   }
 
   /** Passes a request on: to the destination alone where it is a neighbour, otherwise to everyone else. */
-  #forward(from: NodeId, request: RouteRequest, seen: SeenRequest): Reason {
+  #forward(from: NodeId, request: RouteRequest, seen: SeenRequest, maxHops: number): Reason {
     const { destination, source } = request;
-    const maxHops = seen.hopsLeft - 1;
     if (maxHops === 0) return Reason.HopsExhausted;
     const forwarded: RouteRequest = { ...request, maxHops };
     const send = (peer: NodeId): void => {
@@ -234,22 +228,30 @@ export class RouteDiscovery {
     return Reason.Accepted;
   }
 
-  /** Passes a response back on the way that its request came, with this node's cost added. */
+  /** Passes a response back on the ways that its request came, with this node's cost added. */
   #passBack(from: NodeId, response: RouteResponse): Reason {
     const { source, requestId, route } = response;
     const seen = this.#seen.get(source, requestId, this.#clock.monotonicMillis());
     if (seen === undefined || seen.isAnswered) return Reason.ResponseNotAsked;
     if (seen.askedOnly !== null && !equalBytes(seen.askedOnly, from)) return Reason.ResponseNotAsked;
-    const verdict = judgeResponse(response, this.#self, from, seen.destination, seen.hopsLeft);
+    const farthest = present(seen.waysBack[seen.waysBack.length - 1], 'a request came from somewhere');
+    const verdict = judgeResponse(response, this.#self, from, seen.destination, farthest.hopsLeft);
     if (verdict !== Reason.Accepted) return verdict;
-    const { previous } = seen;
-    if (includesNode(route, previous) || includesNode(route, source)) return Reason.RouteRepeatsNode;
+    if (includesNode(route, source)) return Reason.RouteRepeatsNode;
     const cost = addCosts(response.cost, this.#hopCostSats);
     if (cost >= UNREACHABLE) return Reason.RouteUnreachable;
-    if (!this.#table.isDirectPeer(previous)) return Reason.NextHopLost;
+
+    const waysBack = seen.waysBack.filter(
+      ({ previous, hopsLeft }) => hopsOf(route) <= hopsLeft && !includesNode(route, previous),
+    );
+    if (waysBack.length === 0) return Reason.RouteRepeatsNode;
+    const connected = waysBack.filter(({ previous }) => this.#table.isDirectPeer(previous));
+    if (connected.length === 0) return Reason.NextHopLost;
     seen.isAnswered = true;
-    this.#counts.responsesForwarded += 1;
-    this.#transmit(previous, { ...response, route: [previous, ...route], cost });
+    for (const { previous } of connected) {
+      this.#counts.responsesForwarded += 1;
+      this.#transmit(previous, { ...response, route: [previous, ...route], cost });
+    }
     return Reason.Accepted;
   }
 
@@ -287,8 +289,10 @@ export class RouteDiscovery {
 /**
  * Whether a request that was handled already may go on once more. The first copy to arrive need not have come the
  * shortest way; if it alone counted, a destination 10 hops away would be missed whenever a detour was faster. So a
- * copy that may still go strictly farther is forwarded again: at most 9 times, within the neighbour's allowance.
+ * copy that may still go strictly farther is forwarded too: at most 9 times, within the neighbour's allowance.
+ * It adds a way back and replaces none, so that no neighbour can take an answer away from another by a high count.
  */
 function isFartherReaching(seen: SeenRequest, request: RouteRequest, hopsLeft: number): boolean {
-  return !seen.isAnswered && hopsLeft > seen.hopsLeft && equalBytes(seen.destination, request.destination);
+  if (seen.isAnswered || !equalBytes(seen.destination, request.destination)) return false;
+  return seen.waysBack.every((way) => way.hopsLeft < hopsLeft);
 }

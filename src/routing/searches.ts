@@ -32,7 +32,7 @@ const RINGS = [
 export interface SearchLimits {
   /** Hops of the longest route wanted: 1 to 10, 10 by default. */
   readonly maxHops?: number;
-  /** The whole time, 30 s by default and at most. */
+  /** The whole time: 1 to 30 s, 30 s by default; outside of that the nearest. */
   readonly timeoutMillis?: number;
 }
 
@@ -188,18 +188,18 @@ export class RouteSearches {
   }
 }
 
-function makeSearch(destination: NodeId, limits: SearchLimits): Search {
+function makeSearch(
+  destination: NodeId,
+  { maxHops = LIMITS.ROUTE_HOPS, timeoutMillis = LIMITS.DISCOVERY_TIMEOUT_MILLIS }: SearchLimits,
+): Search {
   let resolve: (route: Route | null) => void = () => undefined;
   const answer = new Promise<Route | null>((settle) => {
     resolve = settle;
   });
   return {
     destination,
-    maxHops: Math.max(1, Math.min(limits.maxHops ?? LIMITS.ROUTE_HOPS, LIMITS.ROUTE_HOPS)),
-    timeoutMillis: Math.min(
-      limits.timeoutMillis ?? LIMITS.DISCOVERY_TIMEOUT_MILLIS,
-      LIMITS.DISCOVERY_TIMEOUT_MILLIS,
-    ),
+    maxHops: clamp(maxHops, 1, LIMITS.ROUTE_HOPS),
+    timeoutMillis: clamp(timeoutMillis, LIMITS.DISCOVERY_TIMEOUT_MIN_MILLIS, LIMITS.DISCOVERY_TIMEOUT_MILLIS),
     answer,
     resolve,
     open: new Set<bigint>(),
@@ -217,4 +217,8 @@ function shuffled<T>(random: Random, items: T[]): T[] {
     items[j] = a;
   }
   return items;
+}
+
+function clamp(value: number, low: number, high: number): number {
+  return Math.max(low, Math.min(value, high));
 }

@@ -7,14 +7,20 @@
 import { nodeKey, type NodeId } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 
+/** One copy of a request that this node took. */
+export interface WayBack {
+  /** The neighbour that it came from. */
+  readonly previous: NodeId;
+  /** Hops that it could still go when it came, the one to the destination included. */
+  readonly hopsLeft: number;
+}
+
 /** One request as this node handled it. */
 export interface SeenRequest {
   readonly destination: NodeId;
   readonly firstSeenMillis: number;
-  /** The neighbour that it came from: the way back to the source. */
-  previous: NodeId;
-  /** Hops that it could still go when it came, the one to the destination included. */
-  hopsLeft: number;
+  /** Never empty, and each reaches farther than the one before: at most 10. */
+  readonly waysBack: WayBack[];
   /** The only neighbour that was asked, or null where all were. */
   askedOnly: NodeId | null;
   /** Whether the answer was given or passed back. */
