@@ -119,7 +119,8 @@ export class Ledger {
 
   /**
    * Recomputes everything from the log and compares it with the balances as they stood at the call; what is
-   * posted meanwhile is not looked at. The log must hold every posting made before the call: flush it first.
+   * posted meanwhile is not looked at. The log must stand in the order of the postings, hold all made before the
+   * call, and show none that is not posted by the time it was read: a record on its way would look like a forgery.
    *
    * Reads the log once for every LIMITS.LEDGER_AUDIT_KEYS postings, looking for repeated keys in another part
    * of the key space each time, so that memory stays bounded however long the log is.

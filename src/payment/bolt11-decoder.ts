@@ -2,10 +2,11 @@
  * An InvoiceDecoder over the npm package bolt11, fenced in: what it takes too lightly is refused here.
  *
  * Rules: payments.md, Lightning; BOLT11. The package throws on most bad input (each exception becomes a reason),
- * reads amounts into floats (amounts are read here, from the prefix, exactly) and does not check the number of
- * fields, their features or the form of the signature (checked here from what it returns).
- * It does not show the padding of fields, and it refuses amounts above 21 million bitcoin and expiries beyond
- * what a Date holds: where it falls short of BOLT11 on a well-formed invoice, the invoice is refused.
+ * reads amounts into floats (amounts are read here, from the prefix, exactly), takes fields that end anywhere
+ * (invoice-fields.ts) and checks neither how often a field stands, nor features, nor the form of the signature
+ * (checked here from what it returns).
+ * Where it falls short on a valid invoice, the invoice is refused: amounts above 21 million bitcoin, expiries that
+ * no Date holds, an n of the wrong length, an n whose recovery id is not the signature's.
  */
 import bolt11 from 'bolt11';
 import { present } from '../core/assert.js';
@@ -14,6 +15,7 @@ import { fromHex } from '../core/bytes.js';
 import { errorText } from '../core/errors.js';
 import { LIMITS } from '../core/limits.js';
 import { Reason } from '../core/reasons.js';
+import { faultOfFields } from './invoice-fields.js';
 import type { InvoiceDecoder, InvoiceVerdict } from './invoice.js';
 
 type Decoded = ReturnType<typeof bolt11.decode>;
@@ -89,6 +91,9 @@ export class Bolt11Decoder implements InvoiceDecoder {
     const network = present(prefix[1], 'the network is no optional part of the pattern');
     const amount = readAmount(prefix[2], prefix[3] ?? '');
     if (!amount.ok) return amount;
+
+    const fault = faultOfFields(lower);
+    if (fault !== null) return refuse(Reason.InvoiceMalformed, fault);
 
     let decoded: Decoded;
     try {
