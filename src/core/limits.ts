@@ -137,6 +137,11 @@ export const LIMIT_TABLE = {
   IDENTITY_FILE_BYTES: [4_096, 'bytes', 'the identity file; an Ed25519 key in PEM has 119'],
   JOURNAL_GROUP_BYTES: [1_048_576, 'bytes', 'records made durable by one fdatasync'],
   JOURNAL_QUEUED_BYTES: [33_554_432, 'bytes', 'records that wait for the disk'],
+  JOURNAL_WRITE_MILLIS: [
+    30_000,
+    'ms',
+    'how long the disk may take for one group before the journal is given up',
+  ],
   LOG_FILE_BYTES: [10_485_760, 'bytes', 'one log file before the next is begun'],
   LOG_FILES: [5, 'files', 'older log files kept'],
   LOG_QUEUED_BYTES: [

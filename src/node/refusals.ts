@@ -1,0 +1,96 @@
+/**
+ * Which kinds of requests the node refuses. It says so only by closing the connection.
+ *
+ * Rules: node-ipc.md, 5 and Consequences: learn what is refused, do without it, never loop. When the node closes
+ * while several kinds wait for an answer, each is under suspicion and goes alone from then on; a kind at which
+ * the node closes twice while it is alone is refused. An answer clears a kind; a node that was down may have been
+ * started with other permissions, so that clears everything.
+ */
+
+/** How often the node must close on a kind alone. Once may have been a coincidence. */
+const STRIKES = 2;
+
+/** What a manifest must ask for, so that the node serves a request (api.md, module.toml). */
+const CAPABILITIES: Readonly<Record<string, string>> = {
+  GetNetworkPeers: 'read_network',
+  GetNetworkStats: 'read_network',
+  BanPeer: 'network_access',
+  SendMeshPacketToPeer: 'network_access',
+  GetMempoolSize: 'read_mempool',
+  GetMempoolTransactions: 'read_mempool',
+  CheckTransactionInMempool: 'read_mempool',
+  GetLightningNodeUrl: 'read_lightning',
+  GetLightningInfo: 'read_lightning',
+  GetPaymentState: 'read_payment',
+  ReportMetric: 'report_metrics',
+  ReportModuleHealth: 'report_metrics',
+  DiscoverModules: 'discover_modules',
+  GetModuleInfo: 'discover_modules',
+  IsModuleAvailable: 'discover_modules',
+  PublishEvent: 'publish_events',
+  CallModule: 'call_module',
+  RegisterModuleApi: 'register_module_api',
+  UnregisterModuleApi: 'register_module_api',
+  RegisterRpcEndpoint: 'register_rpc_endpoint',
+  UnregisterRpcEndpoint: 'register_rpc_endpoint',
+};
+
+/** What an operator can do so that requests of a kind are served. */
+export function remedyFor(request: string): string {
+  const capability = CAPABILITIES[request];
+  return capability === undefined
+    ? 'see the log of the node for the cause'
+    : `add "${capability}" to the capabilities in module.toml, and see the log of the node`;
+}
+
+export class Refusals {
+  readonly #suspects = new Set<string>();
+  readonly #strikes = new Map<string, number>();
+  readonly #refused = new Set<string>();
+
+  /** The kinds that the node refuses. */
+  get refused(): readonly string[] {
+    return [...this.#refused];
+  }
+
+  /** The kinds that go alone until they are answered. */
+  get suspects(): readonly string[] {
+    return [...this.#suspects];
+  }
+
+  isRefused(request: string): boolean {
+    return this.#refused.has(request);
+  }
+
+  isSuspect(request: string): boolean {
+    return this.#suspects.has(request);
+  }
+
+  answered(request: string): void {
+    this.#suspects.delete(request);
+    this.#strikes.delete(request);
+  }
+
+  /**
+   * The node closed the connection.
+   * @param unanswered the kinds of the requests it had not answered, one entry for each request
+   * @returns the kind that counts as refused from now on, or null
+   */
+  nodeClosed(unanswered: readonly string[]): string | null {
+    for (const request of unanswered) this.#suspects.add(request);
+    const [alone, ...others] = unanswered;
+    if (alone === undefined || others.length > 0) return null;
+    const strikes = (this.#strikes.get(alone) ?? 0) + 1;
+    this.#strikes.set(alone, strikes);
+    if (strikes < STRIKES) return null;
+    this.#suspects.delete(alone);
+    this.#refused.add(alone);
+    return alone;
+  }
+
+  nodeWasDown(): void {
+    this.#suspects.clear();
+    this.#strikes.clear();
+    this.#refused.clear();
+  }
+}
