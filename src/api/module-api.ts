@@ -1,0 +1,172 @@
+/**
+ * MeshModuleApi: what other modules ask of the mesh by `call_module`.
+ *
+ * Rules: wire.md, ModuleAPI. Bytes in, bytes out; a request that does not decode is an error that names what is
+ * wrong; a well-formed one that cannot be served gets a response that says so. Nothing here waits for a request
+ * of our own to the node (node-ipc.md, 7). Main thread only.
+ */
+import { U64_MAX } from '../core/bincode.js';
+import { toHex } from '../core/bytes.js';
+import { LIMITS } from '../core/limits.js';
+import { Reason, reasonName } from '../core/reasons.js';
+import { priceMsat } from '../ledger/fee.js';
+import {
+  API_VERSION,
+  METHOD_NAMES,
+  decodeRequest,
+  encodeResponse,
+  isMethodName,
+  type MethodName,
+  type RequestOf,
+  type ResponseOf,
+} from '../packet/module-api.js';
+import type { MeshModule } from '../engine/module.js';
+
+/** A response's bytes, or the text of an error for the calling module. */
+export type ApiOutcome =
+  { readonly ok: true; readonly response: Uint8Array } | { readonly ok: false; readonly error: string };
+
+/** A response, or why the method cannot serve this request. */
+type Answer<T> = { readonly value: T } | { readonly error: string };
+
+type Methods = {
+  readonly [M in MethodName]: (
+    request: RequestOf<M>,
+    callerModuleId: string,
+  ) => Answer<ResponseOf<M>> | Promise<Answer<ResponseOf<M>>>;
+};
+
+const NO_PACKET_ID = new Uint8Array(32);
+
+/** Default and largest number of deliveries in one poll (wire.md, poll_local_deliveries). */
+const DEFAULT_POLL = 16;
+
+/** A day: no packet is retried for longer, whatever its sender asks. */
+const MAX_TTL_SECONDS = 86_400n;
+
+export class MeshModuleApi {
+  readonly apiVersion: number = API_VERSION;
+  readonly methods: readonly MethodName[] = METHOD_NAMES;
+  readonly #mesh: MeshModule;
+  readonly #serve: Methods;
+
+  constructor(mesh: MeshModule) {
+    this.#mesh = mesh;
+    this.#serve = this.#table();
+  }
+
+  /**
+   * Serves one call.
+   * @param params the request's bytes, borrowed
+   * @param callerModuleId who asks, as the node vouches for it
+   */
+  async call(method: string, params: Uint8Array, callerModuleId: string): Promise<ApiOutcome> {
+    if (!isMethodName(method)) return { ok: false, error: `UnknownMethod: the mesh has no method ${method}` };
+    return this.#call(method, params, callerModuleId);
+  }
+
+  async #call<M extends MethodName>(method: M, params: Uint8Array, caller: string): Promise<ApiOutcome> {
+    const request = decodeRequest(method, params);
+    if (!request.ok) {
+      return {
+        ok: false,
+        error: `${reasonName(request.failure.reason)}: ${method}: ${request.failure.detail}`,
+      };
+    }
+    const answer = await this.#serve[method](request.value, caller);
+    if ('error' in answer) return { ok: false, error: answer.error };
+    return { ok: true, response: encodeResponse(method, answer.value) };
+  }
+
+  #table(): Methods {
+    const mesh = this.#mesh;
+    return {
+      send_packet: async ({ destination, payload, paymentProof, protocolId, ttl }) => {
+        const ttlSeconds = ttl === null ? null : Number(atMost(MAX_TTL_SECONDS, ttl));
+        const result = await mesh.outbound.send({
+          destination,
+          payload,
+          paymentProof,
+          protocolId,
+          ttlSeconds,
+        });
+        return result.ok
+          ? {
+              value: {
+                success: true,
+                packetId: result.packetId,
+                routeLength: BigInt(result.route.ids.length),
+                estimatedCostSats: ceilSats(result.priceMsat),
+                error: null,
+              },
+            }
+          : {
+              value: {
+                success: false,
+                packetId: NO_PACKET_ID,
+                routeLength: 0n,
+                estimatedCostSats: 0n,
+                error: result.error,
+              },
+            };
+      },
+      discover_route: ({ destination, maxHops, timeoutSeconds }) => {
+        const startedMillis = mesh.clock.monotonicMillis();
+        const hops = Math.min(maxHops ?? LIMITS.ROUTE_HOPS, LIMITS.ROUTE_HOPS);
+        const longest = BigInt(LIMITS.DISCOVERY_TIMEOUT_MILLIS);
+        const timeoutMillis = timeoutSeconds === null ? longest : atMost(longest, timeoutSeconds * 1_000n);
+        const [best] = mesh.outbound.routes(destination, hops, Number(timeoutMillis));
+        return {
+          value: {
+            route: best?.ids ?? null,
+            routeCostSats: best?.cost ?? 0n,
+            discoveryTimeMs: BigInt(Math.round(mesh.clock.monotonicMillis() - startedMillis)),
+          },
+        };
+      },
+      register_protocol_handler: ({ protocolId, handlerMethod }, caller) => {
+        const isNamed = protocolId !== '' && handlerMethod !== '';
+        const reason = isNamed ? mesh.delivery.register(protocolId, caller, handlerMethod) : Reason.BadLimit;
+        return { value: { success: reason === Reason.Accepted } };
+      },
+      get_routing_stats: () => ({ value: mesh.meshStats() }),
+      get_network_stats: () => ({ value: mesh.meshStats() }),
+      get_route_stats: () => ({ value: mesh.meshStats().routing }),
+      get_node_id: () => ({ value: mesh.self }),
+      get_peer_list: () => ({
+        value: mesh.table.directPeers().map(({ nodeId, address }) => ({ nodeIdHex: toHex(nodeId), address })),
+      }),
+      handle_mesh_packet: async ([packetBytes, peerAddress]) => {
+        const outcome = await mesh.manager.handlePacket(packetBytes, peerAddress);
+        return outcome.kind === 'refused'
+          ? { error: `${reasonName(outcome.reason)}: the packet was refused` }
+          : { value: true };
+      },
+      quote_route_fee: ({ destination, baseFeeSats }) => {
+        const routes = mesh.outbound.routes(destination);
+        if (routes.length === 0) return { value: 0n };
+        // The dearest of the kept routes, so that the packet may take any of them; for a payload of one KiB.
+        const prices = routes.map((route) => priceMsat(mesh.config.fees, route.ids.length - 1, 1_024));
+        const dearest = prices.reduce((most, price) => (price > most ? price : most), 0n);
+        return { value: atMost(U64_MAX, baseFeeSats + ceilSats(dearest)) };
+      },
+      request_hop_invoice: () => ({
+        error: 'NoInvoiceProvider: no Lightning provider of this node can issue invoices for the mesh',
+      }),
+      poll_local_deliveries: ({ protocolId, maxPackets }) => {
+        if (maxPackets !== null && (maxPackets < 1n || maxPackets > BigInt(LIMITS.POLL_PACKETS))) {
+          return { error: `BadLimit: max_packets is from 1 to ${LIMITS.POLL_PACKETS}` };
+        }
+        return { value: mesh.delivery.poll(protocolId, Number(maxPackets ?? DEFAULT_POLL)) };
+      },
+    };
+  }
+}
+
+function ceilSats(amountMsat: bigint): bigint {
+  return (amountMsat + 999n) / 1_000n;
+}
+
+function atMost(bound: bigint, value: bigint): bigint {
+  return value < bound ? value : bound;
+}

@@ -1,0 +1,183 @@
+/**
+ * The commands that the node's command line offers for this module, and what they do.
+ *
+ * Rules: wire.md, Command line (CliSpec, name `mesh`). They are answered from what is known, never by asking the
+ * node (node-ipc.md, 7). Every command takes `--json`.
+ */
+import { fromHex, toHex, utf8 } from '../core/bytes.js';
+import type { Json } from '../core/codec.js';
+import { nodeKey, parseNodeId } from '../core/ids.js';
+import { MESH_MODES, type MeshMode } from '../core/policy.js';
+import { Reason, reasonText } from '../core/reasons.js';
+import type { MeshModule } from '../engine/module.js';
+import type { CliSpec } from '../node/messages.js';
+import { statusJson, statusText } from './status.js';
+
+export interface CliOutcome {
+  readonly stdout: string;
+  readonly stderr: string;
+  /** 0 done, 1 could not be done, 2 asked wrongly. */
+  readonly exitCode: number;
+}
+
+interface Command {
+  readonly about: string;
+  /** Names of the positional arguments, all required. */
+  readonly args: readonly string[];
+  readonly run: (args: readonly string[], asJson: boolean) => CliOutcome | Promise<CliOutcome>;
+}
+
+export class ModuleCli {
+  readonly #mesh: MeshModule;
+  readonly #configPath: string;
+  readonly #commands: ReadonlyMap<string, Command>;
+
+  /** @param configPath where the configuration is read from */
+  constructor(mesh: MeshModule, configPath: string) {
+    this.#mesh = mesh;
+    this.#configPath = configPath;
+    this.#commands = new Map(Object.entries(this.#table()));
+  }
+
+  /** What is registered with the node. */
+  spec(): CliSpec {
+    return {
+      version: 1,
+      name: 'mesh',
+      about: 'Payment-gated mesh networking',
+      subcommands: [...this.#commands].map(([name, { about, args }]) => ({
+        name,
+        about,
+        args: [
+          ...args.map((arg) => argSpec(arg, true)),
+          { ...argSpec('json', false), long_name: 'json', takes_value: false },
+        ],
+      })),
+    };
+  }
+
+  /** Runs a command. Never throws on its arguments. */
+  async run(name: string, given: readonly string[]): Promise<CliOutcome> {
+    const command = this.#commands.get(name);
+    if (command === undefined) {
+      return misuse(`mesh has no command ${name}; it has ${[...this.#commands.keys()].join(', ')}`);
+    }
+    const args = given.filter((arg) => arg !== '--json');
+    if (args.length !== command.args.length) {
+      return misuse(
+        `usage: mesh ${[name, ...command.args.map((arg) => arg.toUpperCase())].join(' ')} [--json]`,
+      );
+    }
+    return command.run(args, args.length < given.length);
+  }
+
+  #table(): Record<string, Command> {
+    const mesh = this.#mesh;
+    return {
+      status: {
+        about: 'What this node does: packets, refusals by reason, fees',
+        args: [],
+        run: (_, asJson) => (asJson ? json(statusJson(mesh)) : done(statusText(mesh))),
+      },
+      peers: {
+        about: 'Peers that have said who they are',
+        args: [],
+        run: (_, asJson) => {
+          const peers = mesh.table
+            .directPeers()
+            .map(({ nodeId, address }) => ({ nodeId: nodeKey(nodeId), address }));
+          return asJson
+            ? json(peers)
+            : done(peers.map(({ nodeId, address }) => `${nodeId}  ${address}`).join('\n'));
+        },
+      },
+      'list-routes': {
+        about: 'Known routes, hop by hop',
+        args: [],
+        run: (_, asJson) => {
+          const routes = mesh.table.list().map(({ ids, cost, ageSeconds }) => ({
+            ids: ids.map(nodeKey),
+            costSats: String(cost),
+            ageSeconds,
+          }));
+          const lines = routes.map(
+            ({ ids, costSats, ageSeconds }) =>
+              `${ids.map((id) => id.slice(0, 12)).join(' > ')}  cost ${costSats} sats, ${ageSeconds} s old`,
+          );
+          return asJson ? json(routes) : done(lines.join('\n'));
+        },
+      },
+      'config-path': {
+        about: 'Where the configuration is read from',
+        args: [],
+        run: (_, asJson) => (asJson ? json({ path: this.#configPath }) : done(this.#configPath)),
+      },
+      'add-peer': {
+        about: 'Greet the peer at an address that the node is connected to',
+        args: ['address'],
+        run: ([address = '']) => {
+          const reason = mesh.peers.connected(address);
+          return reason === Reason.Accepted ? done(`greeted ${address}`) : failed(reasonText(reason));
+        },
+      },
+      'remove-peer': {
+        about: 'Drop the peer at an address and the routes through it',
+        args: ['address'],
+        run: ([address = '']) => {
+          mesh.peers.disconnected(address);
+          return done(`dropped ${address}`);
+        },
+      },
+      'set-mode': {
+        about: 'Change what is carried, until the next start',
+        args: ['mode'],
+        run: ([mode = '']) => {
+          if (!isMode(mode)) return misuse(`${mode} is no mode; modes are ${MESH_MODES.join(', ')}`);
+          mesh.setMode(mode);
+          return done(`mode is now ${mode}`);
+        },
+      },
+      'send-packet': {
+        about: 'Send free traffic: a payload (text, or hex behind 0x) to a node id',
+        args: ['destination', 'payload'],
+        run: ([destination = '', payload = ''], asJson) => this.#send(destination, payload, asJson),
+      },
+    };
+  }
+
+  async #send(destination: string, text: string, asJson: boolean): Promise<CliOutcome> {
+    const nodeId = parseNodeId(destination);
+    const payload = text.startsWith('0x') ? fromHex(text.slice(2)) : utf8(text);
+    if (nodeId === null) return misuse('a destination is a node id of 64 hex digits');
+    if (payload === null) return misuse('a payload behind 0x is hexadecimal');
+    const request = { destination: nodeId, payload, paymentProof: null, protocolId: null, ttlSeconds: null };
+    const result = await this.#mesh.outbound.send(request);
+    if (!result.ok) return failed(result.error);
+    const sent = { packetId: toHex(result.packetId), route: result.route.ids.map(nodeKey) };
+    return asJson ? json(sent) : done(`sent ${sent.packetId} over ${sent.route.length - 1} hops`);
+  }
+}
+
+function argSpec(name: string, required: boolean): CliSpec['subcommands'][number]['args'][number] {
+  return { name, long_name: null, short_name: null, required, takes_value: true, default: null };
+}
+
+function isMode(text: string): text is MeshMode {
+  return (MESH_MODES as readonly string[]).includes(text);
+}
+
+function json(value: Json): CliOutcome {
+  return done(JSON.stringify(value));
+}
+
+function done(text: string): CliOutcome {
+  return { stdout: `${text}\n`, stderr: '', exitCode: 0 };
+}
+
+function failed(text: string): CliOutcome {
+  return { stdout: '', stderr: `${text}\n`, exitCode: 1 };
+}
+
+function misuse(text: string): CliOutcome {
+  return { stdout: '', stderr: `${text}\n`, exitCode: 2 };
+}

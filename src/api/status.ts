@@ -1,0 +1,58 @@
+/** What the mesh says of itself: one object for scripts, one text for people. */
+import type { Json } from '../core/codec.js';
+import { nodeKey } from '../core/ids.js';
+import { countersJson } from '../metrics/counters.js';
+import type { MeshModule } from '../engine/module.js';
+
+/** Amounts are decimal strings in msat. */
+export function statusJson(mesh: MeshModule): Json {
+  const totals = mesh.ledger.totals();
+  const received = mesh.accounts.received();
+  const judge = mesh.judge.stats();
+  const replay = mesh.replay.stats();
+  return {
+    nodeId: nodeKey(mesh.self),
+    mode: mesh.config.mode,
+    network: mesh.config.network,
+    enabled: mesh.config.enabled,
+    uptimeSeconds: mesh.uptimeSeconds,
+    peers: mesh.table.directPeers().length,
+    routes: mesh.table.stats().totalRoutes,
+    workers: judge.workers,
+    counters: countersJson(mesh.counters.snapshot()),
+    replay: { keys: replay.keys, capacity: replay.capacity },
+    inCare: { ...mesh.manager.stats() },
+    delivery: { ...mesh.delivery.stats() },
+    ledger: {
+      postings: totals.postings,
+      totalMsat: String(totals.totalMsat),
+      destinationMsat: String(totals.destinationMsat),
+      routersMsat: String(totals.routersMsat),
+      treasuryMsat: String(totals.treasuryMsat),
+      conserved: totals.destinationMsat + totals.routersMsat + totals.treasuryMsat === totals.totalMsat,
+    },
+    received: {
+      packets: received.packets,
+      totalMsat: String(received.totalMsat),
+      destinationMsat: String(received.destinationMsat),
+      routersMsat: String(received.routersMsat),
+      treasuryMsat: String(received.treasuryMsat),
+    },
+  };
+}
+
+export function statusText(mesh: MeshModule): string {
+  const totals = mesh.ledger.totals();
+  const { counts, refused } = mesh.counters.snapshot();
+  const refusals = Object.entries(refused).map(([reason, count]) => `  ${reason}: ${count}`);
+  return [
+    `node      ${nodeKey(mesh.self)}`,
+    `mode      ${mesh.config.mode} on ${mesh.config.network}${mesh.config.enabled ? '' : ' (disabled)'}`,
+    `up        ${mesh.uptimeSeconds} s`,
+    `peers     ${mesh.table.directPeers().length}, routes ${mesh.table.stats().totalRoutes}`,
+    `packets   ${counts['packets_received'] ?? 0} received, ${counts['packets_delivered'] ?? 0} delivered, ` +
+      `${counts['packets_forwarded'] ?? 0} forwarded`,
+    `fees      ${totals.totalMsat} msat over ${totals.postings} payments`,
+    refusals.length === 0 ? 'refused   nothing' : `refused\n${refusals.join('\n')}`,
+  ].join('\n');
+}

@@ -1,0 +1,35 @@
+#!/usr/bin/env node
+/** The command line: every subcommand in one place. Exit codes: 0 done, 1 failed, 2 asked wrongly, 130 interrupted. */
+import { Command, CommanderError } from 'commander';
+import { VERSION } from './core/version.js';
+import { errorText, MeshError } from './core/errors.js';
+
+/** Subcommands are loaded when they are asked for, so that each starts as fast as it can. */
+const SUBCOMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  run: async () => (await import('./api/run-command.js')).runCommand(),
+  demo: async () => (await import('./demo/command.js')).demoCommand(),
+  'dev-node': async () => (await import('./dev/command.js')).devNodeCommand(),
+  inspect: async () => (await import('./api/inspect/command.js')).inspectCommand(),
+  fuzz: async () => (await import('./api/fuzz/command.js')).fuzzCommand(),
+};
+
+async function main(argv: readonly string[]): Promise<number> {
+  const program = new Command('blvm-mesh')
+    .description('Payment-gated mesh networking for blvm-node')
+    .version(VERSION)
+    .addHelpText('after', '\nEvery command explains itself with --help.');
+  const asked = SUBCOMMANDS[argv[2] ?? ''];
+  const wanted = asked === undefined ? Object.values(SUBCOMMANDS) : [asked];
+  for (const load of wanted) program.addCommand(await load());
+  for (const command of [program, ...program.commands]) command.exitOverride();
+  try {
+    await program.parseAsync(argv);
+    return Number(process.exitCode ?? 0);
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    process.stderr.write(`${error instanceof MeshError ? `${error.code}: ` : ''}${errorText(error)}\n`);
+    return 1;
+  }
+}
+
+process.exitCode = await main(process.argv);

@@ -1,0 +1,238 @@
+/**
+ * The demonstration: five nodes, paid packets over one to four hops, replays and cheats among them, and what came
+ * of it all.
+ */
+import { present } from '../core/assert.js';
+import { fromHex, toHex } from '../core/bytes.js';
+import { systemClock } from '../core/clock.js';
+import { decode } from '../core/codec.js';
+import { nodeKey } from '../core/ids.js';
+import type { Log, Random } from '../core/ports.js';
+import { SeededRandom, systemRandom } from '../core/random.js';
+import { MeshClient } from '../api/mesh-client.js';
+import { ModuleIntegration } from '../node/module-integration.js';
+import { packetFromPeer } from '../packet/module-api.js';
+import type { LightningProof } from '../packet/proof.js';
+import { lightning, makeCheat, type CheatMaterials } from './cheats.js';
+import { DemoNetwork, type DemoNode } from './network.js';
+import type { DemoResult, ShownHop } from './report.js';
+import { statusOf, type ModuleStatus } from './status.js';
+import { DEMO_PROTOCOLS, Traffic } from './traffic.js';
+
+export interface DemoOptions {
+  /** Honest packets and cheats together; one in ten is a cheat. */
+  readonly packets: number;
+  readonly seed: number;
+  readonly nodes: number;
+  readonly log: Log;
+  /** Called often: packets settled so far (delivered, lost, cheats sent), of all. */
+  readonly onProgress: (settled: number, all: number) => void;
+}
+
+const DRIVER = 'mesh-demo';
+const HANDLER = 'deliver';
+/** Packets on their way at once. */
+const CONCURRENCY = 24;
+const PACKET_TIMEOUT_MILLIS = 20_000;
+const CHEATS_PER_PACKET = 1 / 10;
+/** How long the last refusals may take to be counted. */
+const SETTLE_MILLIS = 5_000;
+/** The driver's modules may ask as much as they like: the development node allows it. */
+const DRIVER_REQUESTS_PER_SECOND = 100_000;
+
+/** A demonstration that is up. */
+export class Demo {
+  readonly network: DemoNetwork;
+  readonly traffic: Traffic;
+  readonly #options: DemoOptions;
+  readonly #drivers: readonly ModuleIntegration[];
+  readonly #random: Random;
+  readonly #startedAt: number;
+  #cheatsSent = 0;
+
+  private constructor(
+    options: DemoOptions,
+    network: DemoNetwork,
+    drivers: readonly ModuleIntegration[],
+    random: Random,
+    startedAt: number,
+  ) {
+    this.#options = options;
+    this.network = network;
+    this.#drivers = drivers;
+    this.#random = random;
+    this.#startedAt = startedAt;
+    this.traffic = new Traffic({
+      nodes: network.nodes.map(({ nodeId }, index) => ({
+        nodeId,
+        client: new MeshClient(present(drivers[index], 'every node has a driver')),
+      })),
+      random,
+      pay: (payee, amountMsat) => this.#pay(payee, amountMsat),
+      timeoutMillis: PACKET_TIMEOUT_MILLIS,
+      now: () => performance.now(),
+    });
+  }
+
+  /** Starts the network and a driver module beside the mesh on every node. */
+  static async start(options: DemoOptions): Promise<Demo> {
+    const startedAt = performance.now();
+    const random = new SeededRandom(options.seed);
+    const network = await DemoNetwork.start(options);
+    const drivers: ModuleIntegration[] = [];
+    try {
+      for (const node of network.nodes) drivers.push(await connectDriver(node, options.log));
+      const demo = new Demo(options, network, drivers, random, startedAt);
+      for (const [index, driver] of drivers.entries()) await demo.#listen(index, driver);
+      return demo;
+    } catch (error) {
+      for (const driver of drivers) await driver.close();
+      await network.close();
+      throw error;
+    }
+  }
+
+  /** Sends the whole traffic and reports on it. */
+  async run(): Promise<DemoResult> {
+    const { packets } = this.#options;
+    const cheats = Math.round(packets * CHEATS_PER_PACKET);
+    const honest = packets - cheats;
+    const begunAt = performance.now();
+    let begun = 0;
+    let settled = 0;
+    const lane = async (): Promise<void> => {
+      while (begun < honest) {
+        begun += 1;
+        const { from, to } = this.traffic.randomPair();
+        await this.traffic.send(from, to);
+        settled += 1;
+        this.#options.onProgress(settled + this.#cheatsSent, packets);
+        const isCheatDue = this.#cheatsSent < cheats && this.#cheatsSent * honest < settled * cheats;
+        if (isCheatDue && this.traffic.delivered.length > 0) await this.#cheat();
+      }
+    };
+    await Promise.all(Array.from({ length: CONCURRENCY }, lane));
+    while (this.#cheatsSent < cheats && this.traffic.delivered.length > 0) await this.#cheat();
+    this.#options.onProgress(packets, packets);
+    const seconds = (performance.now() - begunAt) / 1_000;
+    return this.#result(seconds);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#drivers.map((driver) => driver.close()));
+    await this.network.close();
+  }
+
+  async #listen(index: number, driver: ModuleIntegration): Promise<void> {
+    driver.onInvocation((invocation) => {
+      if (invocation.name !== 'ModuleApi' || invocation.value.method !== HANDLER) {
+        return Promise.resolve({ success: false, error: 'the demonstration has no such method' });
+      }
+      const call = decode(packetFromPeer, invocation.value.params);
+      if (call.ok) this.traffic.onDelivered(index, call.value[0]);
+      return Promise.resolve({ success: true, payload: { name: 'ModuleApi', value: new Uint8Array([1]) } });
+    });
+    await driver.nodeApi().registerModuleApi([HANDLER], 1);
+    const client = new MeshClient(driver);
+    for (const protocol of DEMO_PROTOCOLS) await client.registerProtocolHandler(protocol, HANDLER);
+  }
+
+  async #pay(payee: number, amountMsat: bigint): Promise<LightningProof> {
+    const { control, nodes } = this.network;
+    const { name } = present(nodes[payee], 'the payee is a node');
+    const { invoice } = await control.call('createInvoice', { node: name, amountMsat: String(amountMsat) });
+    const { preimage } = await control.call('pay', { invoice });
+    const bytes = present(fromHex(preimage), 'the wallet reveals preimages in hex');
+    return lightning(invoice, bytes, amountMsat, systemClock.unixSeconds());
+  }
+
+  async #cheat(): Promise<void> {
+    const n = this.#cheatsSent++;
+    const { control, nodes } = this.network;
+    const materials: CheatMaterials = {
+      random: this.#random,
+      nowSeconds: () => systemClock.unixSeconds(),
+      nodeIds: nodes.map(({ nodeId }) => nodeId),
+      strangerKey: new Uint8Array(32).fill(7),
+      pay: (payee, amountMsat) => this.#pay(payee, amountMsat),
+      neighbours: (node) => present(nodes[node], 'a node of the network').neighbours,
+    };
+    const { delivered } = this.traffic;
+    const material = present(delivered[n % delivered.length], 'something was delivered');
+    const cheat = await makeCheat(n, materials, material);
+    const from = present(nodes[cheat.from], 'the cheat is a node').name;
+    const to = present(nodes[cheat.to], 'the cheated one is a node').address;
+    await control.call('sendFrom', { node: from, to, hex: toHex(cheat.bytes) });
+  }
+
+  async #result(seconds: number): Promise<DemoResult> {
+    const statuses = await this.#settledStatuses();
+    const refused: Record<string, number> = {};
+    const fees = { destinationMsat: 0n, routersMsat: 0n, treasuryMsat: 0n, totalMsat: 0n };
+    for (const { counters, received } of statuses) {
+      for (const [reason, count] of Object.entries(counters.refused))
+        refused[reason] = (refused[reason] ?? 0) + count;
+      for (const part of ['destinationMsat', 'routersMsat', 'treasuryMsat', 'totalMsat'] as const) {
+        fees[part] += BigInt(received[part]);
+      }
+    }
+    const paidMsat = this.traffic.records.reduce((sum, { amountMsat }) => sum + amountMsat, 0n);
+    const { firstDeliveryAt } = this.traffic;
+    return {
+      seconds,
+      records: this.traffic.records,
+      lost: this.traffic.lost,
+      cheatsSent: this.#cheatsSent,
+      cheatsAccepted: this.traffic.unexpected,
+      refused: Object.fromEntries(Object.entries(refused).sort(([, a], [, b]) => b - a)),
+      fees,
+      conserved:
+        statuses.every(({ ledger }) => ledger.conserved) &&
+        fees.destinationMsat + fees.routersMsat + fees.treasuryMsat === fees.totalMsat &&
+        fees.totalMsat === paidMsat,
+      route: this.#shownRoute(),
+      firstDeliverySeconds: firstDeliveryAt === null ? null : (firstDeliveryAt - this.#startedAt) / 1_000,
+    };
+  }
+
+  /** What the modules say once every cheat was refused, or when waiting any longer is no use. */
+  async #settledStatuses(): Promise<readonly ModuleStatus[]> {
+    const deadline = performance.now() + SETTLE_MILLIS;
+    for (;;) {
+      const read = await Promise.all(this.network.nodes.map((_, index) => this.network.status(index)));
+      const statuses = read.map(statusOf).filter((status) => status !== null);
+      const refusals = statuses.flatMap(({ counters }) => Object.values(counters.refused));
+      const isSettled = refusals.reduce((sum, count) => sum + count, 0) >= this.#cheatsSent;
+      if (isSettled || performance.now() > deadline) return statuses;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+
+  #shownRoute(): readonly ShownHop[] {
+    const { nodes } = this.network;
+    const route = this.traffic.longestRoute;
+    return route.map((id, position) => {
+      const node = nodes.find(({ nodeId }) => nodeKey(nodeId) === nodeKey(id));
+      const role = position === 0 ? 'source' : position === route.length - 1 ? 'destination' : 'router';
+      return {
+        node: node?.name ?? 'unknown',
+        address: node?.address ?? '',
+        nodeId: nodeKey(id).slice(0, 16),
+        role,
+      };
+    });
+  }
+}
+
+function connectDriver(node: DemoNode, log: Log): Promise<ModuleIntegration> {
+  return ModuleIntegration.connect({
+    socketPath: node.socketPath,
+    moduleId: DRIVER,
+    moduleName: DRIVER,
+    version: '1.0.0',
+    clock: systemClock,
+    random: systemRandom,
+    log,
+    requestsPerSecond: DRIVER_REQUESTS_PER_SECOND,
+  });
+}

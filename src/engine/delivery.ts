@@ -1,0 +1,170 @@
+/**
+ * Packets for this node: handed to the module that registered their protocol, or kept to be polled.
+ *
+ * Rules: wire.md (register_protocol_handler, poll_local_deliveries). A handler that fails costs a few tries and
+ * then the packet waits in the inbox instead: an accepted packet is never dropped for a module's fault.
+ * Main thread only.
+ */
+import { errorText } from '../core/errors.js';
+import { LIMITS } from '../core/limits.js';
+import type { Clock, Log } from '../core/ports.js';
+import { Reason } from '../core/reasons.js';
+import type { MeshPacket } from '../packet/packet.js';
+import type { LocalDelivery } from '../packet/module-api.js';
+
+/** Calls a module's handler with one packet; rejects when the module did not take it. */
+export type HandlerCall = (
+  moduleId: string,
+  method: string,
+  packet: Uint8Array,
+  peerAddress: string,
+) => Promise<void>;
+
+interface Waiting {
+  readonly protocolId: string;
+  readonly packet: MeshPacket;
+  readonly bytes: Uint8Array;
+  readonly peerAddress: string;
+  tries: number;
+}
+
+interface Handler {
+  moduleId: string;
+  method: string;
+  readonly queue: Waiting[];
+  running: boolean;
+}
+
+export class DeliveryDesk {
+  readonly #handlers = new Map<string, Handler>();
+  #inbox: Waiting[] = [];
+  readonly #call: HandlerCall;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  #inboxBytes = 0;
+  #delivered = 0;
+  #failures = 0;
+
+  constructor(call: HandlerCall, clock: Clock, log: Log) {
+    this.#call = call;
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  /** Registers or replaces a protocol's handler. */
+  register(protocolId: string, moduleId: string, method: string): Reason {
+    let handler = this.#handlers.get(protocolId);
+    if (handler === undefined) {
+      if (this.#handlers.size >= LIMITS.HANDLERS) return Reason.BadLimit;
+      handler = { moduleId, method, queue: [], running: false };
+      this.#handlers.set(protocolId, handler);
+    }
+    handler.moduleId = moduleId;
+    handler.method = method;
+    // What came before its handler did moves from the inbox to the handler.
+    const room = LIMITS.HANDLER_QUEUE - handler.queue.length;
+    handler.queue.push(...this.#takeFromInbox((waiting) => waiting.protocolId === protocolId, room));
+    this.#run(handler);
+    return Reason.Accepted;
+  }
+
+  /**
+   * Takes a packet for a local protocol.
+   * @param bytes the packet as it arrived, kept
+   * @returns Accepted, or InboxFull: the caller keeps it and comes back
+   */
+  deliver(packet: MeshPacket, bytes: Uint8Array, peerAddress: string): Reason {
+    const protocolId = packet.metadata?.protocol ?? '';
+    const waiting: Waiting = { protocolId, packet, bytes, peerAddress, tries: 0 };
+    const handler = this.#handlers.get(protocolId);
+    if (handler === undefined) return this.#keep(waiting);
+    if (handler.queue.length >= LIMITS.HANDLER_QUEUE) return Reason.InboxFull;
+    handler.queue.push(waiting);
+    this.#run(handler);
+    return Reason.Accepted;
+  }
+
+  /** Takes up to `most` waiting packets out of the inbox, oldest first; of one protocol, or of all where it is null. */
+  poll(protocolId: string | null, most: number): LocalDelivery[] {
+    const taken = this.#takeFromInbox(
+      (waiting) => protocolId === null || waiting.protocolId === protocolId,
+      most,
+    );
+    this.#delivered += taken.length;
+    return taken.map(({ protocolId, packet }) => ({
+      protocolId,
+      payload: packet.payload,
+      source: packet.source,
+    }));
+  }
+
+  stats(): {
+    readonly handlers: number;
+    readonly inbox: number;
+    readonly delivered: number;
+    readonly failures: number;
+  } {
+    return {
+      handlers: this.#handlers.size,
+      inbox: this.#inbox.length,
+      delivered: this.#delivered,
+      failures: this.#failures,
+    };
+  }
+
+  #keep(waiting: Waiting): Reason {
+    const bytes = waiting.bytes.length;
+    const isFull =
+      this.#inbox.length >= LIMITS.INBOX_PACKETS || this.#inboxBytes + bytes > LIMITS.INBOX_BYTES;
+    if (isFull) return Reason.InboxFull;
+    this.#inbox.push(waiting);
+    this.#inboxBytes += bytes;
+    return Reason.Accepted;
+  }
+
+  #takeFromInbox(matches: (waiting: Waiting) => boolean, most: number): Waiting[] {
+    const taken: Waiting[] = [];
+    const left: Waiting[] = [];
+    for (const waiting of this.#inbox) (taken.length < most && matches(waiting) ? taken : left).push(waiting);
+    if (taken.length === 0) return taken;
+    this.#inbox = left;
+    for (const waiting of taken) this.#inboxBytes -= waiting.bytes.length;
+    return taken;
+  }
+
+  #run(handler: Handler): void {
+    if (handler.running) return;
+    handler.running = true;
+    void this.#drain(handler);
+  }
+
+  /** One packet at a time, in order. */
+  async #drain(handler: Handler): Promise<void> {
+    for (let next = handler.queue[0]; next !== undefined; next = handler.queue[0]) {
+      try {
+        await this.#call(handler.moduleId, handler.method, next.bytes, next.peerAddress);
+        this.#delivered += 1;
+        handler.queue.shift();
+      } catch (error) {
+        next.tries += 1;
+        this.#failures += 1;
+        this.#log.log('warn', 'a protocol handler did not take a packet', {
+          protocolId: next.protocolId,
+          moduleId: handler.moduleId,
+          method: handler.method,
+          error: errorText(error),
+        });
+        if (next.tries >= LIMITS.HANDLER_TRIES && this.#keep(next) === Reason.Accepted) handler.queue.shift();
+        else await this.#pause(next.tries);
+      }
+    }
+    handler.running = false;
+  }
+
+  #pause(tries: number): Promise<void> {
+    const wait = Math.min(LIMITS.RESEND_MIN_MILLIS * 2 ** Math.min(tries, 10), LIMITS.RESEND_MAX_MILLIS);
+    return new Promise((resolve) => {
+      this.#clock.after(wait, resolve);
+    });
+  }
+}

@@ -1,0 +1,264 @@
+/**
+ * The coordinator: every packet's way from the peer that sent it to the next hop or the local handler.
+ *
+ * Rules: architecture.md (one packet's way and back), payments.md (order of checks; nothing is acted on before its
+ * payment is claimed and durable), routing.md (source routes, repair). Main thread only.
+ */
+import { toHex } from '../core/bytes.js';
+import { errorText } from '../core/errors.js';
+import { nodeKey, type NodeId } from '../core/ids.js';
+import { LIMITS } from '../core/limits.js';
+import type { Clock, Log, PeerLink, Random } from '../core/ports.js';
+import type { FeeSchedule } from '../core/policy.js';
+import { Reason, reasonName } from '../core/reasons.js';
+import { assert, present } from '../core/assert.js';
+import { DISCOVERY_PROTOCOL, HELLO_PROTOCOL } from '../packet/control.js';
+import { decodeDiscovery } from '../packet/discovery.js';
+import { decodePacket, encodePacket, packetId, type MeshPacket } from '../packet/packet.js';
+import type { Counters } from '../metrics/counters.js';
+import type { PacketJudge, PacketVerdict } from '../pool/judge-port.js';
+import { priceMsat } from '../ledger/fee.js';
+import { amountMsatOf } from '../packet/proof.js';
+import type { RouteDiscovery } from '../routing/discovery.js';
+import type { RoutingTable } from '../routing/table.js';
+import type { Accounts } from './accounts.js';
+import { PacketCare, type AttemptOutcome, type CaredPacket } from './care.js';
+import type { DeliveryDesk } from './delivery.js';
+import type { Peer, PeerBook } from './peers.js';
+
+/** What became of a packet. */
+export type PacketOutcome =
+  | {
+      readonly kind: 'delivered' | 'forwarded' | 'held' | 'duplicate' | 'control';
+      readonly packetId: Uint8Array;
+    }
+  | { readonly kind: 'refused'; readonly reason: Reason };
+
+export interface MeshManagerParts {
+  readonly self: NodeId;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly counters: Counters;
+  readonly judge: PacketJudge;
+  readonly peers: PeerBook;
+  readonly table: RoutingTable;
+  readonly discovery: RouteDiscovery;
+  readonly accounts: Accounts;
+  readonly delivery: DeliveryDesk;
+  readonly link: PeerLink;
+  readonly fees: FeeSchedule;
+  readonly packetTtlSeconds: number;
+  /** A packet could not be delivered within its ttl, or not at all. */
+  readonly onRouteFailed: (destination: NodeId, reason: Reason) => void;
+}
+
+export class MeshManager {
+  readonly #parts: MeshManagerParts;
+  readonly #care: PacketCare;
+
+  constructor(parts: MeshManagerParts) {
+    this.#parts = parts;
+    this.#care = new PacketCare({
+      clock: parts.clock,
+      random: parts.random,
+      keepMillis: () => parts.peers.silenceMillis,
+      attempt: (cared) => this.#attempt(cared),
+      onExpired: (cared, reason) => {
+        parts.counters.refuse(reason);
+        parts.log.log('warn', 'an accepted packet could not be delivered in time', {
+          packetId: cared.id,
+          destination: nodeKey(cared.packet.destination),
+          reason: reasonName(reason),
+        });
+        parts.onRouteFailed(cared.packet.destination, reason);
+      },
+    });
+  }
+
+  /**
+   * Judges a packet from a peer and acts on it.
+   * @param packetBytes kept; the caller must not change them afterwards
+   * @returns when the packet was refused, delivered, handed to its next hop, or taken into care; never rejects
+   */
+  async handlePacket(packetBytes: Uint8Array, peerAddress: string): Promise<PacketOutcome> {
+    const { counters, peers, judge } = this.#parts;
+    counters.count('packets_received');
+    if (packetBytes.length > LIMITS.PACKET_BYTES) return this.#refuse(Reason.PacketTooLarge);
+    const peer = peers.heard(peerAddress);
+    if (peer === null) return this.#refuse(Reason.TooManyPeers);
+    if (!peers.takePacket(peerAddress)) return this.#refuse(Reason.PacketQuotaExceeded);
+    if (!this.#care.hasRoom(packetBytes.length)) return this.#refuse(Reason.Overloaded);
+    const verdict = await judge.judge(packetBytes, { previousHop: peer.nodeId, origin: 'peer' });
+    if (verdict.kind === 'refused') {
+      const isAgain =
+        verdict.reason === Reason.ReplayedPayment && this.#care.holds(verdict.packetId, peerAddress);
+      if (!isAgain) return this.#refuse(verdict.reason);
+      counters.count('packets_duplicate');
+      return { kind: 'duplicate', packetId: verdict.packetId };
+    }
+    const decoded = decodePacket(packetBytes);
+    assert(decoded.ok, 'a packet that was judged good decodes');
+    const { packet } = decoded.value;
+    if (verdict.kind === 'control') return this.#handleControl(packet, verdict, peer);
+    return this.#accept(packet, packetBytes, verdict, peerAddress, this.#parts.packetTtlSeconds);
+  }
+
+  /**
+   * Judges and sends a packet that starts at this node.
+   * @returns as `handlePacket`
+   */
+  async submitPacket(packet: MeshPacket, ttlSeconds: number): Promise<PacketOutcome> {
+    const packetBytes = encodePacket(packet);
+    if (!this.#care.hasRoom(packetBytes.length)) return this.#refuse(Reason.Overloaded);
+    const verdict = await this.#parts.judge.judge(packetBytes, { previousHop: null, origin: 'local' });
+    if (verdict.kind === 'refused') return this.#refuse(verdict.reason);
+    return this.#accept(packet, packetBytes, verdict, null, ttlSeconds);
+  }
+
+  /**
+   * Sends bytes to a directly connected peer, unjudged.
+   * @throws MeshError when the link does not take them
+   */
+  async sendMeshPacket(peerAddress: string, packetData: Uint8Array): Promise<void> {
+    await this.#parts.link.send(peerAddress, packetData);
+    this.#parts.counters.count('packets_sent');
+  }
+
+  /** A neighbour is gone: its routes were retracted, and what it was given lately goes another way. */
+  neighbourLost(nodeId: NodeId): void {
+    const lost = nodeKey(nodeId);
+    this.#care.neighbourLost((nextHop) => nodeKey(nextHop) === lost);
+  }
+
+  /** A neighbour or a route was found: packets that wait for one are tried at once. */
+  routesChanged(): void {
+    this.#care.nudge();
+  }
+
+  stats(): ReturnType<PacketCare['stats']> {
+    return this.#care.stats();
+  }
+
+  close(): void {
+    this.#care.close();
+  }
+
+  #refuse(reason: Reason): PacketOutcome {
+    this.#parts.counters.refuse(reason);
+    return { kind: 'refused', reason };
+  }
+
+  #handleControl(packet: MeshPacket, verdict: PacketVerdict, peer: Peer): PacketOutcome {
+    const { peers, discovery, counters } = this.#parts;
+    if (!peers.takeControl(peer.address)) return this.#refuse(Reason.ControlQuotaExceeded);
+    const reason = this.#control(packet, verdict, peer, discovery);
+    if (reason !== Reason.Accepted) return this.#refuse(reason);
+    counters.count('packets_control');
+    return { kind: 'control', packetId: verdict.packetId };
+  }
+
+  #control(packet: MeshPacket, verdict: PacketVerdict, peer: Peer, discovery: RouteDiscovery): Reason {
+    switch (verdict.controlProtocol) {
+      case HELLO_PROTOCOL:
+        return this.#parts.peers.hello(peer.address, packet.payload);
+      case DISCOVERY_PROTOCOL: {
+        if (peer.nodeId === null) return Reason.UnauthenticatedPeer;
+        const message = decodeDiscovery(packet.payload);
+        return message.ok ? discovery.handleMessage(peer.nodeId, message.value) : message.failure.reason;
+      }
+      case null:
+        return Reason.UnknownControl;
+    }
+  }
+
+  async #accept(
+    packet: MeshPacket,
+    bytes: Uint8Array,
+    verdict: PacketVerdict,
+    from: string | null,
+    ttlSeconds: number,
+  ): Promise<PacketOutcome> {
+    const { counters, accounts, log } = this.#parts;
+    if (verdict.kind === 'paid') {
+      try {
+        await accounts.accept(packet, verdict);
+      } catch (error) {
+        log.log('error', 'a payment could not be recorded; its packet is refused', {
+          error: errorText(error),
+        });
+        return this.#refuse(Reason.NotRecorded);
+      }
+    }
+    counters.count(verdict.kind === 'paid' ? 'packets_paid' : 'packets_free');
+    const { position } = verdict;
+    const cared: CaredPacket = { id: toHex(verdict.packetId), from, packet, bytes, position };
+    const outcome = await this.#care.take(cared, ttlSeconds * 1_000);
+    const kind = { done: 'delivered', handedOver: 'forwarded', later: 'held' } as const;
+    return { kind: kind[outcome.kind], packetId: verdict.packetId };
+  }
+
+  async #attempt(cared: CaredPacket): Promise<AttemptOutcome> {
+    const { counters, delivery } = this.#parts;
+    if (cared.position === cared.packet.route.length - 1) {
+      const reason = delivery.deliver(cared.packet, cared.bytes, cared.from ?? '');
+      if (reason !== Reason.Accepted) return { kind: 'later', reason };
+      counters.count('packets_delivered');
+      return { kind: 'done' };
+    }
+    return this.#forward(cared);
+  }
+
+  async #forward(offered: CaredPacket): Promise<AttemptOutcome> {
+    const { table, peers, counters, discovery, log } = this.#parts;
+    let cared = offered;
+    let address = table.addressOf(nextHopOf(cared));
+    if (address === null) {
+      const repaired = this.#repair(cared);
+      if (repaired === null) {
+        void discovery.discover(cared.packet.destination);
+        return { kind: 'later', reason: Reason.NextHopLost };
+      }
+      cared = repaired;
+      address = table.addressOf(nextHopOf(cared));
+      counters.count('packets_repaired');
+    }
+    if (address === null) return { kind: 'later', reason: Reason.NextHopLost };
+    try {
+      await this.sendMeshPacket(address, cared.bytes);
+    } catch (error) {
+      log.log('debug', 'a packet could not be handed to its next hop', { address, error: errorText(error) });
+      return { kind: 'later', reason: Reason.NextHopLost };
+    }
+    const nextHop = nextHopOf(cared);
+    // The neighbour may have been lost while its link took the bytes.
+    if (!peers.has(nextHop)) return { kind: 'later', reason: Reason.NextHopLost };
+    counters.count('packets_forwarded');
+    return { kind: 'handedOver', nextHop, cared };
+  }
+
+  /** The packet on another known way from here, as far as its payment reaches; null where there is none. */
+  #repair(cared: CaredPacket): CaredPacket | null {
+    const { packet, position } = cared;
+    const travelled = packet.route.slice(0, position);
+    const mostIds = coveredHops(packet, this.#parts.fees) - position + 1;
+    const other = this.#parts.table.repair(packet.destination, [nextHopOf(cared), ...travelled], mostIds);
+    if (other === null) return null;
+    const repaired = { ...packet, route: [...travelled, ...other.ids] };
+    return { ...cared, packet: repaired, bytes: encodePacket(repaired) };
+  }
+}
+
+function nextHopOf(cared: CaredPacket): NodeId {
+  return present(cared.packet.route[cared.position + 1], 'a packet that is forwarded has a next hop');
+}
+
+/** The most hops that the packet's payment covers; free traffic may take as many as there are. */
+function coveredHops(packet: MeshPacket, fees: FeeSchedule): number {
+  const proof = packet.paymentProof;
+  if (proof === null) return LIMITS.ROUTE_HOPS;
+  const paidMsat = amountMsatOf(proof);
+  let hops = LIMITS.ROUTE_HOPS;
+  while (hops > 0 && priceMsat(fees, hops, packet.payload.length) > paidMsat) hops -= 1;
+  return hops;
+}

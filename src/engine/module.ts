@@ -1,0 +1,375 @@
+/**
+ * The running mesh: every part made, joined, started and stopped in the right order.
+ *
+ * Rules: architecture.md (threads), node-ipc.md (two ways to run; what the node refuses is done without).
+ * What must survive a SIGKILL is on disk before it is acted on. Main thread.
+ */
+import { errorText, MeshError } from '../core/errors.js';
+import { toHex } from '../core/bytes.js';
+import { nodeKey, type NodeId } from '../core/ids.js';
+import { LIMITS } from '../core/limits.js';
+import type { Clock, Log, Random, Timer } from '../core/ports.js';
+import type { MeshMode } from '../core/policy.js';
+import { randomU64 } from '../core/random.js';
+import { Reason, reasonName } from '../core/reasons.js';
+import { judgePolicyOf, type MeshConfig } from '../config/config.js';
+import { Counters } from '../metrics/counters.js';
+import { Ledger } from '../ledger/ledger.js';
+import type { ModuleIntegration } from '../node/module-integration.js';
+import type { NodeApi } from '../node/node-api.js';
+import { discoveryPacket, helloPacket, type ControlHeader } from '../packet/control.js';
+import { encodePacket } from '../packet/packet.js';
+import { encodeRequest, type MeshStats, type ReportedMode } from '../packet/module-api.js';
+import { PlainProtocolDetector } from '../packet/detect.js';
+import { RoutingPolicyEngine } from '../packet/policy.js';
+import { VerdictPool } from '../pool/verdict-pool.js';
+import type { PacketJudge } from '../pool/judge-port.js';
+import { SharedReplayTable } from '../replay/shared-table.js';
+import { RouteDiscovery } from '../routing/discovery.js';
+import { RoutingTable } from '../routing/table.js';
+import { Journal } from '../store/journal.js';
+import { openIdentity } from '../store/identity.js';
+import { Accounts, decodeAccepted } from './accounts.js';
+import { DeliveryDesk } from './delivery.js';
+import { followEvents, SUBSCRIBED_EVENTS } from './events.js';
+import { MeshManager } from './mesh-manager.js';
+import { Outbound } from './outbound.js';
+import { PeerBook } from './peers.js';
+import { EventPublisher } from './publisher.js';
+
+export interface MeshModuleOptions {
+  readonly config: MeshConfig;
+  /** Locked by the caller. */
+  readonly dataDir: string;
+  /** Connected; closed by the caller, after `close`. */
+  readonly integration: ModuleIntegration;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** The node is going down and so should this process. */
+  readonly onNodeShutdown: () => void;
+}
+
+/** Short-lived things are dropped this often. */
+const SWEEP_MILLIS = 10_000;
+
+const REPORTED: { readonly [M in MeshMode]: ReportedMode } = {
+  bitcoin_only: 'BitcoinOnly',
+  payment_gated: 'PaymentGated',
+  open: 'Open',
+};
+
+export class MeshModule {
+  readonly self: NodeId;
+  readonly clock: Clock;
+  readonly counters: Counters;
+  readonly table: RoutingTable;
+  readonly discovery: RouteDiscovery;
+  readonly peers: PeerBook;
+  readonly delivery: DeliveryDesk;
+  readonly manager: MeshManager;
+  readonly outbound: Outbound;
+  readonly accounts: Accounts;
+  readonly ledger: Ledger;
+  readonly judge: PacketJudge;
+  readonly replay: SharedReplayTable;
+  readonly #options: MeshModuleOptions;
+  readonly #journal: Journal;
+  readonly #ownPayee: string | null;
+  readonly #startedMillis: number;
+  #config: MeshConfig;
+  #policy: RoutingPolicyEngine;
+  #controlSequence: bigint;
+  #sweep: Timer | null = null;
+
+  /**
+   * Starts the mesh on a connected node: restores what the journal holds, starts the workers, subscribes.
+   * @throws MeshError when the data directory or the workers cannot be used, or the node refuses the subscription
+   */
+  static async start(options: MeshModuleOptions): Promise<MeshModule> {
+    const { config, dataDir, clock, log, integration } = options;
+    const identity = await openIdentity(dataDir, log);
+    const replay = SharedReplayTable.create({ capacity: config.replayCapacity });
+    const ownPayee = config.ownPayee ?? (await lightningKey(integration.nodeApi(), log));
+    const journal = await Journal.open({ dataDir, log });
+    const judge = await VerdictPool.start({
+      workers: config.workers,
+      policy: judgePolicyOf(config, { self: identity.nodeId, ownPayee }),
+      table: replay.handle(),
+      log,
+      clock,
+    });
+    const mesh = new MeshModule(options, { self: identity.nodeId, replay, ownPayee, journal, judge });
+    await mesh.#restore();
+    await mesh.#join();
+    return mesh;
+  }
+
+  private constructor(
+    options: MeshModuleOptions,
+    parts: {
+      readonly self: NodeId;
+      readonly replay: SharedReplayTable;
+      readonly ownPayee: string | null;
+      readonly journal: Journal;
+      readonly judge: PacketJudge;
+    },
+  ) {
+    const { config, clock, random, log, integration } = options;
+    const { self, judge, journal } = parts;
+    this.#options = options;
+    this.#config = config;
+    this.#journal = journal;
+    this.#ownPayee = parts.ownPayee;
+    this.#startedMillis = clock.monotonicMillis();
+    this.#controlSequence = randomU64(random) >> 1n;
+    this.self = self;
+    this.clock = clock;
+    this.judge = judge;
+    this.replay = parts.replay;
+    this.counters = new Counters();
+    this.ledger = new Ledger();
+    this.#policy = this.#policyEngine();
+
+    const publisher = new EventPublisher((event) => integration.publish(event), clock, log, this.counters);
+    const link = {
+      send: (address: string, bytes: Uint8Array) =>
+        integration.nodeApi().sendMeshPacketToPeer(address, bytes),
+    };
+    const sendControl = (address: string, bytes: Uint8Array): void => {
+      link.send(address, bytes).catch((error: unknown) => {
+        log.log('debug', 'a control packet was not sent', { address, error: errorText(error) });
+      });
+    };
+    this.table = new RoutingTable({
+      self,
+      clock,
+      random,
+      routeExpirySeconds: config.routeExpirySeconds,
+      fees: config.fees,
+    });
+    this.discovery = new RouteDiscovery({
+      self,
+      table: this.table,
+      clock,
+      random,
+      transmit: (peer, message) => {
+        const address = this.table.addressOf(peer);
+        if (address !== null)
+          sendControl(address, encodePacket(discoveryPacket(this.#header(), peer, message)));
+      },
+      onRouteFound: (route) => {
+        this.counters.count('routes_discovered');
+        this.manager.routesChanged();
+        const destination = route.ids.at(-1);
+        if (destination === undefined) return;
+        publisher.publish({
+          name: 'RouteDiscovered',
+          value: { destination, route_path: route.ids.map(nodeKey), route_cost: route.cost },
+        });
+      },
+      onRouteFailed: (destination, reason) => {
+        this.counters.refuse(reason);
+        publisher.publish({ name: 'RouteFailed', value: { destination, reason: reasonName(reason) } });
+      },
+    });
+    this.peers = new PeerBook({
+      self,
+      clock,
+      random,
+      maxPeers: config.maxPeers,
+      packetsPerMinute: config.rateLimitPerMinute,
+      helloIntervalMillis: config.helloIntervalSeconds * 1_000,
+      sendHello: (address) => {
+        sendControl(address, encodePacket(helloPacket(this.#header(), this.table.nodeAt(address))));
+      },
+      onJoined: (nodeId, address) => {
+        const reason = this.table.addDirectPeer(nodeId, address);
+        if (reason === Reason.Accepted) {
+          log.log('info', 'a peer joined', { nodeId: nodeKey(nodeId), address });
+          this.manager.routesChanged();
+        }
+        return reason;
+      },
+      onLost: (nodeId, address) => {
+        log.log('info', 'a peer was lost', { nodeId: nodeKey(nodeId), address });
+        this.table.removeDirectPeer(nodeId);
+        this.discovery.announceLoss(nodeId);
+        this.manager.neighbourLost(nodeId);
+      },
+    });
+    this.delivery = new DeliveryDesk(
+      async (moduleId, method, packet, peerAddress) => {
+        await integration.callModule(
+          moduleId,
+          method,
+          encodeRequest('handle_mesh_packet', [packet, peerAddress]),
+        );
+      },
+      clock,
+      log,
+    );
+    this.accounts = new Accounts({
+      self,
+      clock,
+      ledger: this.ledger,
+      append: (record) => journal.append(record),
+    });
+    this.manager = new MeshManager({
+      self,
+      clock,
+      random,
+      log,
+      counters: this.counters,
+      judge,
+      peers: this.peers,
+      table: this.table,
+      discovery: this.discovery,
+      accounts: this.accounts,
+      delivery: this.delivery,
+      link,
+      fees: config.fees,
+      packetTtlSeconds: config.packetTtlSeconds,
+      onRouteFailed: (destination, reason) => {
+        publisher.publish({ name: 'RouteFailed', value: { destination, reason: reasonName(reason) } });
+      },
+    });
+    this.outbound = new Outbound({
+      self,
+      clock,
+      table: this.table,
+      discovery: this.discovery,
+      manager: this.manager,
+      policy: () => this.#policy,
+      fees: config.fees,
+      packetTtlSeconds: config.packetTtlSeconds,
+    });
+  }
+
+  /** In force. */
+  get config(): MeshConfig {
+    return this.#config;
+  }
+
+  /** Seconds since the start. */
+  get uptimeSeconds(): number {
+    return Math.floor((this.clock.monotonicMillis() - this.#startedMillis) / 1_000);
+  }
+
+  /** Holds for every packet from now on; not written to the configuration file. */
+  setMode(mode: MeshMode): void {
+    this.#config = { ...this.#config, mode };
+    this.#policy = this.#policyEngine();
+    this.judge.updatePolicy(judgePolicyOf(this.#config, { self: this.self, ownPayee: this.#ownPayee }));
+  }
+
+  /** As the module API reports it (wire.md, MeshStats). */
+  meshStats(): MeshStats {
+    const routing = this.table.stats();
+    return {
+      enabled: this.#config.enabled,
+      mode: REPORTED[this.#config.mode],
+      routing: {
+        totalRoutes: BigInt(routing.totalRoutes),
+        directPeers: BigInt(routing.directPeers),
+        cachedRoutes: BigInt(routing.cachedRoutes),
+        routeExpirySeconds: BigInt(routing.routeExpirySeconds),
+      },
+      replay: {
+        activeHashes: BigInt(this.replay.stats().keys),
+        trackedPeers: BigInt(this.peers.list().length),
+        expirySeconds: BigInt(LIMITS.REPLAY_TTL_SECONDS),
+      },
+    };
+  }
+
+  /** Stops taking packets, finishes those that are judged, and closes the journal. */
+  async close(): Promise<void> {
+    this.#sweep?.cancel();
+    this.peers.stop();
+    await this.judge.close();
+    this.manager.close();
+    this.discovery.close();
+    await this.#journal.close();
+  }
+
+  #policyEngine(): RoutingPolicyEngine {
+    const policy = judgePolicyOf(this.#config, { self: this.self, ownPayee: this.#ownPayee });
+    return new RoutingPolicyEngine(policy, new PlainProtocolDetector());
+  }
+
+  #header(): ControlHeader {
+    this.#controlSequence += 1n;
+    return { self: this.self, sequence: this.#controlSequence, nowSeconds: this.clock.unixSeconds() };
+  }
+
+  /** Takes what earlier runs accepted from the journal: their payments stay used, their fees stay owed. */
+  async #restore(): Promise<void> {
+    const { log } = this.#options;
+    let records = 0;
+    for await (const record of this.#journal.records()) {
+      const accepted = decodeAccepted(record);
+      const isWhole = accepted.ok && this.accounts.restore(accepted.value);
+      if (!isWhole) {
+        throw new MeshError(
+          'JOURNAL_CORRUPT',
+          'a journal record is whole but does not decode: was it written by a newer version?',
+          {
+            record: records,
+          },
+        );
+      }
+      this.replay.claim(accepted.value.key, Number(accepted.value.keepUntil));
+      records += 1;
+    }
+    if (records > 0) log.log('info', 'restored accepted payments from the journal', { records });
+  }
+
+  /** Subscribes, greets the peers that are connected already, and follows the node's events. */
+  async #join(): Promise<void> {
+    const { integration, log, onNodeShutdown } = this.#options;
+    const events = integration.eventReceiver();
+    void followEvents(events, { manager: this.manager, peers: this.peers, log, onNodeShutdown });
+    await integration.subscribeEvents(SUBSCRIBED_EVENTS);
+    await this.greetPeers();
+    integration.onStateChange((state) => {
+      if (state === 'connected') void this.greetPeers();
+    });
+    this.peers.start();
+    const sweep = (): void => {
+      this.discovery.sweep();
+      this.replay.expire(this.clock.unixSeconds());
+      this.#sweep = this.clock.after(SWEEP_MILLIS, sweep);
+    };
+    this.#sweep = this.clock.after(SWEEP_MILLIS, sweep);
+  }
+
+  /** Says hello to every peer that the node has. */
+  async greetPeers(): Promise<void> {
+    const { integration, log } = this.#options;
+    try {
+      for (const peer of await integration.nodeApi().getNetworkPeers()) this.peers.connected(peer.addr);
+    } catch (error) {
+      log.log('warn', 'the node did not tell its peers; they are greeted as they connect', {
+        error: errorText(error),
+      });
+    }
+  }
+}
+
+/** The key of the node's own Lightning wallet, 33 bytes in hex; null where it has none or does not tell. */
+async function lightningKey(nodeApi: NodeApi, log: Log): Promise<string | null> {
+  try {
+    const info = await nodeApi.getLightningInfo();
+    return info === null ? null : toHex(info.node_pubkey);
+  } catch (error) {
+    log.log(
+      'warn',
+      'the node did not tell its Lightning key: payments to it are not accepted until it does',
+      {
+        error: errorText(error),
+      },
+    );
+    return null;
+  }
+}

@@ -1,0 +1,123 @@
+/**
+ * Packets that start at this node: the route is chosen, the packet built, judged like any other, and sent.
+ *
+ * Rules: wire.md (Packet, send_packet), routing.md (choice among the kept routes). A request is answered from what
+ * is known: where no route is, a search starts and the caller is told to ask again, since the node may hold
+ * its one lock until we answer (node-ipc.md, 7). Main thread only.
+ */
+import { nodeKey, type NodeId } from '../core/ids.js';
+import { LIMITS } from '../core/limits.js';
+import type { Clock } from '../core/ports.js';
+import type { FeeSchedule } from '../core/policy.js';
+import { Reason, reasonName, reasonText } from '../core/reasons.js';
+import { PACKET_VERSION, type MeshPacket, type PacketType } from '../packet/packet.js';
+import type { RoutingPolicyEngine } from '../packet/policy.js';
+import { amountMsatOf, type PaymentProof } from '../packet/proof.js';
+import { priceMsat } from '../ledger/fee.js';
+import type { RouteDiscovery } from '../routing/discovery.js';
+import type { Route, RoutingTable } from '../routing/table.js';
+import type { MeshManager } from './mesh-manager.js';
+
+export interface SendRequest {
+  readonly destination: NodeId;
+  readonly payload: Uint8Array;
+  readonly paymentProof: PaymentProof | null;
+  readonly protocolId: string | null;
+  /** Seconds, or null for the configured default. */
+  readonly ttlSeconds: number | null;
+}
+
+export type SendResult =
+  | { readonly ok: true; readonly packetId: Uint8Array; readonly route: Route; readonly priceMsat: bigint }
+  | { readonly ok: false; readonly reason: Reason; readonly error: string };
+
+export interface OutboundParts {
+  readonly self: NodeId;
+  readonly clock: Clock;
+  readonly table: RoutingTable;
+  readonly discovery: RouteDiscovery;
+  readonly manager: MeshManager;
+  readonly policy: () => RoutingPolicyEngine;
+  readonly fees: FeeSchedule;
+  readonly packetTtlSeconds: number;
+}
+
+export class Outbound {
+  readonly #parts: OutboundParts;
+  #sequence: bigint;
+
+  constructor(parts: OutboundParts) {
+    this.#parts = parts;
+    // Above every number of an earlier run: no run sends a million packets a second for its whole life.
+    this.#sequence = BigInt(parts.clock.unixSeconds()) << 20n;
+  }
+
+  /** Builds, judges and sends one packet. Never rejects. */
+  async send(request: SendRequest): Promise<SendResult> {
+    const { self, clock, table, fees, manager, packetTtlSeconds } = this.#parts;
+    const { destination, payload, paymentProof } = request;
+    if (payload.length > LIMITS.PAYLOAD_BYTES) return refuse(Reason.PayloadTooLarge);
+    if (nodeKey(destination) === nodeKey(self)) return refuse(Reason.Loopback);
+    const paidMsat = paymentProof === null ? null : amountMsatOf(paymentProof);
+    const price = (route: Route): bigint => priceMsat(fees, route.ids.length - 1, payload.length);
+    const route = table.chooseRoute(destination, (known) => paidMsat === null || price(known) <= paidMsat);
+    if (route === null) return this.#noRoute(destination);
+    this.#sequence += 1n;
+    const packet: MeshPacket = {
+      version: PACKET_VERSION,
+      packetType: paymentProof === null ? this.#freeType(request) : 'Paid',
+      source: self,
+      destination,
+      route: route.ids,
+      sequence: this.#sequence,
+      timestamp: BigInt(clock.unixSeconds()),
+      paymentProof,
+      payload,
+      metadata: request.protocolId === null ? null : { protocol: request.protocolId, fields: new Map() },
+    };
+    const outcome = await manager.submitPacket(packet, request.ttlSeconds ?? packetTtlSeconds);
+    if (outcome.kind === 'refused') return refuse(outcome.reason);
+    return {
+      ok: true,
+      packetId: outcome.packetId,
+      route,
+      priceMsat: paymentProof === null ? 0n : price(route),
+    };
+  }
+
+  /** The known routes to a destination; where there is none, a search starts in the background. */
+  routes(
+    destination: NodeId,
+    maxHops: number = LIMITS.ROUTE_HOPS,
+    timeoutMillis: number = LIMITS.DISCOVERY_TIMEOUT_MILLIS,
+  ): readonly Route[] {
+    const { table, discovery } = this.#parts;
+    const known = table.alternatives(destination).filter((route) => route.ids.length - 1 <= maxHops);
+    if (known.length === 0) void discovery.discover(destination, { maxHops, timeoutMillis });
+    return known;
+  }
+
+  #noRoute(destination: NodeId): SendResult {
+    const isKnown = this.routes(destination).length > 0;
+    return isKnown
+      ? refuse(Reason.AmountTooLow)
+      : refuse(Reason.RouteUnknown, 'a search was started: ask again');
+  }
+
+  #freeType(request: SendRequest): PacketType {
+    switch (this.#parts.policy().detectProtocol(request.payload)) {
+      case 'BitcoinP2P':
+        return 'BitcoinP2P';
+      case 'StratumV2':
+        return 'StratumV2';
+      default:
+        // Governance is what is left that can be free; without a place on its list the gate asks for payment.
+        return 'CommonsGovernance';
+    }
+  }
+}
+
+function refuse(reason: Reason, remedy?: string): SendResult {
+  const text = `${reasonName(reason)}: ${reasonText(reason)}`;
+  return { ok: false, reason, error: remedy === undefined ? text : `${text}; ${remedy}` };
+}

@@ -1,0 +1,20 @@
+/** What other projects may import: the clients of the mesh, its formats, and the parts of a module. */
+export { MeshClient, type SendOptions } from './api/mesh-client.js';
+export { MeshModuleApi } from './api/module-api.js';
+export { MeshError, type MeshErrorCode, type MeshErrorFamily } from './core/errors.js';
+export { nodeIdOf, nodeKey, parseNodeId, type NodeId, type NodeKey } from './core/ids.js';
+export { Reason, reasonName, reasonText, type ReasonName } from './core/reasons.js';
+export { systemClock } from './core/clock.js';
+export { systemRandom } from './core/random.js';
+export { MeshManager, type PacketOutcome } from './engine/mesh-manager.js';
+export { MeshModule } from './engine/module.js';
+export { ModuleIntegration } from './node/module-integration.js';
+export { NodeApi } from './node/node-api.js';
+export { packetFromPeer } from './packet/module-api.js';
+export { decodePacket, encodePacket, packetId, type MeshPacket, type PacketType } from './packet/packet.js';
+export { RoutingPolicyEngine } from './packet/policy.js';
+export type { PaymentProof } from './packet/proof.js';
+export { PaymentVerifier } from './payment/verifier.js';
+export { ReplayPrevention } from './replay/replay-prevention.js';
+export { RouteDiscovery } from './routing/discovery.js';
+export { RoutingTable } from './routing/table.js';
