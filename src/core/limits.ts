@@ -114,6 +114,8 @@ export const LIMIT_TABLE = {
   PACKETS_QUEUED: [16_384, 'packets', 'packets that wait for a place in a batch'],
   PACKETS_QUEUED_BYTES: [67_108_864, 'bytes', 'memory of packets that wait for a place in a batch'],
   BATCH_MILLIS: [10_000, 'ms', 'a worker that has a batch longer than that is stopped as hung'],
+  REPLAY_KEYS: [2_097_152, 'keys', 'used payments remembered at once: 20 bytes each, 40 MiB when full'],
+  REPLAY_EXPIRE_SLOTS: [65_536, 'keys', 'looked at in one step of forgetting: well below a millisecond'],
   REPLAY_TTL_SECONDS: [
     86_400,
     'seconds',

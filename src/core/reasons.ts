@@ -89,6 +89,11 @@ export const REASON_TABLE = [
   [424, 'ProofKindUnsupported', 'this kind of proof is not served by this node'],
   [425, 'PaymentUnknown', 'the node could not confirm this payment in time'],
   [426, 'AmountNotExact', 'the amount is no whole number of millisatoshis, or above 2^64-1'],
+  [
+    427,
+    'ReplayTableFull',
+    'as many used payments are remembered as this node can; no further one is accepted',
+  ],
 
   // 5xx: discovery and routing (routing.md).
   [500, 'UnauthenticatedPeer', 'only an authenticated neighbour may teach routes'],

@@ -1,0 +1,85 @@
+/**
+ * Replay prevention as the documents name it: payments by their keys, authenticated senders by their sequence.
+ *
+ * Rules: api.md, ReplayPrevention; payments.md, any proof, 5 and 6. Main thread only; the workers claim keys of
+ * packets in the same table by themselves (src/pool).
+ */
+import { LRUCache } from 'lru-cache';
+import { nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
+import { LIMITS } from '../core/limits.js';
+import type { Clock } from '../core/ports.js';
+import { Reason } from '../core/reasons.js';
+import { SequenceWindow } from './sequence-window.js';
+import type { ClaimOutcome, ReplayTable } from './table.js';
+
+/** What names a verified payment. */
+export interface PaymentKey {
+  /** 32 bytes (payments.md, any proof, 4). */
+  readonly key: Uint8Array;
+  /** Unix seconds until which it must be remembered. */
+  readonly expiresAt: number;
+}
+
+/** As in the module API's MeshStats. */
+export interface ReplayPreventionStats {
+  readonly activeHashes: number;
+  readonly trackedPeers: number;
+  readonly expirySeconds: number;
+}
+
+/** The reason of a claim's outcome. */
+export function claimReason(outcome: ClaimOutcome): Reason {
+  switch (outcome) {
+    case 'claimed':
+      return Reason.Accepted;
+    case 'taken':
+      return Reason.ReplayedPayment;
+    case 'full':
+      return Reason.ReplayTableFull;
+  }
+}
+
+export class ReplayPrevention {
+  readonly #table: ReplayTable;
+  readonly #clock: Clock;
+  /** The sender that was silent longest makes room: only authenticated ones get in. */
+  readonly #windows: LRUCache<NodeKey, SequenceWindow>;
+
+  constructor(table: ReplayTable, clock: Clock, senders: number = LIMITS.SEQUENCE_SENDERS) {
+    this.#table = table;
+    this.#clock = clock;
+    this.#windows = new LRUCache({ max: senders });
+  }
+
+  /**
+   * Accepts a packet once; a refusal changes nothing.
+   * @param proof the verified payment, or null for free traffic
+   * @param source the packet's source where the link authenticated it as the sender itself; null for a relayed
+   *   packet, whose source is only a claim: its sequence is then not looked at
+   */
+  checkReplay(proof: PaymentKey | null, source: NodeId | null, sequence: bigint): Reason {
+    const name = source === null ? null : nodeKey(source);
+    const window = name === null ? null : (this.#windows.get(name) ?? new SequenceWindow());
+    if (window?.isFresh(sequence) === false) return Reason.SequenceReplayed;
+    if (proof !== null) {
+      const reason = claimReason(this.#table.claim(proof.key, proof.expiresAt));
+      if (reason !== Reason.Accepted) return reason;
+    }
+    window?.accept(sequence);
+    if (name !== null && window !== null) this.#windows.set(name, window);
+    return Reason.Accepted;
+  }
+
+  /** Forgets keys whose time is over, in bounded work: to be called every second or so. @returns keys forgotten */
+  cleanupExpired(): number {
+    return this.#table.expire(this.#clock.unixSeconds());
+  }
+
+  stats(): ReplayPreventionStats {
+    return {
+      activeHashes: this.#table.stats().keys,
+      trackedPeers: this.#windows.size,
+      expirySeconds: LIMITS.REPLAY_TTL_SECONDS,
+    };
+  }
+}
