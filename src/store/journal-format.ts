@@ -1,0 +1,131 @@
+/**
+ * The bytes of the journal (little endian):
+ *
+ *     file   = "BLVMJNL1", u64 began at (Unix seconds), u32 CRC-32C of the 16 bytes before; then groups
+ *     group  = "MJG1", u32 body bytes, u32 records, u64 number of the group (0, 1, 2 ...), u32 CRC-32C of the body,
+ *              u32 CRC-32C of the 24 bytes before; then the body: records
+ *     record = u32 payload bytes, u8 type, u64 keep until (Unix seconds); then the payload
+ *
+ * A group is what one fdatasync makes durable, and the next is written only after it: so at most the last group of
+ * a file can be torn, and a bad one with anything behind it means damage.
+ */
+import { assert } from '../core/assert.js';
+import { crc32c } from './crc32c.js';
+import { LIMITS } from '../core/limits.js';
+
+/** What a record is kept until where it must never be dropped. */
+export const KEEP_FOREVER: number = Number.MAX_SAFE_INTEGER;
+
+export interface JournalRecord {
+  /** 0 to 255: what the payload is, the caller's own numbering. */
+  readonly type: number;
+  /** Unix seconds, or KEEP_FOREVER. A later start may drop the record after that. */
+  readonly keepUntil: number;
+  /** Opaque to the journal. */
+  readonly payload: Uint8Array;
+}
+
+export const FILE_HEADER_BYTES = 20;
+export const GROUP_HEADER_BYTES = 28;
+export const RECORD_HEADER_BYTES = 13;
+
+const FILE_MAGIC = new Uint8Array(Buffer.from('BLVMJNL1', 'latin1'));
+/** "MJG1" as a little-endian number. */
+const GROUP_MAGIC = 0x3147_4a4d;
+
+export function encodeFileHeader(beganAtSeconds: number): Uint8Array {
+  const bytes = new Uint8Array(FILE_HEADER_BYTES);
+  const view = new DataView(bytes.buffer);
+  bytes.set(FILE_MAGIC);
+  view.setBigUint64(8, BigInt(beganAtSeconds), true);
+  view.setUint32(16, crc32c(bytes.subarray(0, 16)), true);
+  return bytes;
+}
+
+/** When the journal began, or null where the bytes are no file header. */
+export function decodeFileHeader(bytes: Uint8Array): number | null {
+  if (bytes.length < FILE_HEADER_BYTES || FILE_MAGIC.some((byte, index) => bytes[index] !== byte))
+    return null;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (view.getUint32(16, true) !== crc32c(bytes.subarray(0, 16))) return null;
+  return Number(view.getBigUint64(8, true));
+}
+
+/** Bytes that a record takes in a group's body. */
+export function recordBytes(record: JournalRecord): number {
+  return RECORD_HEADER_BYTES + record.payload.length;
+}
+
+/** One group: its header and its records. The caller keeps it within LIMITS.JOURNAL_GROUP_BYTES. */
+export function encodeGroup(sequence: number, records: readonly JournalRecord[]): Uint8Array {
+  const bodyBytes = records.reduce((sum, record) => sum + recordBytes(record), 0);
+  assert(records.length > 0 && bodyBytes <= LIMITS.JOURNAL_GROUP_BYTES, 'a group has records and a bound');
+  const bytes = new Uint8Array(GROUP_HEADER_BYTES + bodyBytes);
+  const view = new DataView(bytes.buffer);
+  let at = GROUP_HEADER_BYTES;
+  for (const { type, keepUntil, payload } of records) {
+    assert(Number.isInteger(type) && type >= 0 && type <= 0xff, 'a record type is one byte');
+    assert(
+      Number.isSafeInteger(keepUntil) && keepUntil >= 0,
+      'a record is kept until a moment in Unix seconds',
+    );
+    view.setUint32(at, payload.length, true);
+    view.setUint8(at + 4, type);
+    view.setBigUint64(at + 5, BigInt(keepUntil), true);
+    bytes.set(payload, at + RECORD_HEADER_BYTES);
+    at += RECORD_HEADER_BYTES + payload.length;
+  }
+  view.setUint32(0, GROUP_MAGIC, true);
+  view.setUint32(4, bodyBytes, true);
+  view.setUint32(8, records.length, true);
+  view.setBigUint64(12, BigInt(sequence), true);
+  view.setUint32(20, crc32c(bytes.subarray(GROUP_HEADER_BYTES)), true);
+  view.setUint32(24, crc32c(bytes.subarray(0, 24)), true);
+  return bytes;
+}
+
+export interface GroupHeader {
+  readonly bodyBytes: number;
+  readonly records: number;
+  readonly sequence: number;
+  readonly bodyChecksum: number;
+}
+
+/** A group's header, or null where the bytes are none. */
+export function decodeGroupHeader(bytes: Uint8Array): GroupHeader | null {
+  if (bytes.length < GROUP_HEADER_BYTES) return null;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (view.getUint32(0, true) !== GROUP_MAGIC) return null;
+  if (view.getUint32(24, true) !== crc32c(bytes.subarray(0, 24))) return null;
+  const header: GroupHeader = {
+    bodyBytes: view.getUint32(4, true),
+    records: view.getUint32(8, true),
+    sequence: Number(view.getBigUint64(12, true)),
+    bodyChecksum: view.getUint32(20, true),
+  };
+  const fits =
+    header.records > 0 &&
+    header.bodyBytes >= header.records * RECORD_HEADER_BYTES &&
+    header.bodyBytes <= LIMITS.JOURNAL_GROUP_BYTES;
+  return fits ? header : null;
+}
+
+/** The records of a body, copied, or null where it does not fit its header. */
+export function decodeBody(header: GroupHeader, body: Uint8Array): readonly JournalRecord[] | null {
+  if (body.length !== header.bodyBytes || crc32c(body) !== header.bodyChecksum) return null;
+  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+  const records: JournalRecord[] = [];
+  let at = 0;
+  while (at + RECORD_HEADER_BYTES <= body.length) {
+    const payloadStart = at + RECORD_HEADER_BYTES;
+    const payloadEnd = payloadStart + view.getUint32(at, true);
+    if (payloadEnd > body.length) return null;
+    records.push({
+      type: view.getUint8(at + 4),
+      keepUntil: Number(view.getBigUint64(at + 5, true)),
+      payload: body.slice(payloadStart, payloadEnd),
+    });
+    at = payloadEnd;
+  }
+  return at === body.length && records.length === header.records ? records : null;
+}
