@@ -164,7 +164,7 @@ describe('bolt11 decoder', () => {
     ['a wrong checksum', made().replace(/.$/, (last) => (last === 'q' ? 'p' : 'q')), 'InvoiceChecksum'],
     ['another network', withPrefix('lnsb100n'), 'InvoiceMalformed'],
     ['an unknown multiplier', withPrefix('lnbcrt100x'), 'InvoiceMalformed'],
-    ['a field that runs into the signature', withFieldLength(+1), 'InvoiceMalformed'],
+    ['a field that runs into the signature', withFieldLength(1), 'InvoiceMalformed'],
     ['a field whose padding is not zero', withPadding(1), 'InvoiceMalformed'],
     ['leading zeros of an amount', withPrefix('lnbcrt0100n'), 'InvoiceMalformed'],
     ['a tenth of a msat', withPrefix('lnbcrt1001p'), 'AmountNotExact'],
