@@ -1,0 +1,134 @@
+import { describe, expect, it } from 'vitest';
+import { VirtualClock } from '../../../src/core/clock.js';
+import { nodeIdOf, type NodeId } from '../../../src/core/ids.js';
+import { LIMITS } from '../../../src/core/limits.js';
+import { SeededRandom } from '../../../src/core/random.js';
+import { Reason } from '../../../src/core/reasons.js';
+import { PacketCare, type AttemptOutcome, type CaredPacket } from '../../../src/engine/care.js';
+import type { MeshPacket } from '../../../src/packet/packet.js';
+
+const id = (byte: number): NodeId => nodeIdOf(new Uint8Array(32).fill(byte));
+const TTL = 10_000;
+const KEEP = 1_000;
+
+function packetOf(): MeshPacket {
+  return {
+    version: 1,
+    packetType: 'Paid',
+    source: id(1),
+    destination: id(3),
+    route: [id(1), id(2), id(3)],
+    sequence: 1n,
+    timestamp: 0n,
+    paymentProof: null,
+    payload: new Uint8Array(0),
+    metadata: null,
+  };
+}
+
+function cared(name = 'aa', bytes = 10): CaredPacket {
+  return { id: name, from: 'peer', packet: packetOf(), bytes: new Uint8Array(bytes), position: 1 };
+}
+
+function careOf(attempt: (cared: CaredPacket) => AttemptOutcome): {
+  care: PacketCare;
+  clock: VirtualClock;
+  attempts: CaredPacket[];
+  expired: Reason[];
+  settle: () => Promise<void>;
+} {
+  const clock = new VirtualClock();
+  const attempts: CaredPacket[] = [];
+  const expired: Reason[] = [];
+  const care = new PacketCare({
+    clock,
+    random: new SeededRandom(1),
+    keepMillis: () => KEEP,
+    attempt: (packet) => {
+      attempts.push(packet);
+      return Promise.resolve(attempt(packet));
+    },
+    onExpired: (_, reason) => expired.push(reason),
+  });
+  const settle = async (): Promise<void> => {
+    for (let i = 0; i < 10; i++) await Promise.resolve();
+  };
+  return { care, clock, attempts, expired, settle };
+}
+
+const later: AttemptOutcome = { kind: 'later', reason: Reason.NextHopLost };
+
+describe('care › an accepted packet', () => {
+  it('is forgotten when it is delivered', async () => {
+    const { care } = careOf(() => ({ kind: 'done' }));
+    await care.take(cared(), TTL);
+    expect(care.stats()).toEqual({ waiting: 0, kept: 0, bytes: 0 });
+    expect(care.holds(new Uint8Array([0xaa]), 'peer')).toBe(false);
+  });
+
+  it('is tried again until its time is over, ever more rarely, and then given up with the last reason', async () => {
+    const { care, clock, attempts, expired, settle } = careOf(() => later);
+    await care.take(cared(), TTL);
+    for (let i = 0; i < 400; i++) {
+      clock.advance(50);
+      await settle();
+    }
+    expect(attempts.length).toBeGreaterThan(4);
+    expect(attempts.length).toBeLessThan(TTL / LIMITS.RESEND_MIN_MILLIS / 2);
+    expect(expired).toEqual([Reason.NextHopLost]);
+    expect(care.stats()).toEqual({ waiting: 0, kept: 0, bytes: 0 });
+  });
+
+  it('is kept a while after its next hop took it, and recognised when the same peer offers it again', async () => {
+    const { care, clock } = careOf((packet) => ({ kind: 'handedOver', nextHop: id(3), cared: packet }));
+    await care.take(cared(), TTL);
+    expect(care.stats()).toEqual({ waiting: 0, kept: 1, bytes: 10 });
+    expect(care.holds(new Uint8Array([0xaa]), 'peer')).toBe(true);
+    expect(care.holds(new Uint8Array([0xaa]), 'another')).toBe(false);
+    clock.advance(KEEP + 1);
+    expect(care.stats()).toEqual({ waiting: 0, kept: 0, bytes: 0 });
+  });
+
+  it('goes another way when the hop that took it is lost, and only then', async () => {
+    const { care, attempts, settle } = careOf((packet) => ({
+      kind: 'handedOver',
+      nextHop: id(3),
+      cared: packet,
+    }));
+    await care.take(cared(), TTL);
+    care.neighbourLost(() => false);
+    await settle();
+    expect(attempts.length).toBe(1);
+    care.neighbourLost(() => true);
+    await settle();
+    expect(attempts.length).toBe(2);
+    expect(care.stats()).toEqual({ waiting: 0, kept: 1, bytes: 10 });
+  });
+
+  it('is tried at once when a route turns up', async () => {
+    let isRouted = false;
+    const { care, attempts, settle } = careOf(() => (isRouted ? { kind: 'done' } : later));
+    await care.take(cared(), TTL);
+    isRouted = true;
+    care.nudge();
+    await settle();
+    expect(attempts.length).toBe(2);
+    expect(care.stats().waiting).toBe(0);
+  });
+});
+
+describe('care › bounds', () => {
+  it('refuses room past its bytes, but lets packets that were handed over make room', async () => {
+    const bytes = LIMITS.PACKETS_IN_CARE_BYTES / 2;
+    const { care } = careOf((packet) =>
+      packet.id === 'kept' ? { kind: 'handedOver', nextHop: id(3), cared: packet } : later,
+    );
+    await care.take(cared('kept', bytes), TTL);
+    await care.take(cared('waits', bytes), TTL);
+    expect(care.hasRoom(bytes)).toBe(true);
+    expect(care.hasRoom(bytes + 1)).toBe(false);
+    await care.take(cared('more', bytes), TTL);
+    expect(care.stats()).toEqual({ waiting: 2, kept: 0, bytes: 2 * bytes });
+    expect(care.hasRoom(1)).toBe(false);
+  });
+});

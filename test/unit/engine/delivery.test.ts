@@ -1,0 +1,121 @@
+import { describe, expect, it } from 'vitest';
+import { VirtualClock } from '../../../src/core/clock.js';
+import { nodeIdOf, type NodeId } from '../../../src/core/ids.js';
+import { LIMITS } from '../../../src/core/limits.js';
+import { Reason } from '../../../src/core/reasons.js';
+import { DeliveryDesk, type HandlerCall } from '../../../src/engine/delivery.js';
+import type { MeshPacket } from '../../../src/packet/packet.js';
+
+const id = (byte: number): NodeId => nodeIdOf(new Uint8Array(32).fill(byte));
+
+function packetOf(protocol: string, payload: number): MeshPacket {
+  return {
+    version: 1,
+    packetType: 'Paid',
+    source: id(1),
+    destination: id(2),
+    route: [id(1), id(2)],
+    sequence: 1n,
+    timestamp: 0n,
+    paymentProof: null,
+    payload: new Uint8Array([payload]),
+    metadata: { protocol, fields: new Map() },
+  };
+}
+
+function deskOf(call: HandlerCall): { desk: DeliveryDesk; clock: VirtualClock; settle: () => Promise<void> } {
+  const clock = new VirtualClock();
+  const desk = new DeliveryDesk(call, clock, { log: () => undefined });
+  const settle = async (): Promise<void> => {
+    for (let i = 0; i < 50; i++) await Promise.resolve();
+  };
+  return { desk, clock, settle };
+}
+
+const give = (desk: DeliveryDesk, protocol: string, payload: number): Reason =>
+  desk.deliver(packetOf(protocol, payload), new Uint8Array([payload]), 'peer');
+
+describe('delivery › handlers', () => {
+  it('calls the registered module in order, one packet at a time', async () => {
+    const calls: string[] = [];
+    let running = 0;
+    const { desk, settle } = deskOf(async (moduleId, method, bytes, address) => {
+      expect(++running).toBe(1);
+      await Promise.resolve();
+      running -= 1;
+      calls.push(`${moduleId}.${method}(${String(bytes[0])}) from ${address}`);
+    });
+    desk.register('onion-v1', 'onion', 'onPacket');
+    for (const payload of [1, 2, 3]) expect(give(desk, 'onion-v1', payload)).toBe(Reason.Accepted);
+    await settle();
+    expect(calls).toEqual([1, 2, 3].map((n) => `onion.onPacket(${n}) from peer`));
+    expect(desk.stats().delivered).toBe(3);
+  });
+
+  it('tries a failing handler again, then keeps the packet to be polled', async () => {
+    let calls = 0;
+    const { desk, clock, settle } = deskOf(() => {
+      calls += 1;
+      return Promise.reject(new Error('not now'));
+    });
+    desk.register('onion-v1', 'onion', 'onPacket');
+    give(desk, 'onion-v1', 7);
+    for (let i = 0; i < 20; i++) {
+      await settle();
+      clock.advance(LIMITS.RESEND_MAX_MILLIS);
+    }
+    expect(calls).toBe(LIMITS.HANDLER_TRIES);
+    expect(desk.poll(null, 10)).toEqual([
+      { protocolId: 'onion-v1', payload: new Uint8Array([7]), source: id(1) },
+    ]);
+    expect(desk.poll(null, 10)).toEqual([]);
+  });
+
+  it('replaces a handler, and hands over what had come before it', async () => {
+    const calls: string[] = [];
+    const { desk, settle } = deskOf((moduleId, method) => {
+      calls.push(`${moduleId}.${method}`);
+      return Promise.resolve();
+    });
+    give(desk, 'onion-v1', 1);
+    expect(desk.stats().inbox).toBe(1);
+    desk.register('onion-v1', 'first', 'a');
+    await settle();
+    desk.register('onion-v1', 'second', 'b');
+    give(desk, 'onion-v1', 2);
+    await settle();
+    expect(calls).toEqual(['first.a', 'second.b']);
+    expect(desk.stats().inbox).toBe(0);
+  });
+});
+
+describe('delivery › inbox', () => {
+  it('keeps packets without a handler, and gives them out by protocol, oldest first', () => {
+    const { desk } = deskOf(() => Promise.resolve());
+    for (const [protocol, payload] of [
+      ['a', 1],
+      ['b', 2],
+      ['a', 3],
+    ] as const) {
+      give(desk, protocol, payload);
+    }
+    expect(desk.poll('a', 1).map(({ payload }) => payload[0])).toEqual([1]);
+    expect(desk.poll(null, 10).map(({ payload }) => payload[0])).toEqual([2, 3]);
+  });
+
+  it('is bounded: a full inbox and a full handler queue say so', () => {
+    const { desk } = deskOf(() => new Promise(() => undefined));
+    for (let i = 0; i < LIMITS.INBOX_PACKETS; i++) expect(give(desk, 'a', 1)).toBe(Reason.Accepted);
+    expect(give(desk, 'a', 1)).toBe(Reason.InboxFull);
+    desk.register('b', 'slow', 'onPacket');
+    for (let i = 0; i < LIMITS.HANDLER_QUEUE; i++) expect(give(desk, 'b', 1)).toBe(Reason.Accepted);
+    expect(give(desk, 'b', 1)).toBe(Reason.InboxFull);
+  });
+
+  it('registers no more handlers than it may', () => {
+    const { desk } = deskOf(() => Promise.resolve());
+    for (let i = 0; i < LIMITS.HANDLERS; i++) expect(desk.register(`p${i}`, 'm', 'h')).toBe(Reason.Accepted);
+    expect(desk.register('one more', 'm', 'h')).toBe(Reason.BadLimit);
+    expect(desk.register('p0', 'm', 'another')).toBe(Reason.Accepted);
+  });
+});
