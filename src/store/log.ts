@@ -1,0 +1,170 @@
+/**
+ * The log: structured lines in a rotated file of the data directory, and copies to where they are of use.
+ *
+ * Rules: node-ipc.md 1: nobody reads the pipes that the node gives a module, and a write to a full pipe stalls the
+ * process for ever; so standard output is written to only when it is a terminal or a file. Main thread only.
+ */
+import { fstatSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { isatty } from 'node:tty';
+import { pino, stdTimeFunctions } from 'pino';
+import { createStream, type RotatingFileStream } from 'rotating-file-stream';
+import { errorText } from '../core/errors.js';
+import { LIMITS } from '../core/limits.js';
+import type { Clock, Log, LogLevel } from '../core/ports.js';
+import { printableFacts, textLine, type Facts } from './log-text.js';
+
+const LEVEL_RANK: { readonly [L in LogLevel]: number } = { trace: 0, debug: 1, info: 2, warn: 3, error: 4 };
+
+const STDOUT = 1;
+
+/** Takes a copy of each line: the node's own log. Must not throw for long, and must not log. */
+export type LogSink = (level: LogLevel, message: string, facts: Facts) => void;
+
+/** How often one message came within its window. */
+interface Repeats {
+  windowStart: number;
+  count: number;
+  leftOut: number;
+}
+
+export class MeshLog implements Log {
+  readonly #clock: Clock;
+  readonly #threshold: number;
+  readonly #file: RotatingFileStream;
+  readonly #writer: pino.Logger;
+  readonly #standardOutput: 'text' | 'json' | 'none';
+  readonly #repeats = new Map<string, Repeats>();
+  #sink: LogSink | null = null;
+  #linesDropped = 0;
+  #isClosed = false;
+
+  /**
+   * @param parts `directory` is made where it is missing; `standardOutput` is found out unless it is given
+   */
+  constructor(parts: {
+    readonly directory: string;
+    readonly level: LogLevel;
+    readonly clock: Clock;
+    readonly standardOutput?: 'text' | 'json' | 'none';
+  }) {
+    this.#clock = parts.clock;
+    this.#threshold = LEVEL_RANK[parts.level];
+    this.#standardOutput = parts.standardOutput ?? standardOutputKind();
+    mkdirSync(parts.directory, { recursive: true, mode: 0o700 });
+    this.#file = createStream('mesh.log', {
+      path: parts.directory,
+      size: `${LIMITS.LOG_FILE_BYTES}B`,
+      maxFiles: LIMITS.LOG_FILES,
+      mode: 0o600,
+    });
+    // A log that cannot be written must not stop the module: its lines are counted as dropped.
+    this.#file.on('error', () => {
+      this.#linesDropped++;
+    });
+    this.#writer = pino(
+      {
+        level: parts.level,
+        base: null,
+        timestamp: stdTimeFunctions.isoTime,
+        formatters: { level: (label) => ({ level: label }) },
+      },
+      {
+        write: (line: string) => {
+          this.#write(line);
+        },
+      },
+    );
+  }
+
+  /** Lines that the disk did not take in time. */
+  get linesDropped(): number {
+    return this.#linesDropped;
+  }
+
+  /** Sends a copy of each line to the sink from now on; null stops that. */
+  setSink(sink: LogSink | null): void {
+    this.#sink = sink;
+  }
+
+  /** Repeats of one message within a window are counted, not written: an attacker must not fill the log. */
+  log(level: LogLevel, message: string, facts: Facts = {}): void {
+    if (this.#isClosed || LEVEL_RANK[level] < this.#threshold) return;
+    const leftOut = this.#judgeRepeat(level, message);
+    if (leftOut === null) return;
+    this.#emit(level, message, leftOut === 0 ? facts : { ...facts, repeatsLeftOut: leftOut });
+  }
+
+  /** Writes what is left out so far and waits until the file has taken everything, or a second. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    for (const [key, { leftOut }] of this.#repeats) {
+      if (leftOut > 0)
+        this.#emit('info', 'repeats of a message were left out', { message: key, repeatsLeftOut: leftOut });
+    }
+    this.#isClosed = true;
+    await new Promise<void>((resolve) => {
+      const timer = this.#clock.after(1_000, resolve);
+      this.#file.end(() => {
+        timer.cancel();
+        resolve();
+      });
+    });
+  }
+
+  /** How many repeats were left out before this line, or null where this one is left out too. */
+  #judgeRepeat(level: LogLevel, message: string): number | null {
+    const now = this.#clock.monotonicMillis();
+    const key = `${level} ${message}`;
+    const known = this.#repeats.get(key);
+    if (known !== undefined && now - known.windowStart < LIMITS.LOG_REPEAT_MILLIS) {
+      if (++known.count <= LIMITS.LOG_REPEATS) return 0;
+      known.leftOut++;
+      return null;
+    }
+    if (known === undefined && this.#repeats.size >= LIMITS.LOG_MESSAGES) {
+      const [oldest] = this.#repeats.keys();
+      if (oldest !== undefined) this.#repeats.delete(oldest);
+    }
+    // Set anew, so that the map stays in the order of the windows and the oldest goes first.
+    this.#repeats.delete(key);
+    this.#repeats.set(key, { windowStart: now, count: 1, leftOut: 0 });
+    return known?.leftOut ?? 0;
+  }
+
+  #emit(level: LogLevel, message: string, facts: Facts): void {
+    const printable = printableFacts(facts);
+    this.#writer[level]({ facts: printable }, message);
+    if (this.#standardOutput === 'text') process.stdout.write(`${textLine(level, message, printable)}\n`);
+    try {
+      this.#sink?.(level, message, printable);
+    } catch (error) {
+      this.#sink = null;
+      this.#writer.error(
+        { facts: { error: errorText(error) } },
+        'the second log failed and is not used any more',
+      );
+    }
+  }
+
+  #write(line: string): void {
+    if (this.#file.writableLength > LIMITS.LOG_QUEUED_BYTES) this.#linesDropped++;
+    else this.#file.write(line);
+    if (this.#standardOutput === 'json') process.stdout.write(line);
+  }
+}
+
+/** Text for a terminal, JSON for a file, nothing for a pipe or a socket. */
+function standardOutputKind(): 'text' | 'json' | 'none' {
+  if (isatty(STDOUT)) return 'text';
+  try {
+    return fstatSync(STDOUT).isFile() ? 'json' : 'none';
+  } catch {
+    return 'none'; // standard output is closed
+  }
+}
+
+/** The folder of the log files in a data directory. */
+export function logDirectory(dataDir: string): string {
+  return join(dataDir, 'logs');
+}
