@@ -98,7 +98,7 @@ class OptionReader {
       if (!variable.startsWith(ENV_PREFIX) || text === undefined) continue;
       const name = names.get(variable);
       const where = (): ValueSource => ({ environment: variable });
-      if (name === undefined) this.#warnUnknown(variable, where(), [...names.keys()]);
+      if (name === undefined) this.#warnUnknown(variable, where, [...names.keys()]);
       else this.found.set(name, { raw: valueOfText(OPTIONS[name].shape, text), where });
     }
   }
@@ -115,7 +115,7 @@ class OptionReader {
           throw invalidValue({ where: this.#where(valuePath), key: name, found: value, allowed: 'a table' });
         }
         this.#readTable(value, valuePath, isModuleTable ? '' : `${name}.`);
-      } else this.#warnUnknown(name, this.#where(valuePath), OPTION_NAMES);
+      } else this.#warnUnknown(name, () => this.#where(valuePath), OPTION_NAMES);
     }
   }
 
@@ -138,7 +138,7 @@ class OptionReader {
     return { file: this.#fileName, ...this.#places.of(path) };
   }
 
-  #warnUnknown(name: string, where: ValueSource, known: readonly string[]): void {
+  #warnUnknown(name: string, where: () => ValueSource, known: readonly string[]): void {
     if (this.#warnings.length === LIMITS.CONFIG_WARNINGS) {
       this.#warningsLeftOut++;
       return;
@@ -147,7 +147,7 @@ class OptionReader {
     const nearest = closest(key, known);
     const isNear = distance(key, nearest) <= Math.max(2, key.length / 3);
     const hint = isNear ? `; did you mean ${nearest}?` : '';
-    this.#warnings.push(`${sourceText(where)}: unknown key ${JSON.stringify(key)} is ignored${hint}`);
+    this.#warnings.push(`${sourceText(where())}: unknown key ${JSON.stringify(key)} is ignored${hint}`);
   }
 }
 
