@@ -1,7 +1,6 @@
 /** What the mesh says of itself: one object for scripts, one text for people. */
 import type { Json } from '../core/codec.js';
 import { nodeKey } from '../core/ids.js';
-import { countersJson } from '../metrics/counters.js';
 import type { MeshModule } from '../engine/module.js';
 
 /** Amounts are decimal strings in msat. */
@@ -9,7 +8,6 @@ export function statusJson(mesh: MeshModule): Json {
   const totals = mesh.ledger.totals();
   const received = mesh.accounts.received();
   const judge = mesh.judge.stats();
-  const replay = mesh.replay.stats();
   return {
     nodeId: nodeKey(mesh.self),
     mode: mesh.config.mode,
@@ -19,8 +17,8 @@ export function statusJson(mesh: MeshModule): Json {
     peers: mesh.table.directPeers().length,
     routes: mesh.table.stats().totalRoutes,
     workers: judge.workers,
-    counters: countersJson(mesh.counters.snapshot()),
-    replay: { keys: replay.keys, capacity: replay.capacity },
+    counters: { ...mesh.counters.snapshot() },
+    replay: { keys: mesh.replay.stats().activeHashes, capacity: mesh.config.replayCapacity },
     inCare: { ...mesh.manager.stats() },
     delivery: { ...mesh.delivery.stats() },
     ledger: {

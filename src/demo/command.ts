@@ -65,7 +65,7 @@ async function runDemo(flags: DemoFlags): Promise<number> {
 async function keepRunning(demo: Demo, interruption: Promise<'interrupted'>): Promise<void> {
   const { network, traffic } = demo;
   const modules = network.nodes
-    .map(({ name, process: child }) => `${name} (pid ${String(child.pid)})`)
+    .map(({ name, module }) => `${name} (pid ${String(module.process.pid)})`)
     .join(', ');
   process.stderr.write(
     `\nThe network stays up: ${modules}.\nTry \`kill -9 PID\`: the others go on over other routes. Ctrl-C ends.\n`,
@@ -77,9 +77,7 @@ async function keepRunning(demo: Demo, interruption: Promise<'interrupted'>): Pr
   const before = { delivered: traffic.records.length, lost: traffic.lost };
   const lane = async (): Promise<void> => {
     while (!isOver) {
-      const alive = network.nodes.flatMap(({ process: child }, index) =>
-        child.exitCode === null && child.signalCode === null ? [index] : [],
-      );
+      const alive = network.nodes.flatMap(({ module }, index) => (module.isAlive ? [index] : []));
       const { from, to } = traffic.randomPair();
       if (alive.includes(from) && alive.includes(to)) await traffic.send(from, to);
       const delivered = traffic.records.length - before.delivered;

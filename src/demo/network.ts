@@ -5,14 +5,16 @@
  * Everything lives in one temporary directory; `close` ends every child and removes it.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { present } from '../core/assert.js';
-import { errorText, MeshError } from '../core/errors.js';
+import { MeshError } from '../core/errors.js';
 import { nodeKey, type NodeId } from '../core/ids.js';
 import type { Log } from '../core/ports.js';
+import { MODULE_NAME } from '../core/version.js';
 import { DevControlClient } from '../dev/control-client.js';
 import type { NodeInfo } from '../dev/control-protocol.js';
 import { openIdentity } from '../store/identity.js';
@@ -21,6 +23,44 @@ const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 const START_MILLIS = 30_000;
 /** A child that does not end by itself is killed after this. */
 const STOP_MILLIS = 3_000;
+const POLL_MILLIS = 20;
+const LAST_WORDS_CHARS = 2_000;
+
+/** A child process, and the last of what it wrote to standard error. */
+class Child {
+  readonly process: ChildProcess;
+  #lastWords = '';
+
+  constructor(args: readonly string[]) {
+    this.process = spawn(process.execPath, [CLI, ...args, '--exit-with-parent'], {
+      stdio: ['pipe', 'ignore', 'pipe'],
+    });
+    this.process.stderr?.on('data', (chunk: Buffer) => {
+      this.#lastWords = (this.#lastWords + chunk.toString()).slice(-LAST_WORDS_CHARS);
+    });
+  }
+
+  get isAlive(): boolean {
+    return this.process.exitCode === null && this.process.signalCode === null;
+  }
+
+  /** That it ended before it was up. */
+  failure(name: string): MeshError {
+    return new MeshError('DEV_NODE_FAILED', `${name} ended as it started: ${this.#lastWords.trim()}`, {
+      name,
+      exitCode: this.process.exitCode,
+    });
+  }
+
+  async stop(): Promise<void> {
+    if (!this.isAlive) return;
+    const ended = once(this.process, 'exit');
+    this.process.kill('SIGTERM');
+    const timer = setTimeout(() => this.process.kill('SIGKILL'), STOP_MILLIS);
+    await ended;
+    clearTimeout(timer);
+  }
+}
 
 /** One node of the demonstration and the module process on it. */
 export interface DemoNode {
@@ -31,20 +71,21 @@ export interface DemoNode {
   readonly nodeId: NodeId;
   /** Names of the nodes it is connected to. */
   readonly neighbours: readonly number[];
-  readonly process: ChildProcess;
+  /** The module's process. */
+  readonly module: Child;
 }
 
 export class DemoNetwork {
   readonly directory: string;
   readonly nodes: readonly DemoNode[];
   readonly control: DevControlClient;
-  readonly #devNode: ChildProcess;
+  readonly #devNode: Child;
 
   private constructor(
     directory: string,
     nodes: readonly DemoNode[],
     control: DevControlClient,
-    devNode: ChildProcess,
+    devNode: Child,
   ) {
     this.directory = directory;
     this.nodes = nodes;
@@ -61,14 +102,12 @@ export class DemoNetwork {
     readonly seed: number;
     readonly log: Log;
   }): Promise<DemoNetwork> {
-    const directory = await mkdtemp(join(tmpdir(), 'blvm-mesh-'));
-    const children: ChildProcess[] = [];
+    const directory = await mkdtemp(join(tmpdir(), 'blvm-mesh-demo-'));
+    const children: Child[] = [];
     try {
       const controlPath = join(directory, 'control.sock');
-      const devNode = spawnCli(
-        ['dev-node', '--nodes', String(options.nodes), '--dir', directory, '--topology', 'chords'],
-        ['--seed', String(options.seed), '--json', '--exit-with-parent'],
-      );
+      const size = ['--nodes', String(options.nodes), '--topology', 'chords'];
+      const devNode = new Child(['dev-node', ...size, '--dir', directory, '--seed', String(options.seed)]);
       children.push(devNode);
       const control = await connectControl(controlPath, devNode);
       const { nodes: infos } = await control.call('nodes', {});
@@ -77,19 +116,19 @@ export class DemoNetwork {
       const nodes = await Promise.all(
         prepared.map(async ({ info, dataDir, nodeId }): Promise<DemoNode> => {
           await writeFile(join(dataDir, 'config.toml'), configText(payees));
-          const child = spawnCli(['run', '--socket', info.socketPath, '--data-dir', dataDir], []);
+          const child = new Child(['run', '--socket', info.socketPath, '--data-dir', dataDir]);
           children.push(child);
           const neighbours = info.peers.map((address) =>
             infos.findIndex((other) => other.address === address),
           );
           const { name, address, socketPath, payee } = info;
-          return { name, address, socketPath, payee, nodeId, neighbours, process: child };
+          return { name, address, socketPath, payee, nodeId, neighbours, module: child };
         }),
       );
-      await Promise.all(nodes.map((node) => moduleUp(control, node)));
+      await Promise.all(nodes.map(({ name, module }) => moduleUp(control, name, module)));
       return new DemoNetwork(directory, nodes, control, devNode);
     } catch (error) {
-      await Promise.all(children.map(stop));
+      await Promise.all(children.map((child) => child.stop()));
       await rm(directory, { recursive: true, force: true });
       throw error;
     }
@@ -97,10 +136,10 @@ export class DemoNetwork {
 
   /** What a module says of itself, or null where its process is gone. */
   async status(index: number): Promise<unknown> {
-    const { name, process: child } = present(this.nodes[index], 'a node of the network');
-    if (child.exitCode !== null || child.signalCode !== null) return null;
+    const { name, module: child } = present(this.nodes[index], 'a node of the network');
+    if (!child.isAlive) return null;
     try {
-      const params = { node: name, module: 'blvm-mesh', subcommand: 'status', args: ['--json'] };
+      const params = { node: name, module: MODULE_NAME, subcommand: 'status', args: ['--json'] };
       const { stdout } = await this.control.call('cli', params);
       return JSON.parse(stdout) as unknown;
     } catch {
@@ -110,9 +149,9 @@ export class DemoNetwork {
 
   /** Ends every child and removes the directory. Safe to call again. */
   async close(): Promise<void> {
-    await Promise.all(this.nodes.map((node) => stop(node.process)));
+    await Promise.all(this.nodes.map((node) => node.module.stop()));
     this.control.close();
-    await stop(this.#devNode);
+    await this.#devNode.stop();
     await rm(this.directory, { recursive: true, force: true });
   }
 }
@@ -145,59 +184,24 @@ function configText(payees: readonly string[]): string {
   ].join('\n');
 }
 
-function spawnCli(command: readonly string[], options: readonly string[]): ChildProcess {
-  return spawn(process.execPath, [CLI, ...command, ...options], { stdio: ['pipe', 'ignore', 'inherit'] });
-}
-
-async function connectControl(path: string, devNode: ChildProcess): Promise<DevControlClient> {
+async function connectControl(path: string, devNode: Child): Promise<DevControlClient> {
   const deadline = performance.now() + START_MILLIS;
   for (;;) {
     try {
       return await DevControlClient.connect(path);
-    } catch (error) {
-      if (devNode.exitCode !== null || performance.now() > deadline) {
-        throw new MeshError('DEV_NODE_FAILED', `the development node did not start: ${errorText(error)}`, {
-          exitCode: devNode.exitCode,
-        });
-      }
-      await new Promise((resolve) => setTimeout(resolve, 20));
+    } catch {
+      if (!devNode.isAlive || performance.now() > deadline) throw devNode.failure('the development node');
+      await new Promise((resolve) => setTimeout(resolve, POLL_MILLIS));
     }
   }
 }
 
-async function moduleUp(control: DevControlClient, node: DemoNode): Promise<void> {
-  const ended = new Promise<never>((_, reject) => {
-    node.process.once('exit', (code) => {
-      reject(
-        new MeshError(
-          'DEV_NODE_FAILED',
-          `the module on ${node.name} ended with code ${String(code)} as it started`,
-          {
-            node: node.name,
-          },
-        ),
-      );
-    });
+async function moduleUp(control: DevControlClient, name: string, child: Child): Promise<void> {
+  const params = { node: name, module: MODULE_NAME, readiness: 'cli', timeoutMillis: START_MILLIS } as const;
+  const ended = once(child.process, 'exit').then(() => {
+    throw child.failure(`the module on ${name}`);
   });
-  const params = {
-    node: node.name,
-    module: 'blvm-mesh',
-    readiness: 'api',
-    timeoutMillis: START_MILLIS,
-  } as const;
+  // It ends some day anyway: only an end before it is up is a failure.
+  ended.catch(() => undefined);
   await Promise.race([control.call('waitForModule', params), ended]);
-  node.process.removeAllListeners('exit');
-}
-
-async function stop(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = new Promise<void>((resolve) => {
-    child.once('exit', () => {
-      resolve();
-    });
-  });
-  child.kill('SIGTERM');
-  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MILLIS);
-  await ended;
-  clearTimeout(timer);
 }

@@ -1,12 +1,12 @@
 /**
- * What an accepted payment leaves behind: its key in the journal, so that no restart forgets it, and one posting
- * in the ledger.
+ * What an accepted payment leaves behind: one journal record, which keeps its key used over restarts, and with it
+ * one posting in the ledger.
  *
  * Rules: payments.md, any proof, 5 and 8 (claim, write durably, then act), Fee split (exactly one posting per
  * accepted payment, durable with the journal). Main thread only.
  */
 import { present } from '../core/assert.js';
-import { bytes, decode, encode, fixedBytes, struct, u64, type Codec, type Decoded } from '../core/codec.js';
+import { MeshError } from '../core/errors.js';
 import { nodeKey, type NodeId } from '../core/ids.js';
 import type { Clock } from '../core/ports.js';
 import { splitFee } from '../ledger/fee.js';
@@ -14,49 +14,41 @@ import type { Ledger } from '../ledger/ledger.js';
 import { decodePosting, encodePosting, paymentPosting, type Posting } from '../ledger/posting.js';
 import type { MeshPacket } from '../packet/packet.js';
 import type { PacketVerdict } from '../pool/judge-port.js';
+import type { JournalRecord } from '../store/journal.js';
 
-/** One journal record: a payment that was accepted. */
-export interface AcceptedPayment {
-  /** 32 bytes (payments.md, any proof, 4). */
-  readonly key: Uint8Array;
-  /** Unix seconds until which the key must be remembered. */
-  readonly keepUntil: bigint;
-  /** The posting's own bytes. */
-  readonly posting: Uint8Array;
+/** Types of journal records. */
+export const RECORD_TYPES = {
+  /** The posting of an accepted payment; its key is the payment's replay key, kept until the record's time. */
+  payment: 1,
+  /** A posting that stands for dropped records: their balances, carried forward. Its key is nobody's payment. */
+  carried: 2,
+} as const;
+
+/** Makes records durable: resolves when they are on disk. */
+export type AppendDurably = (records: readonly JournalRecord[]) => Promise<void>;
+
+/** The fees of packets that ended at this node, in msat. */
+export interface ReceivedFees {
+  readonly packets: number;
+  readonly totalMsat: bigint;
+  readonly destinationMsat: bigint;
+  readonly routersMsat: bigint;
+  readonly treasuryMsat: bigint;
 }
 
-const acceptedPayment: Codec<AcceptedPayment> = struct<AcceptedPayment>({
-  key: fixedBytes(32),
-  keepUntil: u64,
-  posting: bytes,
-});
-
-/** Reads a journal record back. */
-export function decodeAccepted(record: Uint8Array): Decoded<AcceptedPayment> {
-  return decode(acceptedPayment, record);
+export interface AccountsParts {
+  readonly self: NodeId;
+  readonly clock: Clock;
+  readonly ledger: Ledger;
+  readonly append: AppendDurably;
 }
-
-/** Makes one record durable: resolves when it is on disk. */
-export type AppendDurably = (record: Uint8Array) => Promise<void>;
 
 export class Accounts {
-  readonly #self: NodeId;
-  readonly #clock: Clock;
-  readonly #ledger: Ledger;
-  readonly #append: AppendDurably;
+  readonly #parts: AccountsParts;
   readonly #received = { packets: 0, totalMsat: 0n, destinationMsat: 0n, routersMsat: 0n, treasuryMsat: 0n };
 
-  constructor(parts: {
-    self: NodeId;
-    clock: Clock;
-    ledger: Ledger;
-
-    append: AppendDurably;
-  }) {
-    this.#self = parts.self;
-    this.#clock = parts.clock;
-    this.#ledger = parts.ledger;
-    this.#append = parts.append;
+  constructor(parts: AccountsParts) {
+    this.#parts = parts;
   }
 
   /**
@@ -64,11 +56,10 @@ export class Accounts {
    * @throws MeshError when it could not be made durable; then nothing was posted
    */
   async accept(packet: MeshPacket, verdict: PacketVerdict): Promise<void> {
-    const key = present(verdict.replayKey, 'an accepted payment has a key');
     const routers = packet.route.slice(1, -1);
     const posting = paymentPosting({
-      key,
-      postedAt: BigInt(this.#clock.unixSeconds()),
+      key: present(verdict.replayKey, 'an accepted payment has a key'),
+      postedAt: BigInt(this.#parts.clock.unixSeconds()),
       destination: packet.destination,
       routers,
       // Routers share equally: a packet does not say what each of them asked for.
@@ -77,33 +68,29 @@ export class Accounts {
         routers.map(() => 1n),
       ),
     });
-    const record = { key, keepUntil: BigInt(verdict.expiresAt), posting: encodePosting(posting) };
-    await this.#append(encode(acceptedPayment, record));
+    const { payment: type } = RECORD_TYPES;
+    await this.#parts.append([{ type, keepUntil: verdict.expiresAt, payload: encodePosting(posting) }]);
     this.#post(posting);
   }
 
-  /** Takes a record of an earlier run into the balances. */
-  restore(accepted: AcceptedPayment): boolean {
-    const posting = decodePosting(accepted.posting);
-    if (!posting.ok) return false;
-    this.#post(posting.value);
-    return true;
+  /**
+   * Takes a record of an earlier run into the balances.
+   * @returns the replay key that it keeps used, or null where it keeps none
+   * @throws MeshError JOURNAL_CORRUPT where it is none of ours
+   */
+  restore(record: JournalRecord): Uint8Array | null {
+    const posting = postingOf(record);
+    this.#post(posting);
+    return record.type === RECORD_TYPES.payment ? posting.key : null;
   }
 
-  /** The fees of packets that ended at this node. */
-  received(): Readonly<{
-    packets: number;
-    totalMsat: bigint;
-    destinationMsat: bigint;
-    routersMsat: bigint;
-    treasuryMsat: bigint;
-  }> {
+  received(): ReceivedFees {
     return { ...this.#received };
   }
 
   #post(posting: Posting): void {
-    if (this.#ledger.post(posting) !== 'posted') return;
-    const own = nodeKey(this.#self);
+    if (this.#parts.ledger.post(posting) !== 'posted') return;
+    const own = nodeKey(this.#parts.self);
     const endsHere = posting.entries.some(
       ({ account }) => account.kind === 'Destination' && nodeKey(account.node) === own,
     );
@@ -117,4 +104,19 @@ export class Accounts {
       else received.treasuryMsat += amountMsat;
     }
   }
+}
+
+/**
+ * The posting in a journal record.
+ * @throws MeshError JOURNAL_CORRUPT
+ */
+export function postingOf(record: JournalRecord): Posting {
+  const decoded = decodePosting(record.payload);
+  const isKnown = record.type === RECORD_TYPES.payment || record.type === RECORD_TYPES.carried;
+  if (decoded.ok && isKnown) return decoded.value;
+  throw new MeshError(
+    'JOURNAL_CORRUPT',
+    'a journal record is whole but not one that this version writes. Was the data directory used by a newer one?',
+    { type: record.type, detail: decoded.ok ? 'unknown type' : decoded.failure.detail },
+  );
 }

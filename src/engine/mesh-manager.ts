@@ -19,6 +19,7 @@ import type { Counters } from '../metrics/counters.js';
 import type { PacketJudge, PacketVerdict } from '../pool/judge-port.js';
 import { priceMsat } from '../ledger/fee.js';
 import { amountMsatOf } from '../packet/proof.js';
+import type { ReplayPrevention } from '../replay/replay-prevention.js';
 import type { RouteDiscovery } from '../routing/discovery.js';
 import type { RoutingTable } from '../routing/table.js';
 import type { Accounts } from './accounts.js';
@@ -45,6 +46,7 @@ export interface MeshManagerParts {
   readonly table: RoutingTable;
   readonly discovery: RouteDiscovery;
   readonly accounts: Accounts;
+  readonly replay: ReplayPrevention;
   readonly delivery: DeliveryDesk;
   readonly link: PeerLink;
   readonly fees: FeeSchedule;
@@ -179,7 +181,7 @@ export class MeshManager {
     from: string | null,
     ttlSeconds: number,
   ): Promise<PacketOutcome> {
-    const { counters, accounts, log } = this.#parts;
+    const { counters, accounts, replay, log } = this.#parts;
     if (verdict.kind === 'paid') {
       try {
         await accounts.accept(packet, verdict);
@@ -189,6 +191,11 @@ export class MeshManager {
         });
         return this.#refuse(Reason.NotRecorded);
       }
+    }
+    if (verdict.kind === 'free' && from !== null && verdict.position === 1) {
+      // The link vouches for the source: its sequence numbers hold. A payment's own key protects paid packets.
+      const reason = replay.checkReplay(null, packet.source, packet.sequence);
+      if (reason !== Reason.Accepted) return this.#refuse(reason);
     }
     counters.count(verdict.kind === 'paid' ? 'packets_paid' : 'packets_free');
     const { position } = verdict;

@@ -4,10 +4,10 @@
  * Rules: architecture.md (threads), node-ipc.md (two ways to run; what the node refuses is done without).
  * What must survive a SIGKILL is on disk before it is acted on. Main thread.
  */
+import { join } from 'node:path';
 import { errorText, MeshError } from '../core/errors.js';
 import { toHex } from '../core/bytes.js';
 import { nodeKey, type NodeId } from '../core/ids.js';
-import { LIMITS } from '../core/limits.js';
 import type { Clock, Log, Random, Timer } from '../core/ports.js';
 import type { MeshMode } from '../core/policy.js';
 import { randomU64 } from '../core/random.js';
@@ -24,12 +24,18 @@ import { PlainProtocolDetector } from '../packet/detect.js';
 import { RoutingPolicyEngine } from '../packet/policy.js';
 import { VerdictPool } from '../pool/verdict-pool.js';
 import type { PacketJudge } from '../pool/judge-port.js';
+import { FINGERPRINT_SECRET_BYTES } from '../replay/fingerprint.js';
+import { ReplayPrevention } from '../replay/replay-prevention.js';
 import { SharedReplayTable } from '../replay/shared-table.js';
+import type { ReplayTable } from '../replay/table.js';
 import { RouteDiscovery } from '../routing/discovery.js';
 import { RoutingTable } from '../routing/table.js';
-import { Journal } from '../store/journal.js';
+import { nodeDisk } from '../store/disk.js';
+import { Journal, JOURNAL_FILE } from '../store/journal.js';
 import { openIdentity } from '../store/identity.js';
-import { Accounts, decodeAccepted } from './accounts.js';
+import { compileKernel, WasmKernel } from '../wasm/kernel.js';
+import { Accounts } from './accounts.js';
+import { CarriedBalances } from './carried.js';
 import { DeliveryDesk } from './delivery.js';
 import { followEvents, SUBSCRIBED_EVENTS } from './events.js';
 import { MeshManager } from './mesh-manager.js';
@@ -51,7 +57,7 @@ export interface MeshModuleOptions {
 }
 
 /** Short-lived things are dropped this often. */
-const SWEEP_MILLIS = 10_000;
+const SWEEP_MILLIS = 1_000;
 
 const REPORTED: { readonly [M in MeshMode]: ReportedMode } = {
   bitcoin_only: 'BitcoinOnly',
@@ -72,9 +78,10 @@ export class MeshModule {
   readonly accounts: Accounts;
   readonly ledger: Ledger;
   readonly judge: PacketJudge;
-  readonly replay: SharedReplayTable;
+  readonly replay: ReplayPrevention;
   readonly #options: MeshModuleOptions;
   readonly #journal: Journal;
+  readonly #replayTable: ReplayTable;
   readonly #ownPayee: string | null;
   readonly #startedMillis: number;
   #config: MeshConfig;
@@ -87,19 +94,27 @@ export class MeshModule {
    * @throws MeshError when the data directory or the workers cannot be used, or the node refuses the subscription
    */
   static async start(options: MeshModuleOptions): Promise<MeshModule> {
-    const { config, dataDir, clock, log, integration } = options;
+    const { config, dataDir, clock, random, log, integration } = options;
     const identity = await openIdentity(dataDir, log);
-    const replay = SharedReplayTable.create({ capacity: config.replayCapacity });
     const ownPayee = config.ownPayee ?? (await lightningKey(integration.nodeApi(), log));
-    const journal = await Journal.open({ dataDir, log });
+    const secret = random.bytes(FINGERPRINT_SECRET_BYTES);
+    const table = SharedReplayTable.create(new WasmKernel(compileKernel(), secret), config.replayCapacity);
+    const journal = await Journal.open({
+      disk: nodeDisk,
+      path: join(dataDir, JOURNAL_FILE),
+      clock,
+      log,
+      fold: new CarriedBalances(clock, random),
+    });
     const judge = await VerdictPool.start({
       workers: config.workers,
       policy: judgePolicyOf(config, { self: identity.nodeId, ownPayee }),
-      table: replay.handle(),
+      table: table.memory,
+      secret,
       log,
       clock,
     });
-    const mesh = new MeshModule(options, { self: identity.nodeId, replay, ownPayee, journal, judge });
+    const mesh = new MeshModule(options, { self: identity.nodeId, table, ownPayee, journal, judge });
     await mesh.#restore();
     await mesh.#join();
     return mesh;
@@ -109,7 +124,7 @@ export class MeshModule {
     options: MeshModuleOptions,
     parts: {
       readonly self: NodeId;
-      readonly replay: SharedReplayTable;
+      readonly table: ReplayTable;
       readonly ownPayee: string | null;
       readonly journal: Journal;
       readonly judge: PacketJudge;
@@ -126,7 +141,8 @@ export class MeshModule {
     this.self = self;
     this.clock = clock;
     this.judge = judge;
-    this.replay = parts.replay;
+    this.replay = new ReplayPrevention(parts.table, clock);
+    this.#replayTable = parts.table;
     this.counters = new Counters();
     this.ledger = new Ledger();
     this.#policy = this.#policyEngine();
@@ -226,6 +242,7 @@ export class MeshModule {
       table: this.table,
       discovery: this.discovery,
       accounts: this.accounts,
+      replay: this.replay,
       delivery: this.delivery,
       link,
       fees: config.fees,
@@ -266,6 +283,7 @@ export class MeshModule {
   /** As the module API reports it (wire.md, MeshStats). */
   meshStats(): MeshStats {
     const routing = this.table.stats();
+    const replay = this.replay.stats();
     return {
       enabled: this.#config.enabled,
       mode: REPORTED[this.#config.mode],
@@ -276,9 +294,9 @@ export class MeshModule {
         routeExpirySeconds: BigInt(routing.routeExpirySeconds),
       },
       replay: {
-        activeHashes: BigInt(this.replay.stats().keys),
-        trackedPeers: BigInt(this.peers.list().length),
-        expirySeconds: BigInt(LIMITS.REPLAY_TTL_SECONDS),
+        activeHashes: BigInt(replay.activeHashes),
+        trackedPeers: BigInt(replay.trackedPeers),
+        expirySeconds: BigInt(replay.expirySeconds),
       },
     };
   }
@@ -308,18 +326,14 @@ export class MeshModule {
     const { log } = this.#options;
     let records = 0;
     for await (const record of this.#journal.records()) {
-      const accepted = decodeAccepted(record);
-      const isWhole = accepted.ok && this.accounts.restore(accepted.value);
-      if (!isWhole) {
+      const key = this.accounts.restore(record);
+      if (key !== null && this.#replayTable.claim(key, record.keepUntil) === 'full') {
         throw new MeshError(
-          'JOURNAL_CORRUPT',
-          'a journal record is whole but does not decode: was it written by a newer version?',
-          {
-            record: records,
-          },
+          'CONFIG_INVALID',
+          'the journal remembers more payments than replay_capacity allows: raise replay_capacity and start again.',
+          { replayCapacity: this.#config.replayCapacity },
         );
       }
-      this.replay.claim(accepted.value.key, Number(accepted.value.keepUntil));
       records += 1;
     }
     if (records > 0) log.log('info', 'restored accepted payments from the journal', { records });
@@ -338,7 +352,7 @@ export class MeshModule {
     this.peers.start();
     const sweep = (): void => {
       this.discovery.sweep();
-      this.replay.expire(this.clock.unixSeconds());
+      this.replay.cleanupExpired();
       this.#sweep = this.clock.after(SWEEP_MILLIS, sweep);
     };
     this.#sweep = this.clock.after(SWEEP_MILLIS, sweep);

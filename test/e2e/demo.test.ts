@@ -1,0 +1,93 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+const PACKETS = 200;
+
+interface Report {
+  readonly delivered: number;
+  readonly lost: number;
+  readonly cheats: { readonly sent: number; readonly accepted: number };
+  readonly refused: Readonly<Record<string, number>>;
+  readonly packetsPerSecond: number;
+  readonly latencyMs: { readonly p50: number; readonly p99: number };
+  readonly hops: Readonly<Record<string, number>>;
+  readonly protocols: Readonly<Record<string, number>>;
+  readonly fees: {
+    readonly destination: number;
+    readonly routers: number;
+    readonly treasury: number;
+    readonly total: number;
+    readonly conserved: boolean;
+  };
+  readonly firstDeliverySeconds: number;
+  readonly route: readonly { readonly role: string }[];
+}
+
+async function runDemo(
+  args: readonly string[],
+): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const child = spawn(process.execPath, [CLI, 'demo', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  await once(child, 'close');
+  return { code: child.exitCode, stdout, stderr };
+}
+
+describe('demo › npm start', () => {
+  it('delivers every honest packet over several hops, refuses every cheat, and conserves every msat', async () => {
+    const { code, stdout, stderr } = await runDemo(['--packets', String(PACKETS), '--once', '--json']);
+    expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
+    const report = JSON.parse(stdout) as Report;
+    expect(report.delivered).toBe(PACKETS * 0.9);
+    expect(report.lost).toBe(0);
+    expect(report.cheats).toEqual({ sent: PACKETS * 0.1, accepted: 0 });
+    const refusals = Object.values(report.refused).reduce((sum, count) => sum + count, 0);
+    expect(refusals).toBe(report.cheats.sent);
+    expect(Object.keys(report.refused)).toContain('ReplayedPayment');
+    expect(Object.keys(report.protocols)).toHaveLength(3);
+    expect(Object.keys(report.hops).length).toBeGreaterThanOrEqual(3);
+    const { fees } = report;
+    expect(fees.conserved).toBe(true);
+    expect(fees.destination + fees.routers + fees.treasury).toBe(fees.total);
+    expect(Math.abs(fees.treasury - fees.total / 10)).toBeLessThan(report.delivered);
+    expect(report.packetsPerSecond).toBeGreaterThan(0);
+    expect(report.latencyMs.p99).toBeGreaterThanOrEqual(report.latencyMs.p50);
+    expect(report.route.length).toBeGreaterThanOrEqual(4);
+    expect(report.route[0]?.role).toBe('source');
+  }, 90_000);
+
+  it('ends every child and removes its directory on Ctrl-C', async () => {
+    const before = demoDirectories();
+    const child = spawn(process.execPath, [CLI, 'demo', '--packets', '100000'], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let stderr = '';
+    await new Promise<void>((resolve) => {
+      child.stderr.on('data', (chunk: Buffer) => {
+        stderr += chunk.toString();
+        if (stderr.includes('modules are up')) resolve();
+      });
+    });
+    child.kill('SIGINT');
+    await once(child, 'close');
+    expect(child.exitCode).toBe(130);
+    expect(demoDirectories()).toEqual(before);
+  }, 60_000);
+
+  it('explains itself, and refuses what it does not know with exit code 2', async () => {
+    expect((await runDemo(['--help'])).stdout).toContain('--packets');
+    expect((await runDemo(['--packets', 'many'])).code).toBe(2);
+    expect((await runDemo(['--no-such-option'])).code).toBe(2);
+  });
+});
+
+function demoDirectories(): readonly string[] {
+  return readdirSync(tmpdir()).filter((name) => name.startsWith('blvm-mesh-demo-'));
+}
