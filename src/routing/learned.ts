@@ -105,7 +105,7 @@ export class LearnedRoutes {
     for (const key of nodes) prefixes.add(Number.parseInt(key.slice(0, 8), 16));
     // A key costs far more to make than a prefix, and a hostile neighbour may name hundreds of nodes.
     const isNamed = (id: NodeId): boolean => prefixes.has(prefixOf(id)) && nodes.has(nodeKey(id));
-    return this.#dropWhere(this.#ofNeighbour(neighbour).values(), (route) => route.ids.some(isNamed));
+    return this.#dropWhere(this.#ofNeighbour(neighbour).values(), (route) => onward(route).some(isNamed));
   }
 
   /**
@@ -113,7 +113,7 @@ export class LearnedRoutes {
    * @returns how many
    */
   dropNode(node: NodeId): number {
-    return this.#dropWhere(this.#byAge, (route) => includesNode(route.ids, node));
+    return this.#dropWhere(this.#byAge, (route) => includesNode(onward(route), node));
   }
 
   /** All routes, oldest first. */
@@ -164,6 +164,11 @@ export class LearnedRoutes {
     if (ofNeighbour.size === 0) this.#byNeighbour.delete(firstHop);
     this.#options.onChanged(destination);
   }
+}
+
+/** The ids behind this node. */
+function onward({ ids }: Route): readonly NodeId[] {
+  return ids.slice(1);
 }
 
 function first<T>(values: Iterable<T>): T | undefined {

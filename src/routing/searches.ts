@@ -18,16 +18,17 @@ import { judgeResponse, type Route } from './route.js';
 import type { RoutingTable } from './table.js';
 
 /**
- * How far each ring goes, and when it starts as a part of the whole time: at 0, 1, 3, 12 and 21 of 30 s. The
+ * How far each ring goes, and when it starts, in thirtieths of the whole time: at 0, 1, 3, 12 and 21 of 30 s. The
  * widest is asked again, since an answer has one way back and a single lost message ends it.
  */
 const RINGS = [
   { hops: 2, startsAt: 0 },
-  { hops: 4, startsAt: 1 / 30 },
-  { hops: LIMITS.ROUTE_HOPS, startsAt: 0.1 },
-  { hops: LIMITS.ROUTE_HOPS, startsAt: 0.4 },
-  { hops: LIMITS.ROUTE_HOPS, startsAt: 0.7 },
+  { hops: 4, startsAt: 1 },
+  { hops: LIMITS.ROUTE_HOPS, startsAt: 3 },
+  { hops: LIMITS.ROUTE_HOPS, startsAt: 12 },
+  { hops: LIMITS.ROUTE_HOPS, startsAt: 21 },
 ] as const;
+const RINGS_END_AT = 30;
 
 export interface SearchLimits {
   /** Hops of the longest route wanted: 1 to 10, 10 by default. */
@@ -128,8 +129,8 @@ export class RouteSearches {
     const ring = present(RINGS[index], 'a ring is started while there is one');
     const next = RINGS[index + 1];
     this.#ask(search, Math.min(ring.hops, search.maxHops));
-    const parts = (next?.startsAt ?? 1) - ring.startsAt;
-    search.timer = this.#options.clock.after(parts * search.timeoutMillis, () => {
+    const parts = (next?.startsAt ?? RINGS_END_AT) - ring.startsAt;
+    search.timer = this.#options.clock.after((parts * search.timeoutMillis) / RINGS_END_AT, () => {
       if (next !== undefined) {
         this.#startRing(search, index + 1);
         return;
