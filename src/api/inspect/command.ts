@@ -5,7 +5,7 @@
  */
 import { pipeline } from 'node:stream/promises';
 import type { Readable, Writable } from 'node:stream';
-import { Command, type CommanderError } from 'commander';
+import { Command } from 'commander';
 import { present } from '../../core/assert.js';
 import { GENERATIONS, generationFor } from '../../node/generations.js';
 import {
@@ -138,7 +138,6 @@ Examples:
   $ blvm-mesh inspect api-request:send_packet --stdin < requests.hex
   $ blvm-mesh inspect ipc --node-version 0.1.83 --stdin < frames.hex`,
     )
-    .exitOverride((error: CommanderError) => process.exit(error.exitCode === 0 ? 0 : MISUSE))
     .action(
       async (kind: string, value: string | undefined, options: { stdin?: boolean; nodeVersion?: string }) => {
         process.exitCode = await runInspect({ kind, value, ...options }, process);
