@@ -1,0 +1,124 @@
+// What every replay table must do: the plain one and the shared one run the same suite.
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { sha256 } from '../../src/core/hash.js';
+import { utf8 } from '../../src/core/bytes.js';
+import type { ReplayTable } from '../../src/replay/table.js';
+
+/** A key of 32 bytes by its number. */
+export function replayKey(number: number): Uint8Array {
+  return sha256(utf8(`key ${number}`));
+}
+
+type Step =
+  | { readonly do: 'claim'; readonly key: number; readonly life: number }
+  | { readonly do: 'has'; readonly key: number }
+  | { readonly do: 'expire'; readonly pass: number };
+
+const steps: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant('claim' as const),
+      key: fc.nat(40),
+      life: fc.integer({ min: -2, max: 60 }),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('has' as const), key: fc.nat(40) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant('expire' as const), pass: fc.integer({ min: -20, max: 30 }) }),
+  },
+);
+
+/** @param make a table with room for at least so many keys, small enough to be expired in one step */
+export function replayTableContract(name: string, make: (capacity: number) => ReplayTable): void {
+  describe(`${name} § replay table`, () => {
+    it('gives a key once', () => {
+      const table = make(64);
+      expect(table.has(replayKey(1))).toBe(false);
+      expect(table.claim(replayKey(1), 100)).toBe('claimed');
+      expect(table.has(replayKey(1))).toBe(true);
+      expect(table.claim(replayKey(1), 100)).toBe('taken');
+      expect(table.claim(replayKey(1), 9_999)).toBe('taken');
+      expect(table.claim(replayKey(2), 100)).toBe('claimed');
+      expect(table.stats().keys).toBe(2);
+    });
+
+    it('remembers a key through the last second of its life, and forgets it after', () => {
+      const table = make(64);
+      table.claim(replayKey(1), 100);
+      table.claim(replayKey(2), 200);
+      expect(table.expire(100)).toBe(0);
+      expect(table.claim(replayKey(1), 300)).toBe('taken');
+      expect(table.expire(101)).toBe(1);
+      expect(table.has(replayKey(1))).toBe(false);
+      expect(table.has(replayKey(2))).toBe(true);
+      expect(table.claim(replayKey(1), 300)).toBe('claimed');
+    });
+
+    it('never forgets a key that lives beyond the range of its clock', () => {
+      const table = make(64);
+      table.claim(replayKey(1), Number.MAX_SAFE_INTEGER);
+      table.claim(replayKey(2), 2 ** 32);
+      expect(table.expire(2 ** 32 - 1)).toBe(0);
+      expect(table.stats().keys).toBe(2);
+    });
+
+    it('keeps the latest time it was given, so that a clock set back is noticed', () => {
+      const table = make(64);
+      table.expire(1_000);
+      table.expire(400);
+      expect(table.horizonSeconds()).toBe(1_000);
+      table.claim(replayKey(1), 600);
+      expect(table.expire(500)).toBe(1);
+    });
+
+    it('refuses a new key when full, pushes no key out, and takes new ones when room is made', () => {
+      const table = make(64);
+      const { capacity } = table.stats();
+      const claimed: number[] = [];
+      let next = 0;
+      while (claimed.length < capacity && next < 100 * capacity) {
+        if (table.claim(replayKey(next), next % 2 === 0 ? 100 : 200) === 'claimed') claimed.push(next);
+        next++;
+      }
+      expect(claimed.length).toBe(capacity);
+      expect(table.claim(replayKey(next), 200)).toBe('full');
+      expect(claimed.every((key) => table.has(replayKey(key)))).toBe(true);
+      expect(claimed.every((key) => table.claim(replayKey(key), 500) === 'taken')).toBe(true);
+      const forgotten = table.expire(150);
+      expect(forgotten).toBe(claimed.filter((key) => key % 2 === 0).length);
+      expect(claimed.filter((key) => key % 2 === 1).every((key) => table.has(replayKey(key)))).toBe(true);
+      expect(table.stats().keys).toBe(capacity - forgotten);
+    });
+
+    it('does as a Map on any schedule', () => {
+      fc.assert(
+        fc.property(fc.array(steps, { maxLength: 120 }), (schedule) => {
+          const table = make(256);
+          const model = new Map<number, number>();
+          let now = 1_000;
+          let horizon = 0;
+          for (const step of schedule) {
+            if (step.do === 'claim') {
+              const isNew = !model.has(step.key);
+              expect(table.claim(replayKey(step.key), now + step.life)).toBe(isNew ? 'claimed' : 'taken');
+              if (isNew) model.set(step.key, now + step.life);
+            } else if (step.do === 'has') {
+              expect(table.has(replayKey(step.key))).toBe(model.has(step.key));
+            } else {
+              now += step.pass;
+              horizon = Math.max(horizon, now);
+              const due = [...model].filter(([, expiresAt]) => expiresAt < horizon);
+              expect(table.expire(now)).toBe(due.length);
+              for (const [key] of due) model.delete(key);
+            }
+            expect(table.stats().keys).toBe(model.size);
+          }
+          return true;
+        }),
+      );
+    });
+  });
+}
