@@ -74,6 +74,16 @@ describe('ledger', () => {
     expect(ledger.totals()).toMatchObject({ postings: 1, refusedDuplicates: 1 });
   });
 
+  it('knows at least as many of the newest keys as it is to remember, at every point', () => {
+    const ledger = new Ledger({ ...SMALL, accounts: 100 });
+    for (let newest = 0; newest < 20; newest++) {
+      expect(ledger.post(payment(newest))).toBe('posted');
+      for (let known = Math.max(0, newest - SMALL.recentKeys + 1); known <= newest; known++) {
+        expect(ledger.post(payment(known))).toBe('duplicate');
+      }
+    }
+  });
+
   it('refuses a posting whose debits are not its credits, and changes nothing', () => {
     const ledger = new Ledger();
     const forged: Posting = {
