@@ -66,6 +66,8 @@ interface PendingInvocation {
 
 /** A module that connects and says nothing gets this long. */
 const HANDSHAKE_MILLIS = 10_000;
+/** What was answered before a close has this long to go out. */
+const CLOSE_MILLIS = 500;
 const RATE_WINDOW_MILLIS = 1_000;
 
 export class ModuleConnection {
@@ -81,6 +83,7 @@ export class ModuleConnection {
   #invocations = 0n;
   #facts: ModuleFacts | null = null;
   #closeReason: string | null = null;
+  #closeTimer: Timer | null = null;
 
   /** Event types the module subscribed to. */
   readonly subscriptions: Set<string> = new Set();
@@ -122,7 +125,7 @@ export class ModuleConnection {
   }
 
   get isOpen(): boolean {
-    return !this.#socket.destroyed;
+    return this.#closeReason === null && !this.#socket.destroyed;
   }
 
   /** Events dropped because the module did not read them. */
@@ -177,12 +180,22 @@ export class ModuleConnection {
     });
   }
 
-  /** Closes at once; what the module sent and was not yet read is lost, as with a real node. */
+  /** Closes; answers already given go out first, what the module sent and was not yet read is lost. */
   close(reason: string): void {
-    if (this.#closeReason === null) {
-      this.#closeReason = reason;
-      this.#host.log.log('info', 'closing a module connection', { module: this.#facts?.moduleId, reason });
-    }
+    if (this.#closeReason !== null) return;
+    this.#closeReason = reason;
+    this.#host.log.log('info', 'closing a module connection', { module: this.#facts?.moduleId, reason });
+    this.#outbox.flush();
+    this.#socket.destroySoon();
+    // A module that does not read its answers is cut off.
+    this.#closeTimer = this.#host.clock.after(CLOSE_MILLIS, () => {
+      this.#socket.destroy();
+    });
+  }
+
+  /** Closes without waiting for anything: for a node that ends. */
+  destroy(reason: string): void {
+    this.#closeReason ??= reason;
     this.#socket.destroy();
   }
 
@@ -192,6 +205,7 @@ export class ModuleConnection {
   }
 
   #onData(chunk: Uint8Array): void {
+    if (!this.isOpen) return;
     const verdict = this.#reader.push(chunk, (body) => this.#onBody(body));
     if (verdict !== Reason.Accepted) {
       this.close(reasonText(verdict));
@@ -310,6 +324,7 @@ export class ModuleConnection {
 
   #onClose(): void {
     this.#handshakeTimer.cancel();
+    this.#closeTimer?.cancel();
     const error = new MeshError('NODE_CONNECTION_LOST', 'the module is gone: start it again', {
       module: this.#facts?.moduleId ?? null,
     });

@@ -249,7 +249,7 @@ export class DevNode implements NetworkMember, ChainObserver, ConnectionHost {
     this.#isClosed = true;
     this.network.chain.unobserve(this);
     for (const socket of this.#waiting.splice(0)) socket.destroy();
-    this.dropConnections('the node shuts down');
+    for (const connection of this.#connections) connection.destroy('the node shuts down');
     if (!this.#server.listening) return;
     await new Promise<void>((resolve) => {
       this.#server.close(() => {

@@ -60,6 +60,11 @@ export class Outbox {
     this.#socket.write(frame);
   }
 
+  /** Hands what was written to the system now: before a close. */
+  flush(): void {
+    this.#socket.uncork();
+  }
+
   /** Writes an event's frame when the socket takes it. */
   event(frame: Uint8Array): void {
     if (this.waiting === 0 && !this.isFull) {
