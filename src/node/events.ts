@@ -29,8 +29,8 @@ interface Queued {
 /** One reader's queue. */
 class EventQueue implements AsyncIterableIterator<NodeEvent, undefined> {
   /** Filled by the socket, while `#reading` is emptied by the reader; they change places when it is empty. */
-  #filling: Queued[] = [];
-  #reading: Queued[] = [];
+  #filling: (Queued | undefined)[] = [];
+  #reading: (Queued | undefined)[] = [];
   #next = 0;
   #bytes = 0;
   #isOver = false;
@@ -73,7 +73,7 @@ class EventQueue implements AsyncIterableIterator<NodeEvent, undefined> {
     }
     const queued = this.#reading[this.#next];
     if (queued !== undefined) {
-      this.#next++;
+      this.#reading[this.#next++] = undefined;
       this.#bytes -= queued.bytes;
       return Promise.resolve({ done: false, value: queued.event });
     }

@@ -12,13 +12,14 @@ import type { Invocation, InvocationMessage, InvocationResultPayload, ModuleMess
 
 /** What a handler answers. The payload is of the invocation's own kind. */
 export type InvocationOutcome =
-  | { readonly ok: true; readonly payload: InvocationResultPayload }
-  | { readonly ok: false; readonly error: string };
+  | { readonly success: true; readonly payload: InvocationResultPayload }
+  | { readonly success: false; readonly error: string };
 
 /** Answers one invocation. What it throws is answered as a failure. */
 export type InvocationHandler = (invocation: Invocation) => InvocationOutcome | Promise<InvocationOutcome>;
 
 export interface InvocationStats {
+  /** Not answered yet. */
   readonly running: number;
   readonly answered: number;
   /** Answered with a failure by the handler, or because it threw. */
@@ -70,59 +71,63 @@ export class InvocationDesk {
         handler === null
           ? 'the module is not ready'
           : `${this.#running} invocations are running: ask again later`;
-      reply(resultOf(correlationId, { ok: false, error: why }));
+      reply(resultOf(correlationId, { success: false, error: why }));
       return;
     }
     this.#running++;
     let isAnswered = false;
-    const answer = (outcome: InvocationOutcome): void => {
-      if (isAnswered) return;
+    const answer = (outcome: InvocationOutcome): boolean => {
+      if (isAnswered) return false;
       isAnswered = true;
+      this.#running--;
       timer.cancel();
       reply(resultOf(correlationId, outcome));
+      return true;
     };
     const timer = this.#clock.after(LIMITS.INVOCATION_MILLIS, () => {
       this.#timedOut++;
-      answer({ ok: false, error: `no answer within ${LIMITS.INVOCATION_MILLIS} ms` });
+      answer({ success: false, error: `no answer within ${LIMITS.INVOCATION_MILLIS} ms` });
     });
     void this.#run(handler, invocation).then((outcome) => {
-      this.#running--;
-      if (outcome.ok) this.#answered++;
+      if (!answer(outcome)) return;
+      if (outcome.success) this.#answered++;
       else this.#failed++;
-      answer(outcome);
     });
   }
 
   /** An invocation whose content cannot be read: answered, so that the node's caller need not wait. */
   onUnreadable(correlationId: bigint, reply: (result: ModuleMessage) => void): void {
     this.#turnedAway++;
-    reply(resultOf(correlationId, { ok: false, error: 'this module does not serve JSON-RPC over the node' }));
+    reply(
+      resultOf(correlationId, { success: false, error: 'this module does not serve JSON-RPC over the node' }),
+    );
   }
 
   async #run(handler: InvocationHandler, invocation: Invocation): Promise<InvocationOutcome> {
     try {
       const outcome = await handler(invocation);
-      if (!outcome.ok || (outcome.payload.name === invocation.name && invocation.name !== 'Rpc'))
+      if (!outcome.success || (outcome.payload.name === invocation.name && invocation.name !== 'Rpc'))
         return outcome;
       return {
-        ok: false,
+        success: false,
         error: `an invocation of ${invocation.name} has no result ${outcome.payload.name}`,
       };
     } catch (error) {
       this.#log.log('error', 'an invocation failed', { kind: invocation.name, error: errorText(error) });
-      return { ok: false, error: errorText(error) };
+      return { success: false, error: errorText(error) };
     }
   }
 }
 
-function resultOf(correlationId: bigint, outcome: InvocationOutcome): ModuleMessage {
+/** The message that answers an invocation. */
+export function resultOf(correlationId: bigint, outcome: InvocationOutcome): ModuleMessage {
   return {
     name: 'InvocationResult',
     value: {
       correlation_id: correlationId,
-      success: outcome.ok,
-      payload: outcome.ok ? outcome.payload : null,
-      error: outcome.ok ? null : outcome.error.slice(0, ERROR_CHARS),
+      success: outcome.success,
+      payload: outcome.success ? outcome.payload : null,
+      error: outcome.success ? null : outcome.error.slice(0, ERROR_CHARS),
     },
   };
 }

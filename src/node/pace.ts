@@ -14,6 +14,7 @@ const WINDOW_MILLIS = 1_000;
 
 export class RequestPace {
   readonly #bucket: TokenBucket;
+  /** One less than the node's limit: the handshake of a new connection counts as well. */
   readonly #mostPerWindow: number;
   #unanswered = 0;
   /** When the latest answers came, oldest first from `#first` on. */
@@ -24,7 +25,7 @@ export class RequestPace {
   constructor(perSecond: number, nowMillis: number) {
     const burst = Math.max(1, Math.floor(perSecond * (HEADROOM - 1)));
     this.#bucket = new TokenBucket(perSecond, burst, nowMillis);
-    this.#mostPerWindow = Math.max(1, Math.floor(perSecond * HEADROOM));
+    this.#mostPerWindow = Math.max(1, Math.floor(perSecond * HEADROOM) - 1);
   }
 
   /** Milliseconds until the next request may go; Infinity while that depends on an answer. */

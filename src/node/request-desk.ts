@@ -2,13 +2,14 @@
  * Requests to the node: any number under way, each with a deadline, matched to its answer by correlation id.
  *
  * Rules: node-ipc.md, 5 to 7 and Consequences. A request waits in line until the pace allows it, the socket takes
- * it, and nothing under suspicion of being refused is under way. A lost connection rejects every request, sent or
- * not: whoever asked knows best whether to ask again. Main thread.
+ * it, and nothing under suspicion of being refused is under way. A lost connection rejects what was sent: nobody
+ * knows whether the node has done it. What was not sent waits for the next connection, up to its deadline. Main
+ * thread.
  */
-import { MeshError } from '../core/errors.js';
+import type { MeshError } from '../core/errors.js';
 import { LIMITS } from '../core/limits.js';
 import type { Clock, Timer } from '../core/ports.js';
-import type { IpcCodec } from './ipc-codec.js';
+import { IpcCodec } from './ipc-codec.js';
 import type { RequestPayload, ResponseMessage, ResponsePayload } from './messages.js';
 import { RequestPace } from './pace.js';
 import type { Refusals } from './refusals.js';
@@ -20,6 +21,7 @@ import {
   oversized,
   queueFull,
   refusedRequest,
+  shuttingDown,
   timedOut,
   unreadableAnswer,
 } from './request-errors.js';
@@ -37,7 +39,7 @@ export interface RequestCarrier {
 export interface RequestOptions {
   /** From the call, waiting in line included. */
   readonly timeoutMillis?: number;
-  /** Goes before requests of others, and while those must still wait: for what a new connection needs first. */
+  /** For what a connection needs first: goes before others, and is rejected when the connection is lost. */
   readonly isUrgent?: boolean;
 }
 
@@ -54,8 +56,11 @@ export interface RequestStats {
 
 interface Entry {
   readonly name: string;
+  readonly payload: RequestPayload;
   readonly correlationId: bigint;
-  readonly frame: Uint8Array;
+  /** Of the generation that the codec writes. */
+  frame: Uint8Array;
+  codec: IpcCodec;
   readonly isUrgent: boolean;
   readonly resolve: (payload: ResponsePayload) => void;
   readonly reject: (error: MeshError) => void;
@@ -67,6 +72,11 @@ export class RequestDesk {
   readonly #refusals: Refusals;
   readonly #pace: RequestPace;
   #carrier: RequestCarrier | null = null;
+  /** Of the last connection, and that node's version. */
+  #codec = IpcCodec.newest();
+  #nodeVersion = '';
+  /** Why nothing is sent any more, or null. */
+  #over: MeshError | null = null;
   /** Whether requests that are not urgent may go. */
   #isOpen = false;
   /** In order of their asking; urgent ones first. */
@@ -105,26 +115,26 @@ export class RequestDesk {
   /**
    * Asks the node.
    * @throws MeshError NODE_CONNECTION_LOST, NODE_REQUEST_REFUSED, NODE_REQUEST_TIMEOUT, NODE_QUEUE_FULL,
-   *   NODE_PROTOCOL (as a rejection)
+   *   NODE_PROTOCOL, SHUTTING_DOWN (as a rejection)
    */
   submit(payload: RequestPayload, options: RequestOptions = {}): Promise<ResponsePayload> {
-    const carrier = this.#carrier;
+    const { name } = payload;
     const isUrgent = options.isUrgent ?? false;
-    const refused = this.#refuse(payload.name, carrier);
-    if (carrier === null || refused !== null) return Promise.reject(refused ?? notConnected(payload.name));
+    const refused = this.#refuse(payload, isUrgent);
+    if (refused !== null) return Promise.reject(refused);
     const correlationId = ++this.#lastCorrelationId;
-    const frame = carrier.codec.encodeFrame({
-      name: 'Request',
-      value: { correlation_id: correlationId, request_type: payload.name, payload },
-    });
-    const tooLarge = this.#refuseFrame(payload.name, frame.length);
+    const frame = encodeRequest(this.#codec, correlationId, payload);
+    const tooLarge = this.#refuseFrame(name, frame.length);
     if (tooLarge !== null) return Promise.reject(tooLarge);
 
     return new Promise((resolve, reject) => {
+      const codec = this.#codec;
       const entry: Entry = {
-        name: payload.name,
+        name,
+        payload,
         correlationId,
         frame,
+        codec,
         isUrgent,
         resolve,
         reject,
@@ -140,9 +150,21 @@ export class RequestDesk {
     });
   }
 
+  /** Whether there is a connection. */
+  get isAttached(): boolean {
+    return this.#carrier !== null;
+  }
+
+  /** Whether the node of the last connection has the event. */
+  hasEvent(name: string): boolean {
+    return this.#codec.hasEvent(name);
+  }
+
   /** A connection shook hands: urgent requests may go. */
   attach(carrier: RequestCarrier): void {
     this.#carrier = carrier;
+    this.#codec = carrier.codec;
+    this.#nodeVersion = carrier.nodeVersion;
     this.#isOpen = false;
     this.pump();
   }
@@ -154,7 +176,7 @@ export class RequestDesk {
   }
 
   /**
-   * The connection is gone: rejects all requests.
+   * The connection is gone: rejects what was sent, and what was for this connection alone.
    * @param byNode whether the node closed it, which is how it refuses
    * @returns the kind of request that counts as refused from now on, or null
    */
@@ -164,17 +186,20 @@ export class RequestDesk {
     this.#paceTimer?.cancel();
     this.#paceTimer = null;
     const sent = [...this.#inFlight.values()];
-    const unsent = [...this.#urgent, ...this.#waiting];
     const refused = byNode ? this.#refusals.nodeClosed(sent.map(({ name }) => name)) : null;
     const now = this.#clock.monotonicMillis();
     for (const _ of sent) this.#pace.answered(now);
     this.#inFlight.clear();
-    this.#urgent.clear();
-    this.#waiting.clear();
-    this.#waitingBytes = 0;
     for (const entry of sent) settle(entry, connectionLost(entry.name, why, true));
-    for (const entry of unsent) settle(entry, connectionLost(entry.name, why, false));
+    for (const entry of [...this.#urgent]) this.#drop(entry, connectionLost(entry.name, why, false));
     return refused;
+  }
+
+  /** No connection will come any more: rejects everything, also what is asked later. */
+  end(): void {
+    this.detach('closed by this module', false);
+    this.#over = shuttingDown();
+    for (const entry of [...this.#waiting]) this.#drop(entry, this.#over);
   }
 
   onResponse(response: ResponseMessage): void {
@@ -206,6 +231,7 @@ export class RequestDesk {
       const carrier = this.#carrier;
       const [next] = this.#urgent.size > 0 || !this.#isOpen ? this.#urgent : this.#waiting;
       if (carrier === null || next === undefined || carrier.isBlocked || this.#mustStayAlone(next)) return;
+      if (!this.#isStillGood(next, carrier)) continue;
       const now = this.#clock.monotonicMillis();
       const wait = this.#pace.waitMillis(now);
       if (wait > 0) {
@@ -218,6 +244,22 @@ export class RequestDesk {
       this.#inFlight.set(next.correlationId, next);
       carrier.sendFrame(next.frame);
     }
+  }
+
+  /** What has changed since a request was asked: the node may have learnt to refuse it, or be another. */
+  #isStillGood(entry: Entry, carrier: RequestCarrier): boolean {
+    const refused = this.#refuse(entry.payload, entry.isUrgent);
+    if (refused !== null) {
+      this.#drop(entry, refused);
+      return false;
+    }
+    if (entry.codec !== carrier.codec) {
+      this.#waitingBytes -= entry.frame.length;
+      entry.frame = encodeRequest(carrier.codec, entry.correlationId, entry.payload);
+      entry.codec = carrier.codec;
+      this.#waitingBytes += entry.frame.length;
+    }
+    return true;
   }
 
   /** While a suspect is under way nothing joins it, and a suspect joins nothing. */
@@ -239,9 +281,13 @@ export class RequestDesk {
     });
   }
 
-  #refuse(name: string, carrier: RequestCarrier | null): MeshError | null {
-    if (carrier === null) return notConnected(name);
-    if (!carrier.codec.hasRequest(name)) return missingRequest(name, carrier.nodeVersion);
+  #refuse(payload: RequestPayload, isUrgent: boolean): MeshError | null {
+    const { name } = payload;
+    if (this.#over !== null) return this.#over;
+    if (isUrgent && this.#carrier === null) return notConnected(name);
+    if (!this.#codec.hasRequest(name)) return missingRequest(name, this.#nodeVersion);
+    if (payload.name === 'PublishEvent' && !this.#codec.hasEvent(payload.value.event_type))
+      return missingRequest(payload.value.event_type, this.#nodeVersion);
     if (this.#refusals.isRefused(name)) return refusedRequest(name);
     return null;
   }
@@ -264,6 +310,11 @@ export class RequestDesk {
     this.pump();
   }
 
+  #drop(entry: Entry, error: MeshError): void {
+    this.#forgetWaiting(entry);
+    settle(entry, error);
+  }
+
   #forgetWaiting(entry: Entry): void {
     if ((entry.isUrgent ? this.#urgent : this.#waiting).delete(entry))
       this.#waitingBytes -= entry.frame.length;
@@ -279,6 +330,13 @@ export class RequestDesk {
     this.#pace.answered(this.#clock.monotonicMillis());
     return entry;
   }
+}
+
+function encodeRequest(codec: IpcCodec, correlationId: bigint, payload: RequestPayload): Uint8Array {
+  return codec.encodeFrame({
+    name: 'Request',
+    value: { correlation_id: correlationId, request_type: payload.name, payload },
+  });
 }
 
 function settle(entry: Entry, error: MeshError): void {

@@ -6,7 +6,7 @@ import { remedyFor } from './refusals.js';
 export function notConnected(request: string): MeshError {
   return new MeshError(
     'NODE_CONNECTION_LOST',
-    `${request} was not sent: there is no connection to the node; ask again once it is back`,
+    `${request} was not sent: there is no connection to the node; it is made again by itself`,
     { request, sent: false },
   );
 }
@@ -84,4 +84,11 @@ export function timedOut(request: string, millis: number, sent: boolean): MeshEr
     millis,
     sent,
   });
+}
+
+export function shuttingDown(): MeshError {
+  return new MeshError(
+    'SHUTTING_DOWN',
+    'the connection to the node was closed by this module: connect again',
+  );
 }

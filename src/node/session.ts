@@ -28,6 +28,8 @@ export interface SessionEnd {
 }
 
 export interface SessionHandlers {
+  /** Called once, with the handshake done and before any message of the node. */
+  onOpen(session: NodeSession): void;
   /** @param bytes length of the frame's body */
   onMessage(message: ModuleMessage, bytes: number): void;
   /** A message whose frame and head are sound but whose content this module cannot read or will not accept. */
@@ -42,6 +44,8 @@ export interface SessionOptions {
   readonly socketPath: string;
   readonly identity: ModuleIdentity;
   readonly clock: Clock;
+  /** Ends an attempt that is under way. */
+  readonly signal: AbortSignal;
   readonly handlers: SessionHandlers;
 }
 
@@ -87,7 +91,7 @@ export class NodeSession {
    *   answers with something else
    */
   static open(options: SessionOptions): Promise<NodeSession> {
-    const { socketPath, identity, clock, handlers } = options;
+    const { socketPath, identity, clock, signal, handlers } = options;
     return new Promise((resolve, reject) => {
       const socket = createConnection(socketPath);
       const session = new NodeSession(socket, clock, handlers);
@@ -98,13 +102,22 @@ export class NodeSession {
           why: `no answer to the handshake in ${LIMITS.NODE_HANDSHAKE_MILLIS} ms`,
         });
       });
+      const abort = (): void => {
+        session.#finish({ by: 'self', why: 'closed by this module' });
+      };
+      signal.addEventListener('abort', abort, { once: true });
+      const settled = (): void => {
+        timer.cancel();
+        signal.removeEventListener('abort', abort);
+      };
       session.#opening = {
         done: () => {
-          timer.cancel();
+          settled();
+          handlers.onOpen(session);
           resolve(session);
         },
         failed: (error) => {
-          timer.cancel();
+          settled();
           reject(isConnected ? error : unreachable(socketPath, error));
         },
       };
