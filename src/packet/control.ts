@@ -14,9 +14,7 @@ import { PACKET_VERSION, type MeshPacket } from './packet.js';
 export const HELLO_PROTOCOL = 'mesh-hello-v1';
 export const DISCOVERY_PROTOCOL = 'mesh-discovery-v1';
 
-export const CONTROL_PROTOCOLS = [HELLO_PROTOCOL, DISCOVERY_PROTOCOL] as const;
-
-export type ControlProtocol = (typeof CONTROL_PROTOCOLS)[number];
+export type ControlProtocol = typeof HELLO_PROTOCOL | typeof DISCOVERY_PROTOCOL;
 
 /** Stands for a peer whose id is not known yet: 32 zero bytes, which is no Ed25519 key that anyone holds. */
 export const UNKNOWN_PEER: NodeId = nodeIdOf(new Uint8Array(NODE_ID_BYTES));
@@ -26,7 +24,7 @@ export function isUnknownPeer(id: NodeId): boolean {
 }
 
 export function isControlProtocol(protocol: string): protocol is ControlProtocol {
-  return (CONTROL_PROTOCOLS as readonly string[]).includes(protocol);
+  return protocol === HELLO_PROTOCOL || protocol === DISCOVERY_PROTOCOL;
 }
 
 /** What stands in a control packet beside its payload. */

@@ -5,10 +5,10 @@
  * and bytes are written back in the form they came in. Whether a packet is allowed is judged in structure.ts
  * and policy.ts; here it only has to decode and to fit.
  */
-import { concatBytes } from '../core/bytes.js';
+import { BincodeWriter } from '../core/bincode.js';
+import { equalBytes } from '../core/bytes.js';
 import {
   bytes,
-  encode,
   map,
   nodeId,
   option,
@@ -39,7 +39,10 @@ export type PacketType = (typeof PACKET_TYPES)[number];
 export const PACKET_VERSION = 1;
 
 /** `MESH`, in front of every packet but those of the oldest generation. */
-const MAGIC: readonly number[] = [0x4d, 0x45, 0x53, 0x48];
+const MAGIC: Uint8Array = Uint8Array.of(0x4d, 0x45, 0x53, 0x48);
+
+/** What a packet takes beside its payload, mostly: saves the writer from growing. */
+const USUAL_OVERHEAD_BYTES = 1_024;
 
 export interface PacketMetadata {
   readonly protocol: string | null;
@@ -106,7 +109,7 @@ export const oldestMeshPacket: Codec<MeshPacket> = packetCodec(oldestPaymentProo
 
 /** Whether bytes open with `MESH`. No packet without it does: its type would be unknown. */
 export function hasMagic(input: Uint8Array): boolean {
-  return MAGIC.every((byte, i) => input[i] === byte);
+  return equalBytes(input.subarray(0, MAGIC.length), MAGIC);
 }
 
 /** Decodes packet bytes of either generation. The input is not kept. Any thread. */
@@ -125,8 +128,10 @@ export function decodePacket(input: Uint8Array): Decoded<DecodedPacket> {
 
 /** The bytes of a packet, behind `MESH` unless told otherwise. */
 export function encodePacket(packet: MeshPacket, options: { readonly magic?: boolean } = {}): Uint8Array {
-  const body = encode(meshPacket, packet);
-  return options.magic === false ? body : concatBytes(Uint8Array.from(MAGIC), body);
+  const writer = new BincodeWriter(packet.payload.length + USUAL_OVERHEAD_BYTES);
+  if (options.magic !== false) writer.fixed(MAGIC);
+  meshPacket.write(writer, packet);
+  return writer.finish();
 }
 
 /** SHA-256 of the bincode of packet bytes, without `MESH`: 32 bytes (wire.md, ModuleAPI). */

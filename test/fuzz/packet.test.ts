@@ -97,7 +97,7 @@ describe('fuzz', () => {
 
     let now = 0;
     const slow = faulty('slow', () => {
-      now += 300;
+      now += 1_100;
       return 'accepted';
     });
     const report = await runFuzz({
@@ -106,6 +106,6 @@ describe('fuzz', () => {
       seconds: 10,
       clock: { monotonicMillis: () => now },
     });
-    expect(report.failure?.fault).toBe('took 300 ms');
+    expect(report.failure?.fault).toBe('took 1100 ms');
   });
 });

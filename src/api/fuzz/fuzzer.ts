@@ -13,7 +13,7 @@ import { mutated } from './mutate.js';
 import type { FuzzTarget, FuzzVerdict } from './targets.js';
 
 /** The longest that one input may take, the best of three tries counted: a machine may be busy, a reader not. */
-const MAX_INPUT_MILLIS = 250;
+const MAX_INPUT_MILLIS = 1_000;
 const TRIES_OF_A_SLOW_INPUT = 3;
 
 /** Inputs that a corpus holds beside the samples. */

@@ -96,7 +96,7 @@ describe('inspect one value', () => {
         const result = inspectLine(kind, line, tools);
         return !result.ok || result.hex === line;
       }),
-      { numRuns: 3_000 },
+      { numRuns: 1_000 },
     );
     fc.assert(
       fc.property(fc.constantFrom(...INSPECT_KINDS), fc.string({ unit: 'binary' }), (kind, line) => {
