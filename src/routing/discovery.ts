@@ -138,16 +138,17 @@ export class RouteDiscovery {
    * @returns Accepted, or why it was dropped
    */
   handleMessage(from: NodeId, message: DiscoveryMessage): Reason {
-    if (!this.#table.isDirectPeer(from)) return Reason.UnauthenticatedPeer;
+    const fromKey = nodeKey(from);
+    if (!this.#table.hasDirectKey(fromKey)) return Reason.UnauthenticatedPeer;
     switch (message.kind) {
       case 'RouteRequest':
-        return this.#onRequest(from, message);
+        return this.#onRequest(from, fromKey, message);
       case 'RouteResponse':
         return equalBytes(message.source, this.#self)
           ? this.#searches.take(from, message)
           : this.#passBack(from, message);
       case 'RouteAdvertisement':
-        return this.#onAdvertisement(from, message);
+        return this.#onAdvertisement(from, fromKey, message);
     }
   }
 
@@ -175,7 +176,7 @@ export class RouteDiscovery {
     this.#retractions.close();
   }
 
-  #onRequest(from: NodeId, request: RouteRequest): Reason {
+  #onRequest(from: NodeId, fromKey: NodeKey, request: RouteRequest): Reason {
     const { destination, source, requestId } = request;
     if (equalBytes(source, this.#self)) return Reason.RequestSeen;
     if (equalBytes(source, destination)) return Reason.Loopback;
@@ -184,7 +185,7 @@ export class RouteDiscovery {
     const hopsLeft = Math.min(request.maxHops, LIMITS.ROUTE_HOPS);
     const seen = this.#seen.get(source, requestId, now);
     if (seen !== undefined && !isFartherReaching(seen, request, hopsLeft)) return Reason.RequestSeen;
-    if (!this.#allowanceOf(from, now).requests.take(now)) return Reason.RequestQuotaExceeded;
+    if (!this.#allowanceOf(fromKey, now).requests.take(now)) return Reason.RequestQuotaExceeded;
 
     const isForUs = equalBytes(destination, this.#self);
     const wayBack = { previous: from, hopsLeft };
@@ -255,10 +256,10 @@ export class RouteDiscovery {
     return Reason.Accepted;
   }
 
-  #onAdvertisement(from: NodeId, { source, routes }: RouteAdvertisement): Reason {
+  #onAdvertisement(from: NodeId, fromKey: NodeKey, { source, routes }: RouteAdvertisement): Reason {
     const now = this.#clock.monotonicMillis();
     if (!equalBytes(source, from)) return Reason.UnauthenticatedPeer;
-    if (!this.#allowanceOf(from, now).advertisements.take(now)) return Reason.AdvertisementQuotaExceeded;
+    if (!this.#allowanceOf(fromKey, now).advertisements.take(now)) return Reason.AdvertisementQuotaExceeded;
     const retracted = routes.filter(({ cost }) => cost === UNREACHABLE);
     if (retracted.length > 0) {
       const lost = new Set(retracted.map(({ destination }) => nodeKey(destination)));
@@ -267,8 +268,7 @@ export class RouteDiscovery {
     return retracted.length === routes.length ? Reason.Accepted : Reason.AdvertisementInfeasible;
   }
 
-  #allowanceOf(peer: NodeId, now: number): Allowance {
-    const key = nodeKey(peer);
+  #allowanceOf(key: NodeKey, now: number): Allowance {
     const known = this.#allowances.get(key);
     if (known !== undefined) return known;
     // A peer that leaves and comes back finds its allowance as it left it, until a sweep.
