@@ -25,7 +25,6 @@ import type {
   PeerInfo,
   RequestPayload,
   ResponseName,
-  ResponsePayload,
   ResponseValue,
   SyncStatus,
   TxBlockMetadata,
@@ -229,7 +228,7 @@ export class NodeApi {
     expected: N,
     timeoutMillis: number = LIMITS.NODE_REQUEST_MILLIS,
   ): Promise<ResponseValue<N>> {
-    const answer = await this.#requests.submit(payload, { timeoutMillis });
+    const answer: NamedAnswer = await this.#requests.submit(payload, { timeoutMillis });
     if (isNamed(answer, expected)) return answer.value;
     throw new MeshError(
       'NODE_PROTOCOL',
@@ -239,9 +238,14 @@ export class NodeApi {
   }
 }
 
+interface NamedAnswer {
+  readonly name: string;
+  readonly value: unknown;
+}
+
 function isNamed<N extends ResponseName>(
-  answer: ResponsePayload,
+  answer: NamedAnswer,
   name: N,
-): answer is Extract<ResponsePayload, { readonly name: N }> & { readonly value: ResponseValue<N> } {
+): answer is { readonly name: N; readonly value: ResponseValue<N> } {
   return answer.name === name;
 }
