@@ -2,7 +2,7 @@
  * Which protocol some bytes belong to, by strict parses alone.
  *
  * Rules: payments.md, Free traffic; api.md, RoutingPolicyEngine. This is the plain twin: the WebAssembly
- * detector of src/wasm must give the same answer for all bytes (test/contract).
+ * detector of src/wasm must give the same answer for all bytes (test/contract/protocol-detector.ts).
  */
 import { isBitcoinMessage } from './bitcoin-wire.js';
 import { hasMagic } from './packet.js';
@@ -23,7 +23,7 @@ export const DETECTED_PROTOCOLS = [
  */
 export type DetectedProtocol = (typeof DETECTED_PROTOCOLS)[number];
 
-/** Implementations must pass test/contract/detector.ts. */
+/** Implementations must pass test/contract/protocol-detector.ts. */
 export interface ProtocolDetector {
   /**
    * The protocol of exactly these bytes; anything in front of or behind a message makes it Unknown. Mesh packets
