@@ -14,7 +14,13 @@ import { PACKET_VERSION, type MeshPacket } from './packet.js';
 export const HELLO_PROTOCOL = 'mesh-hello-v1';
 export const DISCOVERY_PROTOCOL = 'mesh-discovery-v1';
 
-export type ControlProtocol = typeof HELLO_PROTOCOL | typeof DISCOVERY_PROTOCOL;
+/** The index of a name is its code in verdict records. */
+export const CONTROL_PROTOCOLS: readonly [typeof HELLO_PROTOCOL, typeof DISCOVERY_PROTOCOL] = [
+  HELLO_PROTOCOL,
+  DISCOVERY_PROTOCOL,
+];
+
+export type ControlProtocol = (typeof CONTROL_PROTOCOLS)[number];
 
 /** Stands for a peer whose id is not known yet: 32 zero bytes, which is no Ed25519 key that anyone holds. */
 export const UNKNOWN_PEER: NodeId = nodeIdOf(new Uint8Array(NODE_ID_BYTES));
@@ -24,7 +30,7 @@ export function isUnknownPeer(id: NodeId): boolean {
 }
 
 export function isControlProtocol(protocol: string): protocol is ControlProtocol {
-  return protocol === HELLO_PROTOCOL || protocol === DISCOVERY_PROTOCOL;
+  return (CONTROL_PROTOCOLS as readonly string[]).includes(protocol);
 }
 
 /** What stands in a control packet beside its payload. */
