@@ -107,7 +107,7 @@ export const OPTIONS: { readonly [N in OptionName]: Option<OptionValues[N]> } = 
     'Public entry points, greeted like static peers; kept apart so that they can be changed without touching your own.',
   ),
   max_peers: integerOption(
-    { low: 1, high: 10_000, fallback: 128, unit: 'peers' },
+    { low: 1, high: LIMITS.DIRECT_PEERS, fallback: 128, unit: 'peers' },
     'Direct peers at most; later ones are refused.',
   ),
   rate_limit_per_minute: integerOption(

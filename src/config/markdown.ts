@@ -1,0 +1,62 @@
+/** Reference texts made from the table of options: docs/config.md, and `[config_schema]` of module.toml. */
+import { madeFrom } from '../core/markdown.js';
+import type { Option } from './options.js';
+import { environmentName } from './read.js';
+import { OPTION_NAMES, OPTIONS, type OptionName } from './schema.js';
+
+const INTRODUCTION = `# Configuration
+
+The module reads \`config.toml\` in its data directory. Every key may stand flat or in a table \`[mesh]\`; both mean
+the same, and a key that stands in both with different values is refused. A dot in a name is a table: \`fees.base_msats\`
+is \`base_msats\` in \`[fees]\` or \`[mesh.fees]\`.
+
+A variable of the environment counts more than the file: \`MODULE_CONFIG_\` and the key in capitals, with \`_\` for a dot.
+The node sets these for a module that it starts. Lists are divided by commas.
+
+A value that is not allowed stops the start with a message that names file, line and column, the value and what is
+allowed. An unknown key is ignored with a warning. Everything has a default, so an empty file is a valid one.
+
+\`\`\`toml
+[mesh]
+mode = "payment_gated"
+network = "mainnet"
+peers = ["198.51.100.7:8333", "[2001:db8::7]:8333"]
+
+[mesh.fees]
+base_msats = 1000
+per_hop_msats = 100
+\`\`\``;
+
+/** docs/config.md */
+export function configMarkdown(): string {
+  const sections = OPTION_NAMES.map((name) => section(name, OPTIONS[name]));
+  return `${[madeFrom('src/config/schema.ts'), INTRODUCTION, ...sections].join('\n\n')}\n`;
+}
+
+/** The table \`[config_schema]\` of module.toml: a sentence for each key. */
+export function configSchemaToml(): string {
+  const lines = OPTION_NAMES.map((name) => {
+    const { allowed, fallbackText, doc } = OPTIONS[name];
+    return `${tomlKey(name)} = ${JSON.stringify(`${doc} Allowed: ${allowed}. Default: ${fallbackText}.`)}`;
+  });
+  return `[config_schema]\n${lines.join('\n')}\n`;
+}
+
+function section(
+  name: OptionName,
+  option: Pick<Option<unknown>, 'doc' | 'allowed' | 'fallbackText'>,
+): string {
+  return [
+    `## \`${name}\``,
+    option.doc,
+    [
+      `- Allowed: ${option.allowed}`,
+      `- Default: ${option.fallbackText === '' ? 'none' : `\`${option.fallbackText}\``}`,
+      `- Environment: \`${environmentName(name)}\``,
+    ].join('\n'),
+  ].join('\n\n');
+}
+
+function tomlKey(name: string): string {
+  return name.includes('.') ? JSON.stringify(name) : name;
+}
