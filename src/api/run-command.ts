@@ -8,10 +8,12 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { systemClock } from '../core/clock.js';
 import { errorText, MeshError } from '../core/errors.js';
+import type { LogLevel } from '../core/ports.js';
 import { systemRandom } from '../core/random.js';
 import { MODULE_NAME, VERSION } from '../core/version.js';
 import { loadConfig, type LoadedConfig } from '../config/config.js';
 import { MeshModule } from '../engine/module.js';
+import type { LogLevelName } from '../node/messages.js';
 import { ModuleIntegration } from '../node/module-integration.js';
 import { openDataDir } from '../store/data-dir.js';
 import { logDirectory, MeshLog } from '../store/log.js';
@@ -23,6 +25,15 @@ interface RunFlags {
   readonly config?: string;
   readonly exitWithParent?: true;
 }
+
+/** The node's names of the log's levels. */
+const NODE_LEVELS: { readonly [L in LogLevel]: LogLevelName } = {
+  trace: 'Trace',
+  debug: 'Debug',
+  info: 'Info',
+  warn: 'Warn',
+  error: 'Error',
+};
 
 export function runCommand(): Command {
   return new Command('run')
@@ -64,6 +75,10 @@ async function runModule(flags: RunFlags): Promise<void> {
       random: systemRandom,
       log,
       requestsPerSecond: config.nodeRequestsPerSecond,
+    });
+    log.setSink((level, message, facts) => {
+      const shown = Object.keys(facts).length === 0 ? message : `${message} ${JSON.stringify(facts)}`;
+      integration.logToNode(NODE_LEVELS[level], MODULE_NAME, shown);
     });
     const mesh = await MeshModule.start({
       config,

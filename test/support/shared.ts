@@ -18,5 +18,10 @@ export function sharedText(path: string): string | null {
 /** The JSON lines of a shared file, or null where it is absent. */
 export function sharedLines<T>(path: string): T[] | null {
   const text = sharedText(path);
-  return text === null ? null : text.split('\n').filter(Boolean).map((line) => JSON.parse(line) as T);
+  return text === null
+    ? null
+    : text
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => JSON.parse(line) as T);
 }
