@@ -1,0 +1,75 @@
+/**
+ * The judge without threads: the plain twin of VerdictPool, for tests, simulations and very small machines.
+ *
+ * Contract: judge-port.ts. A packet is judged within the call, so nothing ever waits and no queue can fill.
+ */
+import { sha256 } from '../core/hash.js';
+import { LIMITS } from '../core/limits.js';
+import type { JudgePolicy } from '../core/policy.js';
+import type { Clock } from '../core/ports.js';
+import { Reason } from '../core/reasons.js';
+import { PlainProtocolDetector } from '../packet/detect.js';
+import { Bolt11Decoder } from '../payment/bolt11-decoder.js';
+import type { ReplayTable } from '../replay/table.js';
+import { VerdictCounts } from './counts.js';
+import { judgePacket, judgeTools, refusedVerdict, type JudgeParts, type JudgeTools } from './judge.js';
+import type { JudgeStats, PacketJudge, PacketSender, PacketVerdict } from './judge-port.js';
+
+export interface InlineJudgeOptions {
+  readonly policy: JudgePolicy;
+  readonly table: ReplayTable;
+  readonly clock: Clock;
+}
+
+export class InlineJudge implements PacketJudge {
+  readonly #clock: Clock;
+  readonly #parts: JudgeParts;
+  readonly #counts = new VerdictCounts();
+  #tools: JudgeTools;
+  #isClosed = false;
+
+  constructor({ policy, table, clock }: InlineJudgeOptions) {
+    this.#clock = clock;
+    this.#parts = {
+      detector: new PlainProtocolDetector(),
+      decoder: new Bolt11Decoder(),
+      table,
+      sha256: (bytes) => sha256(bytes),
+    };
+    this.#tools = judgeTools(policy, this.#parts);
+  }
+
+  judge(bytes: Uint8Array, sender: PacketSender): Promise<PacketVerdict> {
+    const verdict = this.#judge(bytes, sender);
+    this.#counts.add(verdict);
+    return Promise.resolve(verdict);
+  }
+
+  updatePolicy(policy: JudgePolicy): void {
+    this.#tools = judgeTools(policy, this.#parts);
+  }
+
+  stats(): JudgeStats {
+    return {
+      judged: this.#counts.judged,
+      byReason: this.#counts.byReason(),
+      queued: 0,
+      inFlight: 0,
+      batches: 0,
+      workers: 0,
+      workersLost: 0,
+    };
+  }
+
+  close(): Promise<void> {
+    this.#isClosed = true;
+    return Promise.resolve();
+  }
+
+  #judge(bytes: Uint8Array, { previousHop, origin }: PacketSender): PacketVerdict {
+    if (this.#isClosed) return refusedVerdict(Reason.JudgeUnavailable);
+    if (bytes.length > LIMITS.PACKET_BYTES) return refusedVerdict(Reason.PacketTooLarge);
+    const nowSeconds = this.#clock.unixSeconds();
+    return judgePacket(bytes, { previousHop, origin, nowSeconds }, this.#tools);
+  }
+}

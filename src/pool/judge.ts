@@ -1,0 +1,129 @@
+/**
+ * Judges one packet: the whole order of checks from bytes to a claimed payment.
+ *
+ * Rules: payments.md, any proof, 1 to 5, cheapest first: decode, structure, gate, verify, claim. A packet that is
+ * refused has changed nothing. Runs on whichever thread has the tools; the worker and InlineJudge share it.
+ */
+import { present } from '../core/assert.js';
+import { nodeIdOfKey, type NodeId } from '../core/ids.js';
+import type { JudgePolicy } from '../core/policy.js';
+import { Reason } from '../core/reasons.js';
+import type { ProtocolDetector } from '../packet/detect.js';
+import { decodePacket, type MeshPacket } from '../packet/packet.js';
+import { RoutingPolicyEngine } from '../packet/policy.js';
+import { judgeStructure } from '../packet/structure.js';
+import type { InvoiceDecoder } from '../payment/invoice.js';
+import { PaymentVerifier } from '../payment/verifier.js';
+import { claimReason } from '../replay/replay-prevention.js';
+import type { ReplayTable } from '../replay/table.js';
+import type { PacketSender, PacketVerdict } from './judge-port.js';
+
+/** Length of a packet id. */
+export const PACKET_ID_BYTES = 32;
+
+/** `MESH`, which is no part of the bincode that a packet id is the hash of. */
+const MAGIC_BYTES = 4;
+
+const NOTHING: Omit<PacketVerdict, 'kind' | 'reason'> = {
+  protocol: 'Unknown',
+  controlProtocol: null,
+  position: 0,
+  amountMsat: 0n,
+  priceMsat: 0n,
+  expiresAt: 0,
+  replayKey: null,
+  payee: null,
+  packetId: new Uint8Array(PACKET_ID_BYTES),
+};
+
+/** What does not change with the policy. */
+export interface JudgeParts {
+  readonly detector: ProtocolDetector;
+  readonly decoder: InvoiceDecoder;
+  readonly table: ReplayTable;
+  readonly sha256: (bytes: Uint8Array) => Uint8Array;
+}
+
+/** Everything that a verdict is made with; a new policy needs new tools. */
+export interface JudgeTools extends JudgeParts {
+  readonly self: NodeId;
+  readonly gate: RoutingPolicyEngine;
+  readonly verifier: PaymentVerifier;
+}
+
+/** What is known of a packet beside its bytes. */
+export interface PacketContext extends PacketSender {
+  /** Unix seconds of its receipt. */
+  readonly nowSeconds: number;
+  /** Called right before a payment is claimed: from here on it may be taken. */
+  readonly beforeClaim?: () => void;
+}
+
+export function judgeTools(policy: JudgePolicy, parts: JudgeParts): JudgeTools {
+  return {
+    ...parts,
+    self: nodeIdOfKey(policy.self),
+    gate: new RoutingPolicyEngine(policy, parts.detector),
+    verifier: new PaymentVerifier(policy, parts.decoder),
+  };
+}
+
+/** @param bytes not kept */
+export function judgePacket(bytes: Uint8Array, context: PacketContext, tools: JudgeTools): PacketVerdict {
+  const decoded = decodePacket(bytes);
+  if (!decoded.ok) return refusedVerdict(decoded.failure.reason);
+  const { packet } = decoded.value;
+  const structure = judgeStructure(packet, tools.self, context.previousHop, context.origin);
+  if (!structure.ok) return refusedVerdict(structure.reason);
+  const gate = tools.gate.judgeGate(packet);
+  if (gate.kind === 'refused') return refusedVerdict(gate.reason);
+
+  const id = (): Uint8Array => tools.sha256(decoded.value.hasMagic ? bytes.subarray(MAGIC_BYTES) : bytes);
+  if (gate.kind === 'paid') return judgePayment(packet, structure.position, id, context, tools);
+  return {
+    ...NOTHING,
+    reason: Reason.Accepted,
+    kind: gate.kind,
+    position: structure.position,
+    protocol: gate.kind === 'free' ? gate.protocol : 'MeshPacket',
+    controlProtocol: gate.kind === 'control' ? gate.protocol : null,
+    packetId: id(),
+  };
+}
+
+/** A refusal of which nothing but its reason is known. */
+export function refusedVerdict(reason: Reason): PacketVerdict {
+  return { ...NOTHING, kind: 'refused', reason };
+}
+
+function judgePayment(
+  packet: MeshPacket,
+  position: number,
+  id: () => Uint8Array,
+  context: PacketContext,
+  tools: JudgeTools,
+): PacketVerdict {
+  if (packet.paymentProof === null) return refusedVerdict(Reason.PaymentRequired);
+  // Never at an earlier time than keys were forgotten at: a clock that was set back must not revive a payment.
+  const nowSeconds = Math.max(context.nowSeconds, tools.table.horizonSeconds());
+  const result = tools.verifier.verify(packet.paymentProof, { packet, nowSeconds });
+  const { verified, replayKey, priceMsat, payee, amountMsat, expiresAt } = result;
+  const known = { ...NOTHING, replayKey, priceMsat, payee };
+  if (!verified) return { ...known, kind: 'refused', reason: result.reason };
+
+  const key = present(replayKey, 'a verified payment has a key');
+  context.beforeClaim?.();
+  const reason = claimReason(tools.table.claim(key, expiresAt));
+  // A replay is told with its id, so that the same packet offered again by the same peer is known as that.
+  if (reason !== Reason.Accepted) return { ...known, kind: 'refused', reason, packetId: id() };
+  return {
+    ...known,
+    kind: 'paid',
+    reason,
+    protocol: 'MeshPacket',
+    position,
+    amountMsat,
+    expiresAt,
+    packetId: id(),
+  };
+}
