@@ -171,6 +171,8 @@ export const LIMIT_TABLE = {
     'packets under way in one direction of a virtual link; the rest drop',
   ],
   DEV_LINK_BYTES: [67_108_864, 'bytes', 'memory of the packets under way in one direction of a virtual link'],
+  DEV_P2P_BYTES: [4_000_000, 'bytes', "a message between nodes: Bitcoin Core's MAX_PROTOCOL_MESSAGE_LENGTH"],
+  DEV_RPC_ENDPOINTS: [1_024, 'endpoints', 'RPC endpoints that one module registers with a development node'],
   DEV_INVOCATIONS: [4_096, 'invocations', 'invocations of one module that wait for its answer'],
   DEV_INVOICES: [100_000, 'invoices', 'invoices that one development wallet remembers'],
   DEV_BLOCKS: [100_000, 'blocks', 'height of the development chain'],

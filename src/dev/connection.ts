@@ -9,7 +9,7 @@ import { MeshError, errorText } from '../core/errors.js';
 import { LIMITS } from '../core/limits.js';
 import type { Clock, Log, Timer } from '../core/ports.js';
 import { Reason, reasonText } from '../core/reasons.js';
-import { FrameReader } from '../node/frame.js';
+import { FRAME_HEADER_BYTES, FrameReader } from '../node/frame.js';
 import type { IpcCodec } from '../node/ipc-codec.js';
 import type {
   CliSpec,
@@ -163,6 +163,17 @@ export class ModuleConnection {
       );
     }
     const correlationId = ++this.#invocations;
+    const frame = this.#host.codec.encodeFrame({
+      name: 'Invocation',
+      value: { correlation_id: correlationId, invocation_type: invocation },
+    });
+    if (frame.length - FRAME_HEADER_BYTES > LIMITS.NODE_FRAME_BYTES) {
+      return Promise.reject(
+        new MeshError('NODE_REQUEST_REFUSED', `the call to ${name} does not fit in a frame`, {
+          bytes: frame.length,
+        }),
+      );
+    }
     return new Promise((resolve, reject) => {
       const timer = this.#host.clock.after(timeoutMillis, () => {
         this.#pending.delete(correlationId);
@@ -173,10 +184,7 @@ export class ModuleConnection {
         );
       });
       this.#pending.set(correlationId, { resolve, reject, timer });
-      this.#send({
-        name: 'Invocation',
-        value: { correlation_id: correlationId, invocation_type: invocation },
-      });
+      this.#outbox.write(frame);
     });
   }
 

@@ -37,11 +37,12 @@ export interface RunningDevNode {
   readonly controlPath: string;
   /** Settles when the network has ended, by `close` or over the control socket. */
   readonly ended: Promise<void>;
-  node(nameOrAddress: string): DevNode;
+  /** As DevNetwork.node. */
+  readonly node: (nameOrAddress: string) => DevNode;
   /** Where each node is reached, in order. */
-  describe(): readonly NodeInfo[];
+  readonly describe: () => readonly NodeInfo[];
   /** Ends everything and removes the sockets. Safe to call again. */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /**

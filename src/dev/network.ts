@@ -214,10 +214,13 @@ export class DevNetwork {
     return whole;
   }
 
-  /** Sends bytes over a link; false where the two are not connected. The bytes are kept, not copied. */
+  /**
+   * Sends bytes over a link. They are kept, not copied.
+   * @returns false where the two are not connected, or the bytes are more than one message may have
+   */
   send(from: string, to: string, bytes: Uint8Array): boolean {
     const link = this.#links.get(linkKey(from, to));
-    if (link === undefined) return false;
+    if (link === undefined || bytes.length > LIMITS.DEV_P2P_BYTES) return false;
     (link.a === from ? link.forth : link.back).send(bytes);
     return true;
   }

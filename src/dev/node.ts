@@ -180,7 +180,7 @@ export class DevNode implements NetworkMember, ChainObserver, ConnectionHost {
 
   /**
    * Sends packet bytes to a connected peer, as SendMeshPacketToPeer does.
-   * @returns false where the peer is not connected
+   * @returns false where the peer is not connected, or the packet is larger than a message between nodes
    */
   sendToPeer(peerAddress: string, packetBytes: Uint8Array): boolean {
     if (!this.network.send(this.address, peerAddress, packetBytes)) return false;

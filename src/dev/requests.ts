@@ -5,6 +5,7 @@
  * node has and this one does not (files, timers, mining) fails as a request that a real node cannot serve.
  */
 import { MeshError, errorText } from '../core/errors.js';
+import { LIMITS } from '../core/limits.js';
 import type { RequestPayload } from '../node/messages.js';
 import { FEE_RATE_SATS_PER_VBYTE, type DevBlock } from './chain.js';
 import type { Answer, ModuleConnection } from './connection.js';
@@ -25,7 +26,7 @@ export function answerRequest(
     case 'SendMeshPacketToPeer':
       return node.sendToPeer(request.value.peer_addr, request.value.packet_data)
         ? { name: 'Bool', value: true }
-        : { failed: `no peer ${request.value.peer_addr} is connected` };
+        : { failed: `no peer ${request.value.peer_addr} is connected, or the packet is too long` };
     case 'SubscribeEvents':
       for (const type of request.value.event_types) from.subscriptions.add(type);
       node.modules.changed();
@@ -50,6 +51,8 @@ export function answerRequest(
       node.modules.changed();
       return { name: 'Bool', value: true };
     case 'RegisterRpcEndpoint':
+      if (from.rpcEndpoints.size >= LIMITS.DEV_RPC_ENDPOINTS)
+        return { failed: `a module has at most ${LIMITS.DEV_RPC_ENDPOINTS} RPC endpoints` };
       from.rpcEndpoints.set(request.value.method, request.value.description);
       return { name: 'RpcEndpointRegistered', value: null };
     case 'UnregisterRpcEndpoint':

@@ -204,7 +204,7 @@ describe('development node, permissions', () => {
     const kind = await BareModule.join(network.node('node-1').socketPath);
     expect(await kind.ask({ name: 'SendMeshPacketToPeer', value })).toMatchObject({
       success: false,
-      error: 'no peer 192.0.2.1:1 is connected',
+      error: 'no peer 192.0.2.1:1 is connected, or the packet is too long',
     });
     expect(await kind.ask({ name: 'ReadFile', value: { path: 'x' } })).toMatchObject({ success: false });
     const strict = await BareModule.join(network.node('node-2').socketPath);
@@ -570,6 +570,18 @@ describe('development node, chain and wallet', () => {
 });
 
 describe('development node, limits', () => {
+  test('a message between nodes is at most as long as in Bitcoin', async () => {
+    const { network } = await startDevNetwork({ nodes: 2 });
+    const module = await BareModule.join(network.node('node-1').socketPath);
+    const send = (bytes: number) =>
+      module.ask({
+        name: 'SendMeshPacketToPeer',
+        value: { peer_addr: '10.0.0.2:18444', packet_data: new Uint8Array(bytes) },
+      });
+    expect(await send(LIMITS.DEV_P2P_BYTES)).toMatchObject({ success: true });
+    expect(await send(LIMITS.DEV_P2P_BYTES + 1)).toMatchObject({ success: false });
+  });
+
   test('a socket path that the system would cut off is refused with the limit', async () => {
     await expect(startDevNetwork({ nodes: [{ socketPath: `/tmp/${'x'.repeat(120)}` }] })).rejects.toThrow(
       new RegExp(`at most ${LIMITS.UNIX_PATH_BYTES}`),
