@@ -164,8 +164,9 @@ export const OPTIONS: { readonly [N in OptionName]: Option<OptionValues[N]> } = 
     'How long an accepted packet is retried before it is given up.',
   ),
   node_requests_per_second: integerOption(
-    { low: 1, high: 99, fallback: 80, unit: 'requests per second' },
-    'Requests to the node. It closes the connection at the 101st within a second.',
+    { low: 1, high: 1_000_000, fallback: 80, unit: 'requests per second' },
+    'Requests to the node. A real node closes the connection at the 101st within a second; the development node ' +
+      'grants more.',
   ),
   log_level: choiceOption(LOG_LEVELS, 'info', 'The least serious messages that are logged.'),
 };
