@@ -249,6 +249,7 @@ export class NodeConnection {
     const facts = { nodeVersion: session.nodeVersion, wire: `${generation.from} to ${generation.to}` };
     if (fit === 'exact') this.#options.log.log('info', 'connected to the node', facts);
     else this.#options.log.log('warn', `connected to a node of ${FIT_TEXTS[fit]}`, facts);
+    this.registrations.begin();
     this.requests.attach(session);
   }
 

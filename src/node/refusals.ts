@@ -3,7 +3,7 @@
  *
  * Rules: node-ipc.md, 5 and Consequences: learn what is refused, do without it, never loop. When the node closes
  * while several kinds wait for an answer, each is under suspicion and goes alone from then on; a kind at which
- * the node closes twice while it is alone is refused. An answer clears a kind; a node that was down may have been
+ * the node closes twice while it is alone is refused. An answer clears a kind, and so does silence; a node that was down may have been
  * started with other permissions, so that clears everything.
  */
 
@@ -66,7 +66,8 @@ export class Refusals {
     return this.#suspects.has(request);
   }
 
-  answered(request: string): void {
+  /** The node did not close on it: an answer came, or none in time. */
+  cleared(request: string): void {
     this.#suspects.delete(request);
     this.#strikes.delete(request);
   }

@@ -32,6 +32,8 @@ export class Registrations {
   readonly #wanted = new Set<string>();
   readonly #told = new Set<string>();
   #isRestoring = false;
+  /** Why no connection will come any more, or null. */
+  #over: MeshError | null = null;
 
   constructor(options: { readonly requests: RequestDesk; readonly clock: Clock; readonly log: Log }) {
     this.#requests = options.requests;
@@ -45,7 +47,7 @@ export class Registrations {
    */
   async subscribe(eventTypes: readonly string[]): Promise<void> {
     for (const type of eventTypes) this.#wanted.add(type);
-    this.#steps.set(EVENTS, () => this.#subscribe());
+    this.#plan(EVENTS, () => this.#subscribe());
     await this.#settle(EVENTS);
   }
 
@@ -61,19 +63,21 @@ export class Registrations {
 
   /** Leaves a registration to the next connection. */
   registerLater(purpose: string, payload: RequestPayload): void {
-    // Put last, so that a restoration under way comes to it.
-    this.#steps.delete(purpose);
-    this.#steps.set(purpose, () => this.#requests.submit(payload, { isUrgent: true }));
+    this.#plan(purpose, () => this.#requests.submit(payload, { isUrgent: true }));
   }
 
   forget(purpose: string): void {
     this.#steps.delete(purpose);
   }
 
-  /** Tells a new connection everything. What the node does not take is left out until the next connection. */
-  async restore(): Promise<void> {
+  /** A new connection was made: until `restore` is done, whoever registers waits for it. */
+  begin(): void {
     this.#told.clear();
     this.#isRestoring = true;
+  }
+
+  /** Tells the new connection everything. What the node does not take is left out until the next one. */
+  async restore(): Promise<void> {
     for (const [purpose, step] of this.#steps) {
       try {
         const answer = await step();
@@ -89,8 +93,15 @@ export class Registrations {
 
   /** No connection will come any more. */
   end(error: MeshError): void {
+    this.#over = error;
     for (const purpose of [...this.#waiters.keys()])
       for (const waiter of this.#takeWaiters(purpose)) waiter.reject(error);
+  }
+
+  /** Puts a step last, so that a restoration under way comes to it. */
+  #plan(purpose: string, step: () => Promise<Answer>): void {
+    this.#steps.delete(purpose);
+    this.#steps.set(purpose, step);
   }
 
   /** The outcome of a step: of now, or of the next restoration. */
@@ -103,6 +114,7 @@ export class Registrations {
         if (!isLost(error)) throw error;
       }
     }
+    if (this.#over !== null) throw this.#over;
     return this.#waitFor(purpose);
   }
 

@@ -205,7 +205,7 @@ export class RequestDesk {
   onResponse(response: ResponseMessage): void {
     const entry = this.#takeInFlight(response.correlation_id);
     if (entry === null) return;
-    this.#refusals.answered(entry.name);
+    this.#refusals.cleared(entry.name);
     entry.timer?.cancel();
     if (response.success && response.payload !== null) {
       this.#answered++;
@@ -220,7 +220,7 @@ export class RequestDesk {
   onUnreadable(correlationId: bigint): void {
     const entry = this.#takeInFlight(correlationId);
     if (entry === null) return;
-    this.#refusals.answered(entry.name);
+    this.#refusals.cleared(entry.name);
     settle(entry, unreadableAnswer(entry.name));
     this.pump();
   }
@@ -303,8 +303,12 @@ export class RequestDesk {
 
   #onTimeout(entry: Entry, millis: number): void {
     const wasSent = this.#inFlight.delete(entry.correlationId);
-    if (wasSent) this.#pace.answered(this.#clock.monotonicMillis());
-    else this.#forgetWaiting(entry);
+    if (wasSent) {
+      this.#pace.answered(this.#clock.monotonicMillis());
+      this.#refusals.cleared(entry.name);
+    } else {
+      this.#forgetWaiting(entry);
+    }
     this.#timedOut++;
     settle(entry, timedOut(entry.name, millis, wasSent));
     this.pump();

@@ -205,7 +205,7 @@ export class NodeSession {
     const answer = message?.name === 'Response' ? message.value : null;
     if (answer?.correlation_id !== HANDSHAKE_CORRELATION_ID || answer.payload?.name !== 'HandshakeAck') {
       this.#finish({
-        by: 'corrupt frame',
+        by: 'self',
         why: answer?.error ?? 'the first frame is no answer to the handshake',
       });
       return;
