@@ -153,7 +153,10 @@ export class Journal {
     if (this.#isClosed) return;
     this.#isClosed = true;
     await this.#draining;
-    await this.#file.close();
+    const closed = this.#file.close();
+    // A disk that failed may never answer again; nothing is left to wait for.
+    if (this.#failure !== null) closed.catch(() => undefined);
+    else await closed;
   }
 
   /** Group commit: while one group is synced, the next one gathers. */
