@@ -48,6 +48,7 @@ async function runDemo(flags: DemoFlags): Promise<number> {
     process.stdout.write(
       `${flags.json === true ? JSON.stringify(resultJson(result)) : resultText(result)}\n`,
     );
+    for (const [why, count] of demo.traffic.losses) process.stderr.write(`lost: ${count}, ${why}\n`);
     const isGood = result.conserved && result.cheatsAccepted === 0 && result.lost === 0;
     const isOver = flags.once === true || !process.stdout.isTTY;
     if (!isOver) await keepRunning(demo, interruption);

@@ -65,6 +65,8 @@ export class Traffic {
   /** The longest route that a packet took. */
   longestRoute: readonly NodeId[] = [];
   lost = 0;
+  /** Why packets were lost, and how many for each. */
+  readonly losses: Map<string, number> = new Map();
   /** Handler calls for packets that nobody waited for: anything here got through by cheating. */
   unexpected = 0;
   firstDeliveryAt: number | null = null;
@@ -90,7 +92,7 @@ export class Traffic {
     new DataView(payload.buffer).setBigUint64(0, number, true);
 
     const priceSats = await this.#price(client, destination, deadline);
-    if (priceSats === null) return this.#lose();
+    if (priceSats === null) return this.#lose('no route');
     const proof = await pay(to, priceSats * 1_000n);
     const arrived = new Promise<boolean>((resolve) => {
       this.#awaited.set(number, {
@@ -106,9 +108,11 @@ export class Traffic {
       }, timeoutMillis);
     });
     const sent = await client.sendPacket(destination, payload, { paymentProof: proof, protocolId: protocol });
-    if (!sent.success) this.#awaited.get(number)?.resolve(false);
-    if (!sent.success) this.#awaited.delete(number);
-    return (await arrived) || this.#lose();
+    if (!sent.success) {
+      this.#awaited.delete(number);
+      return this.#lose(sent.error ?? 'not sent');
+    }
+    return (await arrived) || this.#lose('did not arrive');
   }
 
   /** The mesh on a node handed over a packet. */
@@ -151,8 +155,9 @@ export class Traffic {
     return { from, to: (from + 1 + randomBelow(random, nodes.length - 1)) % nodes.length };
   }
 
-  #lose(): boolean {
+  #lose(why: string): boolean {
     this.lost += 1;
+    this.losses.set(why, (this.losses.get(why) ?? 0) + 1);
     return false;
   }
 

@@ -12,7 +12,7 @@ import type { Clock, Log, PeerLink, Random } from '../core/ports.js';
 import type { FeeSchedule } from '../core/policy.js';
 import { Reason, reasonName } from '../core/reasons.js';
 import { assert, present } from '../core/assert.js';
-import { DISCOVERY_PROTOCOL, HELLO_PROTOCOL } from '../packet/control.js';
+import { DISCOVERY_PROTOCOL, HELLO_PROTOCOL, isUnknownPeer } from '../packet/control.js';
 import { decodeDiscovery } from '../packet/discovery.js';
 import { decodePacket, encodePacket, packetId, type MeshPacket } from '../packet/packet.js';
 import type { Counters } from '../metrics/counters.js';
@@ -54,6 +54,9 @@ export interface MeshManagerParts {
   /** A packet could not be delivered within its ttl, or not at all. */
   readonly onRouteFailed: (destination: NodeId, reason: Reason) => void;
 }
+
+/** How every request that is flooded ends somewhere: nothing is wrong with it. */
+const ROUTINE: ReadonlySet<Reason> = new Set([Reason.RequestSeen, Reason.HopsExhausted]);
 
 export class MeshManager {
   readonly #parts: MeshManagerParts;
@@ -127,7 +130,7 @@ export class MeshManager {
     this.#parts.counters.count('packets_sent');
   }
 
-  /** A neighbour is gone: its routes were retracted, and what it was given lately goes another way. */
+  /** A neighbour is gone or was restarted: what it was given lately goes another way, or to it again. */
   neighbourLost(nodeId: NodeId): void {
     const lost = nodeKey(nodeId);
     this.#care.neighbourLost((nextHop) => nodeKey(nextHop) === lost);
@@ -155,7 +158,7 @@ export class MeshManager {
     const { peers, discovery, counters } = this.#parts;
     if (!peers.takeControl(peer.address)) return this.#refuse(Reason.ControlQuotaExceeded);
     const reason = this.#control(packet, verdict, peer, discovery);
-    if (reason !== Reason.Accepted) return this.#refuse(reason);
+    if (reason !== Reason.Accepted && !ROUTINE.has(reason)) return this.#refuse(reason);
     counters.count('packets_control');
     return { kind: 'control', packetId: verdict.packetId };
   }
@@ -163,7 +166,7 @@ export class MeshManager {
   #control(packet: MeshPacket, verdict: PacketVerdict, peer: Peer, discovery: RouteDiscovery): Reason {
     switch (verdict.controlProtocol) {
       case HELLO_PROTOCOL:
-        return this.#parts.peers.hello(peer.address, packet.payload);
+        return this.#parts.peers.hello(peer.address, packet.payload, isUnknownPeer(packet.destination));
       case DISCOVERY_PROTOCOL: {
         if (peer.nodeId === null) return Reason.UnauthenticatedPeer;
         const message = decodeDiscovery(packet.payload);

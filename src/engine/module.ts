@@ -185,7 +185,7 @@ export class MeshModule {
         });
       },
       onRouteFailed: (destination, reason) => {
-        this.counters.refuse(reason);
+        this.counters.count('routes_not_found');
         publisher.publish({ name: 'RouteFailed', value: { destination, reason: reasonName(reason) } });
       },
     });
@@ -211,6 +211,10 @@ export class MeshModule {
         log.log('info', 'a peer was lost', { nodeId: nodeKey(nodeId), address });
         this.table.removeDirectPeer(nodeId);
         this.discovery.announceLoss(nodeId);
+        this.manager.neighbourLost(nodeId);
+      },
+      onReturned: (nodeId) => {
+        log.log('info', 'a peer was restarted', { nodeId: nodeKey(nodeId) });
         this.manager.neighbourLost(nodeId);
       },
     });

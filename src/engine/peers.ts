@@ -28,6 +28,7 @@ interface PeerState extends Peer {
   lastHeardMillis: number;
   lastHelloMillis: number;
   hellosUnanswered: number;
+  returnedMillis: number;
   readonly packets: TokenBucket;
   readonly control: TokenBucket;
 }
@@ -44,6 +45,8 @@ export interface PeerBookOptions {
   /** A peer said who it is: asks the routing table to take it in. */
   readonly onJoined: (nodeId: NodeId, address: string) => Reason;
   readonly onLost: (nodeId: NodeId, address: string) => void;
+  /** A peer introduces itself anew: it was restarted, and may have lost what it was given lately. */
+  readonly onReturned: (nodeId: NodeId) => void;
 }
 
 export class PeerBook {
@@ -111,23 +114,22 @@ export class PeerBook {
     return this.#byAddress.get(address)?.control.take(this.#options.clock.monotonicMillis()) ?? false;
   }
 
-  /** The peer at an address said hello with this payload. */
-  hello(address: string, payload: Uint8Array): Reason {
+  /**
+   * The peer at an address said hello.
+   * @param payload what it said: its id
+   * @param isIntroduction whether it does not know this node's id yet, and so wants an answer
+   */
+  hello(address: string, payload: Uint8Array, isIntroduction: boolean): Reason {
     const peer = this.#byAddress.get(address);
     if (peer === undefined || payload.length !== NODE_ID_BYTES) return Reason.HelloMismatch;
     const claimed = nodeIdOf(payload.slice());
     if (equalBytes(claimed, this.#options.self)) return Reason.HelloMismatch;
-    if (peer.nodeId !== null) {
-      if (!equalBytes(peer.nodeId, claimed)) return Reason.HelloMismatch;
-    } else {
-      if (this.#addressOf.has(nodeKey(claimed))) return Reason.HelloMismatch;
-      const verdict = this.#options.onJoined(claimed, address);
-      if (verdict !== Reason.Accepted) return verdict;
-      peer.nodeId = claimed;
-      this.#addressOf.set(nodeKey(claimed), address);
-    }
-    // The other side learns of us at once, not at our next round.
-    if (this.#sinceHello(peer) > this.#options.helloIntervalMillis / 2) this.#hello(peer);
+    const { nodeId: known } = peer;
+    const verdict = known === null ? this.#join(peer, claimed) : sameId(known, claimed);
+    if (verdict !== Reason.Accepted) return verdict;
+    // It must know us before anything else of ours reaches it.
+    if (known === null || isIntroduction) this.#hello(peer);
+    if (known !== null && isIntroduction) this.#returned(peer, claimed);
     return Reason.Accepted;
   }
 
@@ -154,11 +156,29 @@ export class PeerBook {
       lastHeardMillis: now,
       lastHelloMillis: Number.NEGATIVE_INFINITY,
       hellosUnanswered: 0,
+      returnedMillis: Number.NEGATIVE_INFINITY,
       packets: new TokenBucket(packetsPerMinute / 60, Math.max(1, packetsPerMinute / 6), now),
       control: new TokenBucket(LIMITS.CONTROL_PER_PEER, 4 * LIMITS.CONTROL_PER_PEER, now),
     };
     this.#byAddress.set(address, peer);
     return peer;
+  }
+
+  #join(peer: PeerState, nodeId: NodeId): Reason {
+    if (this.#addressOf.has(nodeKey(nodeId))) return Reason.HelloMismatch;
+    const verdict = this.#options.onJoined(nodeId, peer.address);
+    if (verdict !== Reason.Accepted) return verdict;
+    peer.nodeId = nodeId;
+    this.#addressOf.set(nodeKey(nodeId), peer.address);
+    return Reason.Accepted;
+  }
+
+  /** At most once an interval, whatever the peer says. */
+  #returned(peer: PeerState, nodeId: NodeId): void {
+    const now = this.#options.clock.monotonicMillis();
+    if (now - peer.returnedMillis < this.#options.helloIntervalMillis) return;
+    peer.returnedMillis = now;
+    this.#options.onReturned(nodeId);
   }
 
   #tick(): void {
@@ -188,4 +208,8 @@ export class PeerBook {
     this.#addressOf.delete(nodeKey(nodeId));
     this.#options.onLost(nodeId, peer.address);
   }
+}
+
+function sameId(known: NodeId, claimed: NodeId): Reason {
+  return equalBytes(known, claimed) ? Reason.Accepted : Reason.HelloMismatch;
 }

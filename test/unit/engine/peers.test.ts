@@ -14,10 +14,12 @@ function bookOf(options: Partial<PeerBookOptions> = {}): {
   clock: VirtualClock;
   hellos: string[];
   lost: string[];
+  returned: string[];
 } {
   const clock = new VirtualClock();
   const hellos: string[] = [];
   const lost: string[] = [];
+  const returned: string[] = [];
   const book = new PeerBook({
     self: id(1),
     clock,
@@ -28,9 +30,10 @@ function bookOf(options: Partial<PeerBookOptions> = {}): {
     sendHello: (address) => hellos.push(address),
     onJoined: () => Reason.Accepted,
     onLost: (nodeId) => lost.push(nodeKey(nodeId)),
+    onReturned: (nodeId) => returned.push(nodeKey(nodeId)),
     ...options,
   });
-  return { book, clock, hellos, lost };
+  return { book, clock, hellos, lost, returned };
 }
 
 describe('peers › hello', () => {
@@ -38,7 +41,7 @@ describe('peers › hello', () => {
     const { book, hellos } = bookOf();
     expect(book.connected('a')).toBe(Reason.Accepted);
     expect(hellos).toEqual(['a']);
-    expect(book.hello('a', id(2))).toBe(Reason.Accepted);
+    expect(book.hello('a', id(2), false)).toBe(Reason.Accepted);
     expect(book.has(id(2))).toBe(true);
   });
 
@@ -46,19 +49,43 @@ describe('peers › hello', () => {
     const { book } = bookOf();
     book.connected('a');
     book.connected('b');
-    expect(book.hello('a', id(2))).toBe(Reason.Accepted);
-    expect(book.hello('a', id(3))).toBe(Reason.HelloMismatch);
-    expect(book.hello('b', id(2))).toBe(Reason.HelloMismatch);
-    expect(book.hello('b', id(1))).toBe(Reason.HelloMismatch);
-    expect(book.hello('b', new Uint8Array(31))).toBe(Reason.HelloMismatch);
-    expect(book.hello('nobody', id(4))).toBe(Reason.HelloMismatch);
+    expect(book.hello('a', id(2), false)).toBe(Reason.Accepted);
+    expect(book.hello('a', id(3), false)).toBe(Reason.HelloMismatch);
+    expect(book.hello('b', id(2), false)).toBe(Reason.HelloMismatch);
+    expect(book.hello('b', id(1), false)).toBe(Reason.HelloMismatch);
+    expect(book.hello('b', new Uint8Array(31), false)).toBe(Reason.HelloMismatch);
+    expect(book.hello('nobody', id(4), false)).toBe(Reason.HelloMismatch);
   });
 
   it('does not take in a peer that the routing table refuses', () => {
     const { book } = bookOf({ onJoined: () => Reason.TooManyPeers });
     book.connected('a');
-    expect(book.hello('a', id(2))).toBe(Reason.TooManyPeers);
+    expect(book.hello('a', id(2), false)).toBe(Reason.TooManyPeers);
     expect(book.has(id(2))).toBe(false);
+  });
+
+  it('answers the first hello of a peer and every introduction, and no other', () => {
+    const { book, hellos } = bookOf();
+    book.connected('a');
+    book.hello('a', id(2), false);
+    expect(hellos).toHaveLength(2);
+    book.hello('a', id(2), false);
+    expect(hellos).toHaveLength(2);
+    book.hello('a', id(2), true);
+    expect(hellos).toHaveLength(3);
+  });
+
+  it('tells that a known peer introduces itself again, at most once an interval', () => {
+    const { book, clock, returned } = bookOf();
+    book.connected('a');
+    book.hello('a', id(2), true);
+    expect(returned).toEqual([]);
+    book.hello('a', id(2), true);
+    book.hello('a', id(2), true);
+    expect(returned).toEqual([nodeKey(id(2))]);
+    clock.advance(HELLO_MILLIS);
+    book.hello('a', id(2), true);
+    expect(returned).toHaveLength(2);
   });
 
   it('stops greeting a peer that never answers, and starts again when it speaks', () => {
@@ -78,21 +105,21 @@ describe('peers › silence', () => {
     const { book, clock, lost } = bookOf();
     book.start();
     book.connected('a');
-    book.hello('a', id(2));
+    book.hello('a', id(2), false);
     clock.advance(2 * HELLO_MILLIS);
     expect(lost).toEqual([]);
     clock.advance(3 * HELLO_MILLIS);
     expect(lost).toEqual([nodeKey(id(2))]);
     expect(book.has(id(2))).toBe(false);
     book.heard('a');
-    expect(book.hello('a', id(2))).toBe(Reason.Accepted);
+    expect(book.hello('a', id(2), false)).toBe(Reason.Accepted);
     expect(book.has(id(2))).toBe(true);
   });
 
   it('loses a peer whose link goes down, and nobody twice', () => {
     const { book, lost } = bookOf();
     book.connected('a');
-    book.hello('a', id(2));
+    book.hello('a', id(2), false);
     book.disconnected('a');
     book.disconnected('a');
     expect(lost).toEqual([nodeKey(id(2))]);
