@@ -79,6 +79,7 @@ export const LIMIT_TABLE = {
   HANDLER_TRIES: [3, 'tries', 'of one delivery to a handler, before the packet goes to the inbox instead'],
   INBOX_BYTES: [67_108_864, 'bytes', 'memory of local deliveries that wait to be polled'],
   EVENTS_PUBLISHED_PER_SECOND: [5, 'per second', 'events of one name that this module publishes on the node'],
+  CARRIED_ENTRIES: [8_192, 'entries', 'of one posting of carried balances: its record stays below 1 MiB'],
   HANDLERS: [1_024, 'handlers', 'registered protocol handlers'],
   INBOX_PACKETS: [4_096, 'packets', 'local deliveries that wait to be polled, over all protocols'],
   POLL_PACKETS: [64, 'packets', 'deliveries in one poll (wire.md, poll_local_deliveries)'],

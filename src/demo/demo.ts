@@ -63,14 +63,23 @@ export class Demo {
     this.#random = random;
     this.#startedAt = startedAt;
     this.traffic = new Traffic({
-      nodes: network.nodes.map(({ nodeId }, index) => ({
-        nodeId,
-        client: new MeshClient(present(drivers[index], 'every node has a driver')),
-      })),
+      nodes: network.nodes.map(({ nodeId, neighbours }, index) => {
+        const driver = present(drivers[index], 'every node has a driver');
+        return {
+          nodeId,
+          neighbours,
+          client: new MeshClient(driver),
+          sendTo: (neighbour: number, bytes: Uint8Array) =>
+            driver
+              .nodeApi()
+              .sendMeshPacketToPeer(present(network.nodes[neighbour], 'a neighbour').address, bytes),
+        };
+      }),
       random,
       pay: (payee, amountMsat) => this.#pay(payee, amountMsat),
       timeoutMillis: PACKET_TIMEOUT_MILLIS,
       now: () => performance.now(),
+      nowSeconds: () => systemClock.unixSeconds(),
     });
   }
 

@@ -61,7 +61,7 @@ export function resultText(result: DemoResult): string {
   const hops = countBy(result.records, ({ hops }) => `${hops} hop${hops === 1 ? '' : 's'}`);
   const protocols = countBy(result.records, ({ protocol }) => protocol);
 
-  const main = new Table({ head: ['paid packets', ''] });
+  const main = tableOf(['paid packets', '']);
   main.push(
     ['delivered', String(result.records.length)],
     ['lost', String(result.lost)],
@@ -70,11 +70,11 @@ export function resultText(result: DemoResult): string {
     ['packets/s', String(round(result.records.length / result.seconds))],
     ['latency p50 / p99', `${round(quantile(latencies, 0.5))} / ${round(quantile(latencies, 0.99))} ms`],
   );
-  const refusals = new Table({ head: ['replays and cheats refused', 'count'] });
+  const refusals = tableOf(['replays and cheats refused', 'count']);
   for (const [reason, count] of Object.entries(result.refused)) refusals.push([reason, String(count)]);
   refusals.push([`sent ${result.cheatsSent}, got through`, String(result.cheatsAccepted)]);
 
-  const split = new Table({ head: ['fees of the delivered packets', 'msat', 'share'] });
+  const split = tableOf(['fees of the delivered packets', 'msat', 'share']);
   const share = (part: bigint): string =>
     fees.totalMsat === 0n ? '-' : `${(Number((part * 10_000n) / fees.totalMsat) / 100).toFixed(2)} %`;
   split.push(
@@ -83,9 +83,15 @@ export function resultText(result: DemoResult): string {
     ['treasury', String(fees.treasuryMsat), share(fees.treasuryMsat)],
     ['together', String(fees.totalMsat), `conserved: ${result.conserved ? 'yes' : 'NO'}`],
   );
-  const route = new Table({ head: ['one packet, hop by hop', 'address', 'node id', 'role'] });
+  const route = tableOf(['one packet, hop by hop', 'address', 'node id', 'role']);
   for (const hop of result.route) route.push([hop.node, hop.address, hop.nodeId, hop.role]);
   return [main, refusals, split, route].map(String).join('\n\n');
+}
+
+/** Without colours, so that it reads the same in a file, and without lines between rows. */
+function tableOf(head: string[]): Table.Table {
+  const chars = { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' };
+  return new Table({ head, chars, style: { head: [], border: [] } });
 }
 
 function sortedLatencies(records: readonly TrafficRecord[]): readonly number[] {

@@ -8,9 +8,9 @@ import { present } from '../core/assert.js';
 import type { NodeId } from '../core/ids.js';
 import { nodeKey } from '../core/ids.js';
 import type { Random } from '../core/ports.js';
-import { randomBelow } from '../core/random.js';
+import { randomBelow, randomU64 } from '../core/random.js';
 import type { MeshClient } from '../api/mesh-client.js';
-import { decodePacket } from '../packet/packet.js';
+import { decodePacket, encodePacket, PACKET_VERSION, type MeshPacket } from '../packet/packet.js';
 import type { LightningProof } from '../packet/proof.js';
 import type { DeliveredPacket } from './cheats.js';
 
@@ -21,6 +21,10 @@ export const DEMO_PROTOCOLS = ['onion-v1', 'mining-pool-v1', 'messaging-v1'] as 
 export interface TrafficNode {
   readonly nodeId: NodeId;
   readonly client: MeshClient;
+  /** Nodes that it is connected to, by index. */
+  readonly neighbours: readonly number[];
+  /** Sends packet bytes to a neighbour through the node, past the mesh beside it. */
+  readonly sendTo: (neighbour: number, packetBytes: Uint8Array) => Promise<void>;
 }
 
 export interface TrafficOptions {
@@ -30,7 +34,9 @@ export interface TrafficOptions {
   readonly pay: (payee: number, amountMsat: bigint) => Promise<LightningProof>;
   /** How long a packet may take before it counts as lost. */
   readonly timeoutMillis: number;
+  /** Monotonic, in milliseconds. */
   readonly now: () => number;
+  readonly nowSeconds: () => number;
 }
 
 /** What happened to one packet. */
@@ -39,6 +45,12 @@ export interface TrafficRecord {
   readonly protocol: string;
   readonly latencyMillis: number;
   readonly amountMsat: bigint;
+}
+
+interface Content {
+  readonly payload: Uint8Array;
+  readonly proof: LightningProof;
+  readonly protocol: string;
 }
 
 interface Awaited {
@@ -54,6 +66,9 @@ interface Awaited {
 const NUMBER_BYTES = 8;
 const FILLING_BYTES = 400;
 const RETRY_MILLIS = 50;
+/** The mesh takes short ways. One packet in so many goes a longer one that its sender chose. */
+const PACKETS_PER_DETOUR = 4n;
+const DETOUR_HOPS = [3, 4] as const;
 /** Delivered packets kept as material for cheats. */
 const KEPT_PACKETS = 256;
 
@@ -107,10 +122,13 @@ export class Traffic {
         if (this.#awaited.delete(number)) resolve(false);
       }, timeoutMillis);
     });
-    const sent = await client.sendPacket(destination, payload, { paymentProof: proof, protocolId: protocol });
-    if (!sent.success) {
+    const isDetour = number % PACKETS_PER_DETOUR === 0n;
+    const error = isDetour
+      ? await this.#sendAlong(this.#detour(from, to), { payload, proof, protocol })
+      : await this.#sendByMesh(client, destination, { payload, proof, protocol });
+    if (error !== null) {
       this.#awaited.delete(number);
-      return this.#lose(sent.error ?? 'not sent');
+      return this.#lose(error);
     }
     return (await arrived) || this.#lose('did not arrive');
   }
@@ -153,6 +171,53 @@ export class Traffic {
     const { random, nodes } = this.#options;
     const from = randomBelow(random, nodes.length);
     return { from, to: (from + 1 + randomBelow(random, nodes.length - 1)) % nodes.length };
+  }
+
+  async #sendByMesh(client: MeshClient, destination: NodeId, content: Content): Promise<string | null> {
+    const { payload, proof, protocol } = content;
+    const sent = await client.sendPacket(destination, payload, { paymentProof: proof, protocolId: protocol });
+    return sent.success ? null : (sent.error ?? 'not sent');
+  }
+
+  /** Source routing by hand: the packet is built here and handed to the first neighbour on its way. */
+  async #sendAlong(way: readonly number[], { payload, proof, protocol }: Content): Promise<string | null> {
+    const { nodes, random, nowSeconds } = this.#options;
+    const route = way.map((index) => present(nodes[index], 'a way leads over nodes').nodeId);
+    const [source, ...rest] = route;
+    const packet: MeshPacket = {
+      version: PACKET_VERSION,
+      packetType: 'Paid',
+      source: present(source, 'a way has a start'),
+      destination: present(rest.at(-1), 'a way has an end'),
+      route,
+      sequence: randomU64(random),
+      timestamp: BigInt(nowSeconds()),
+      paymentProof: proof,
+      payload,
+      metadata: { protocol, fields: new Map() },
+    };
+    const [from = 0, next = 0] = way;
+    await present(nodes[from], 'the sender is a node').sendTo(next, encodePacket(packet));
+    return null;
+  }
+
+  /** A way of three or four hops where there is one, drawn at random, else of whatever length there is. */
+  #detour(from: number, to: number): readonly number[] {
+    const { nodes, random } = this.#options;
+    const ways: (readonly number[])[] = [];
+    const walk = (way: readonly number[]): void => {
+      const here = present(way.at(-1), 'a way has a last node');
+      if (here === to) ways.push(way);
+      else if (way.length <= Math.max(...DETOUR_HOPS)) {
+        const { neighbours } = present(nodes[here], 'a way leads over nodes');
+        for (const next of neighbours) if (!way.includes(next)) walk([...way, next]);
+      }
+    };
+    walk([from]);
+    const hops = present(DETOUR_HOPS[randomBelow(random, DETOUR_HOPS.length)], 'one of the lengths');
+    const wanted = ways.filter((way) => way.length - 1 === hops);
+    const choice = wanted.length > 0 ? wanted : ways;
+    return present(choice[randomBelow(random, choice.length)], 'the network is connected');
   }
 
   #lose(why: string): boolean {

@@ -2,9 +2,10 @@
  * Carries balances forward when the journal drops expired records: the payments can never be valid again, but what
  * they moved stays owed.
  *
- * Rules: payments.md, Fee split (balances recomputed from the log). One posting replaces all that are dropped.
+ * Rules: payments.md, Fee split (balances recomputed from the log). A few postings replace all that are dropped.
  */
 import { U64_MAX } from '../core/bincode.js';
+import { LIMITS } from '../core/limits.js';
 import type { Clock, Random } from '../core/ports.js';
 import { accountName, encodePosting, signedMsat, type Account, type Entry } from '../ledger/posting.js';
 import { KEEP_FOREVER, type JournalFold, type JournalRecord } from '../store/journal.js';
@@ -32,24 +33,40 @@ export class CarriedBalances implements JournalFold {
   }
 
   carried(): readonly JournalRecord[] {
-    const entries = [...this.#balances.values()].flatMap(({ account, balanceMsat }) =>
-      entriesOf(account, balanceMsat),
-    );
-    if (entries.length === 0) return [];
-    const key = this.#random.bytes(KEY_BYTES);
-    const payload = encodePosting({ key, postedAt: BigInt(this.#clock.unixSeconds()), entries });
-    return [{ type: RECORD_TYPES.carried, keepUntil: KEEP_FOREVER, payload }];
+    const owed = [...this.#balances.values()]
+      .filter(({ account }) => account.kind !== 'PaidIn')
+      .flatMap(({ account, balanceMsat }) => creditsOf(account, -balanceMsat));
+    const records: JournalRecord[] = [];
+    for (let at = 0; at < owed.length; at += LIMITS.CARRIED_ENTRIES) {
+      records.push(this.#record(owed.slice(at, at + LIMITS.CARRIED_ENTRIES)));
+    }
+    return records;
+  }
+
+  /** One balanced posting: what is owed was paid in. */
+  #record(owed: readonly Entry[]): JournalRecord {
+    const paidInMsat = owed.reduce((sum, { amountMsat }) => sum + amountMsat, 0n);
+    const paidIn = parts(paidInMsat).map((amountMsat): Entry => ({
+      account: { kind: 'PaidIn' },
+      side: 'Debit',
+      amountMsat,
+    }));
+    const payload = encodePosting({
+      key: this.#random.bytes(KEY_BYTES),
+      postedAt: BigInt(this.#clock.unixSeconds()),
+      entries: [...paidIn, ...owed],
+    });
+    return { type: RECORD_TYPES.carried, keepUntil: KEEP_FOREVER, payload };
   }
 }
 
-/** A balance as entries; one entry holds 64 bits at most. */
-function entriesOf(account: Account, balanceMsat: bigint): Entry[] {
-  const side = balanceMsat >= 0n ? 'Debit' : 'Credit';
-  const entries: Entry[] = [];
-  for (let left = balanceMsat >= 0n ? balanceMsat : -balanceMsat; left > 0n;) {
-    const amountMsat = left < U64_MAX ? left : U64_MAX;
-    entries.push({ account, side, amountMsat });
-    left -= amountMsat;
-  }
-  return entries;
+function creditsOf(account: Account, owedMsat: bigint): readonly Entry[] {
+  return parts(owedMsat).map((amountMsat) => ({ account, side: 'Credit', amountMsat }));
+}
+
+/** A sum in parts that fit in 64 bits, as entries must. */
+function parts(sumMsat: bigint): readonly bigint[] {
+  const whole = sumMsat / U64_MAX;
+  const rest = sumMsat % U64_MAX;
+  return [...Array.from({ length: Number(whole) }, () => U64_MAX), ...(rest > 0n ? [rest] : [])];
 }
