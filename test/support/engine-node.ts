@@ -1,0 +1,277 @@
+/**
+ * One node of an EngineNet: every part of the engine joined as in src/engine/module.ts, with the plain judge in
+ * place of the worker pool, a disk in memory and the net's links.
+ *
+ * What a restart finds is on the disk alone: `EngineNode.start` on the same disk is the same node's next run.
+ */
+import { nodeKey, type NodeId } from '../../src/core/ids.js';
+import type { JudgePolicy, MeshMode } from '../../src/core/policy.js';
+import type { Clock, Log, PeerLink, Random } from '../../src/core/ports.js';
+import { Reason, reasonName, type ReasonName } from '../../src/core/reasons.js';
+import { randomU64 } from '../../src/core/random.js';
+import { Accounts, postingOf } from '../../src/engine/accounts.js';
+import { CarriedBalances } from '../../src/engine/carried.js';
+import { DeliveryDesk } from '../../src/engine/delivery.js';
+import { MeshManager, type PacketOutcome } from '../../src/engine/mesh-manager.js';
+import { Outbound } from '../../src/engine/outbound.js';
+import { PeerBook } from '../../src/engine/peers.js';
+import { Ledger, type LedgerAudit } from '../../src/ledger/ledger.js';
+import type { Posting } from '../../src/ledger/posting.js';
+import { Counters } from '../../src/metrics/counters.js';
+import { discoveryPacket, helloPacket, type ControlHeader } from '../../src/packet/control.js';
+import { PlainProtocolDetector } from '../../src/packet/detect.js';
+import type { LocalDelivery } from '../../src/packet/module-api.js';
+import { encodePacket } from '../../src/packet/packet.js';
+import { RoutingPolicyEngine } from '../../src/packet/policy.js';
+import { InlineJudge } from '../../src/pool/inline-judge.js';
+import { ReplayPrevention } from '../../src/replay/replay-prevention.js';
+import { PlainReplayTable } from '../../src/replay/table.js';
+import { RouteDiscovery } from '../../src/routing/discovery.js';
+import { RoutingTable } from '../../src/routing/table.js';
+import { Journal, JOURNAL_FILE } from '../../src/store/journal.js';
+import type { MemoryDisk } from '../unit/store/memory-disk.js';
+
+/** The parts run on the net's steps instead of module.ts's timer; as often. */
+const SWEEP_MILLIS = 1_000;
+
+export interface EngineNodeOptions {
+  readonly self: NodeId;
+  readonly policy: JudgePolicy;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly disk: MemoryDisk;
+  readonly link: PeerLink;
+  readonly helloIntervalMillis: number;
+  readonly packetTtlSeconds: number;
+  readonly packetsPerMinute: number;
+  readonly maxPeers: number;
+  readonly replayKeys: number;
+}
+
+/** Something that could not be routed. */
+export interface RouteFailure {
+  readonly destination: NodeId;
+  readonly reason: ReasonName;
+}
+
+export class EngineNode {
+  readonly self: NodeId;
+  readonly table: RoutingTable;
+  readonly discovery: RouteDiscovery;
+  readonly peers: PeerBook;
+  readonly delivery: DeliveryDesk;
+  readonly manager: MeshManager;
+  readonly outbound: Outbound;
+  readonly accounts: Accounts;
+  readonly replay: ReplayPrevention;
+  readonly replayTable: PlainReplayTable;
+  readonly ledger = new Ledger();
+  readonly counters = new Counters();
+  readonly judge: InlineJudge;
+  readonly journal: Journal;
+  readonly disk: MemoryDisk;
+  /** Ids, in hex, of accepted packets whose time ran out here. */
+  readonly expired: string[] = [];
+  readonly failures: RouteFailure[] = [];
+  readonly #options: EngineNodeOptions;
+  readonly #delivered: LocalDelivery[] = [];
+  #policy: JudgePolicy;
+  #controlSequence: bigint;
+  #isClosed = false;
+
+  /** Opens the journal on the disk, takes what earlier runs accepted, and starts the hello rounds. */
+  static async start(options: EngineNodeOptions): Promise<EngineNode> {
+    const { disk, clock, random } = options;
+    const fold = new CarriedBalances(clock, random);
+    const journal = await Journal.open({
+      disk,
+      path: JOURNAL_FILE,
+      clock,
+      log: { log: () => undefined },
+      fold,
+    });
+    const node = new EngineNode(options, journal);
+    for await (const record of journal.records()) {
+      const key = node.accounts.restore(record);
+      if (key !== null) node.replayTable.claim(key, record.keepUntil);
+    }
+    node.peers.start();
+    node.#sweepLater();
+    return node;
+  }
+
+  private constructor(options: EngineNodeOptions, journal: Journal) {
+    const { self, policy, clock, random, link, packetTtlSeconds, helloIntervalMillis } = options;
+    const { fees } = policy;
+    const log: Log = {
+      log: (_level, message, facts) => {
+        if (message.startsWith('an accepted packet could not be delivered'))
+          this.expired.push(String(facts?.['packetId']));
+      },
+    };
+    this.#options = options;
+    this.#policy = policy;
+    this.#controlSequence = randomU64(random) >> 1n;
+    this.self = self;
+    this.disk = options.disk;
+    this.journal = journal;
+    this.replayTable = new PlainReplayTable(options.replayKeys);
+    this.replay = new ReplayPrevention(this.replayTable, clock);
+    this.judge = new InlineJudge({ policy, table: this.replayTable, clock });
+    this.table = new RoutingTable({ self, clock, random, fees });
+    const sendControl = (address: string, bytes: Uint8Array): void => {
+      link.send(address, bytes).catch(() => undefined);
+    };
+    this.discovery = new RouteDiscovery({
+      self,
+      table: this.table,
+      clock,
+      random,
+      transmit: (peer, message) => {
+        const address = this.table.addressOf(peer);
+        if (address !== null)
+          sendControl(address, encodePacket(discoveryPacket(this.#header(), peer, message)));
+      },
+      onRouteFound: () => {
+        this.manager.routesChanged();
+      },
+    });
+    this.peers = new PeerBook({
+      self,
+      clock,
+      random,
+      maxPeers: options.maxPeers,
+      packetsPerMinute: options.packetsPerMinute,
+      helloIntervalMillis,
+      sendHello: (address) => {
+        sendControl(address, encodePacket(helloPacket(this.#header(), this.table.nodeAt(address))));
+      },
+      onJoined: (nodeId, address) => {
+        const reason = this.table.addDirectPeer(nodeId, address);
+        if (reason === Reason.Accepted) this.manager.routesChanged();
+        return reason;
+      },
+      onLost: (nodeId) => {
+        this.table.removeDirectPeer(nodeId);
+        this.discovery.announceLoss(nodeId);
+        this.manager.neighbourLost(nodeId);
+      },
+      onReturned: (nodeId) => {
+        this.manager.neighbourLost(nodeId);
+      },
+    });
+    this.delivery = new DeliveryDesk(() => Promise.reject(new Error('no module here')), clock, log);
+    this.accounts = new Accounts({
+      self,
+      clock,
+      ledger: this.ledger,
+      append: (records) => journal.append(records),
+    });
+    this.manager = new MeshManager({
+      self,
+      clock,
+      random,
+      log,
+      counters: this.counters,
+      judge: this.judge,
+      peers: this.peers,
+      table: this.table,
+      discovery: this.discovery,
+      accounts: this.accounts,
+      replay: this.replay,
+      delivery: this.delivery,
+      link,
+      fees,
+      packetTtlSeconds,
+      onRouteFailed: (destination, reason) => {
+        this.failures.push({ destination, reason: reasonName(reason) });
+      },
+    });
+    this.outbound = new Outbound({
+      self,
+      clock,
+      table: this.table,
+      discovery: this.discovery,
+      manager: this.manager,
+      policy: () => new RoutingPolicyEngine(this.#policy, new PlainProtocolDetector()),
+      fees,
+      packetTtlSeconds,
+    });
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  setMode(mode: MeshMode): void {
+    this.#policy = { ...this.#policy, mode };
+    this.judge.updatePolicy(this.#policy);
+  }
+
+  handle(packetBytes: Uint8Array, address: string): Promise<PacketOutcome> {
+    return this.manager.handlePacket(packetBytes.slice(), address);
+  }
+
+  /** Everything that was delivered here in this run, oldest first. */
+  delivered(): readonly LocalDelivery[] {
+    this.#delivered.push(...this.delivery.poll(null, Number.POSITIVE_INFINITY));
+    return this.#delivered;
+  }
+
+  /** Recomputes the ledger from the journal. */
+  audit(): Promise<LedgerAudit> {
+    return this.ledger.verify(() => this.#postings());
+  }
+
+  /** How often something was refused here, over all reasons. */
+  refusals(): number {
+    return Object.values(this.counters.snapshot().refused).reduce((sum, count) => sum + count, 0);
+  }
+
+  /** What a packet that is refused must leave as it was: all but the peer's own allowance and the counters. */
+  state(): Readonly<Record<string, unknown>> {
+    return {
+      keys: this.replay.stats().activeHashes,
+      windows: this.replay.stats().trackedPeers,
+      ledger: this.ledger.totals(),
+      journal: this.journal.stats(),
+      care: this.manager.stats(),
+      delivered: this.delivered().length,
+      sent: this.counters.countOf('packets_sent'),
+      peers: this.table.directPeers().map(({ nodeId, address }) => `${nodeKey(nodeId)} ${address}`),
+      routes: this.table.stats().totalRoutes,
+    };
+  }
+
+  /** Ends this run: in an orderly way, or as a kill -9 would, with what was not yet durable lost. */
+  async stop(way: 'close' | 'kill'): Promise<void> {
+    this.#isClosed = true;
+    this.peers.stop();
+    this.manager.close();
+    this.discovery.close();
+    await this.judge.close();
+    if (way === 'close') await this.journal.close();
+  }
+
+  #header(): ControlHeader {
+    this.#controlSequence += 1n;
+    return {
+      self: this.self,
+      sequence: this.#controlSequence,
+      nowSeconds: this.#options.clock.unixSeconds(),
+    };
+  }
+
+  #sweepLater(): void {
+    this.#options.clock.after(SWEEP_MILLIS, () => {
+      if (this.#isClosed) return;
+      this.discovery.sweep();
+      this.replay.cleanupExpired();
+      this.#sweepLater();
+    });
+  }
+
+  async *#postings(): AsyncGenerator<Posting> {
+    for await (const record of this.journal.records()) yield postingOf(record);
+  }
+}
