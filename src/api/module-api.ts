@@ -62,10 +62,15 @@ export class MeshModuleApi {
    */
   async call(method: string, params: Uint8Array, callerModuleId: string): Promise<ApiOutcome> {
     if (!isMethodName(method)) return { ok: false, error: `UnknownMethod: the mesh has no method ${method}` };
-    return this.#call(method, params, callerModuleId);
+    return this.#call(method, this.#serve[method], params, callerModuleId);
   }
 
-  async #call<M extends MethodName>(method: M, params: Uint8Array, caller: string): Promise<ApiOutcome> {
+  async #call<M extends MethodName>(
+    method: M,
+    serve: Methods[M],
+    params: Uint8Array,
+    caller: string,
+  ): Promise<ApiOutcome> {
     const request = decodeRequest(method, params);
     if (!request.ok) {
       return {
@@ -73,7 +78,7 @@ export class MeshModuleApi {
         error: `${reasonName(request.failure.reason)}: ${method}: ${request.failure.detail}`,
       };
     }
-    const answer = await this.#serve[method](request.value, caller);
+    const answer = await serve(request.value, caller);
     if ('error' in answer) return { ok: false, error: answer.error };
     return { ok: true, response: encodeResponse(method, answer.value) };
   }

@@ -8,10 +8,10 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { systemClock } from '../core/clock.js';
 import { errorText, MeshError } from '../core/errors.js';
-import type { LogLevel } from '../core/ports.js';
+import type { Log, LogLevel } from '../core/ports.js';
 import { systemRandom } from '../core/random.js';
 import { MODULE_NAME, VERSION } from '../core/version.js';
-import { loadConfig, type LoadedConfig } from '../config/config.js';
+import { loadConfig, type LoadedConfig, type MeshConfig } from '../config/config.js';
 import { MeshModule } from '../engine/module.js';
 import type { LogLevelName } from '../node/messages.js';
 import { ModuleIntegration } from '../node/module-integration.js';
@@ -25,6 +25,12 @@ interface RunFlags {
   readonly config?: string;
   readonly exitWithParent?: true;
 }
+
+/** While the node is not there, a line in the log says so this often. */
+const STILL_WAITING_MILLIS = 10_000;
+
+/** The longest delay that a timer takes. */
+const FOREVER_MILLIS = 2 ** 31 - 1;
 
 /** The node's names of the log's levels. */
 const NODE_LEVELS: { readonly [L in LogLevel]: LogLevelName } = {
@@ -62,48 +68,98 @@ async function runModule(flags: RunFlags): Promise<void> {
     level: config.logLevel,
     clock: systemClock,
   });
-  const stopped = untilStopped(flags.exitWithParent === true);
+  const stopping = untilStopped(flags.exitWithParent === true);
+  // Neither a clock nor a node that is away for a while keeps the process alive.
+  const alive = setInterval(() => undefined, FOREVER_MILLIS);
   try {
     for (const warning of warnings) log.log('warn', warning);
     log.log('info', 'starting', { version: VERSION, socketPath, dataDir: dataDir.path, configPath });
-    const integration = await ModuleIntegration.connect({
-      socketPath,
-      moduleId: MODULE_NAME,
-      moduleName: MODULE_NAME,
-      version: VERSION,
-      clock: systemClock,
-      random: systemRandom,
-      log,
-      requestsPerSecond: config.nodeRequestsPerSecond,
-    });
-    log.setSink((level, message, facts) => {
-      const shown = Object.keys(facts).length === 0 ? message : `${message} ${JSON.stringify(facts)}`;
-      integration.logToNode(NODE_LEVELS[level], MODULE_NAME, shown);
-    });
-    const mesh = await MeshModule.start({
-      config,
-      dataDir: dataDir.path,
-      integration,
-      clock: systemClock,
-      random: systemRandom,
-      log,
-      onNodeShutdown: stopped.stop,
-    });
+    const integration = await connected(socketPath, config, log, stopping);
+    if (integration !== null) {
+      // A node that started this module takes it along; one that it is attached to may come back.
+      const isAttached = flags.socket !== undefined;
+      const onNodeShutdown = isAttached ? (): void => undefined : stopping.stop;
+      try {
+        const parts = { config, configPath, dataDir: dataDir.path, integration, log, onNodeShutdown };
+        await runMesh(parts, stopping);
+      } finally {
+        log.setSink(null);
+        await integration.close();
+      }
+    }
+  } catch (error) {
+    log.log('error', 'the mesh could not run', { error: errorText(error) });
+    throw error;
+  } finally {
+    clearInterval(alive);
+    await log.close();
+    await dataDir.release();
+  }
+}
+
+/** Waits for the node as long as it takes; null where the run is to end before that. */
+async function connected(
+  socketPath: string,
+  config: MeshConfig,
+  log: Log,
+  stopping: Stopping,
+): Promise<ModuleIntegration | null> {
+  for (let connectTimeoutMillis = 0; ; connectTimeoutMillis = STILL_WAITING_MILLIS) {
+    try {
+      return await ModuleIntegration.connect({
+        socketPath,
+        moduleId: MODULE_NAME,
+        moduleName: MODULE_NAME,
+        version: VERSION,
+        clock: systemClock,
+        random: systemRandom,
+        log,
+        requestsPerSecond: config.nodeRequestsPerSecond,
+        connectTimeoutMillis,
+        signal: stopping.signal,
+      });
+    } catch (error) {
+      if (stopping.signal.aborted) return null;
+      log.log('warn', 'the node is not there yet; waiting for it', { error: errorText(error) });
+    }
+  }
+}
+
+interface RunParts {
+  readonly config: MeshConfig;
+  readonly configPath: string;
+  readonly dataDir: string;
+  readonly integration: ModuleIntegration;
+  readonly log: MeshLog;
+  readonly onNodeShutdown: () => void;
+}
+
+/** Starts the mesh on a connected node and serves until the run is to end. */
+async function runMesh(parts: RunParts, stopping: Stopping): Promise<void> {
+  const { config, configPath, dataDir, integration, log, onNodeShutdown } = parts;
+  log.setSink((level, message, facts) => {
+    const shown = Object.keys(facts).length === 0 ? message : `${message} ${JSON.stringify(facts)}`;
+    integration.logToNode(NODE_LEVELS[level], MODULE_NAME, shown);
+  });
+  const mesh = await MeshModule.start({
+    config,
+    dataDir,
+    integration,
+    clock: systemClock,
+    random: systemRandom,
+    log,
+    onNodeShutdown,
+  });
+  try {
     await serve(mesh, integration, configPath, log);
     log.log('info', 'the mesh is up', {
       mode: config.mode,
       network: config.network,
       workers: config.workers,
     });
-    log.log('info', 'stopping', { because: await stopped.reason });
-    await mesh.close();
-    await integration.close();
-  } catch (error) {
-    log.log('error', 'the mesh could not run', { error: errorText(error) });
-    throw error;
+    log.log('info', 'stopping', { because: await stopping.reason });
   } finally {
-    await log.close();
-    await dataDir.release();
+    await mesh.close();
   }
 }
 
@@ -120,17 +176,25 @@ function given(value: string | undefined, option: string, variable: string): str
   );
 }
 
+/** What is to end the run. */
 interface Stopping {
-  /** Resolves with what ended the run. */
+  /** Aborted when the run is to end. */
+  readonly signal: AbortSignal;
+  /** Resolves with why. */
   readonly reason: Promise<string>;
   readonly stop: () => void;
 }
 
 function untilStopped(withParent: boolean): Stopping {
-  let stop: (reason: string) => void = () => undefined;
+  const ending = new AbortController();
+  let resolveReason: (reason: string) => void = () => undefined;
   const reason = new Promise<string>((resolve) => {
-    stop = resolve;
+    resolveReason = resolve;
   });
+  const stop = (why: string): void => {
+    resolveReason(why);
+    ending.abort();
+  };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => {
       stop(signal);
@@ -143,6 +207,7 @@ function untilStopped(withParent: boolean): Stopping {
     process.stdin.resume();
   }
   return {
+    signal: ending.signal,
     reason,
     stop: () => {
       stop('the node is shutting down');

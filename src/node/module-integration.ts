@@ -41,6 +41,8 @@ export interface ModuleIntegrationOptions {
   readonly reconnect?: boolean;
   /** How long a node that is not there is waited for at first. Default: not at all. */
   readonly connectTimeoutMillis?: number;
+  /** Gives up the first connection when aborted: `connect` rejects. Without effect afterwards. */
+  readonly signal?: AbortSignal;
 }
 
 export class ModuleIntegration {
@@ -74,7 +76,16 @@ export class ModuleIntegration {
     });
     const integration = new ModuleIntegration(connection, clock);
     if (options.cliSpec !== undefined) integration.#nodeApi.registerCliSpecLater(options.cliSpec);
-    await connection.start();
+    const giveUp = (): void => {
+      connection.close();
+    };
+    options.signal?.addEventListener('abort', giveUp);
+    if (options.signal?.aborted === true) giveUp();
+    try {
+      await connection.start();
+    } finally {
+      options.signal?.removeEventListener('abort', giveUp);
+    }
     return integration;
   }
 
