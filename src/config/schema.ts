@@ -96,7 +96,11 @@ export const OPTIONS: { readonly [N in OptionName]: Option<OptionValues[N]> } = 
     },
     'Worker threads that decode packets and verify payments.',
   ),
-  peers: listOption(peerAddress, 'Static peers: greeted after the start and again until they answer.'),
+  peers: listOption(
+    peerAddress,
+    'Static peers: they always have a place, and while the node is connected to one it is greeted until it ' +
+      'answers (others are left alone after five greetings). Dialling them is for the direct transport to come.',
+  ),
   peer_list: textOption(
     filePath,
     '',
@@ -104,7 +108,7 @@ export const OPTIONS: { readonly [N in OptionName]: Option<OptionValues[N]> } = 
   ),
   bootstrap_nodes: listOption(
     peerAddress,
-    'Public entry points, greeted like static peers; kept apart so that they can be changed without touching your own.',
+    'Public entry points, treated like static peers; kept apart so that they can be changed without touching your own.',
   ),
   max_peers: integerOption(
     { low: 1, high: LIMITS.DIRECT_PEERS, fallback: 128, unit: 'peers' },

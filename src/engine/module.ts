@@ -194,6 +194,7 @@ export class MeshModule {
       clock,
       random,
       maxPeers: config.maxPeers,
+      staticPeers: new Set([...config.peers, ...config.bootstrapNodes]),
       packetsPerMinute: config.rateLimitPerMinute,
       helloIntervalMillis: config.helloIntervalSeconds * 1_000,
       sendHello: (address) => {

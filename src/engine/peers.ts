@@ -38,6 +38,8 @@ export interface PeerBookOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly maxPeers: number;
+  /** Addresses that always have a place, and are greeted until they answer. */
+  readonly staticPeers: ReadonlySet<string>;
   readonly packetsPerMinute: number;
   readonly helloIntervalMillis: number;
   /** Sends a hello; failures are the link's to report. */
@@ -76,9 +78,8 @@ export class PeerBook {
 
   /** A link to an address came up. */
   connected(address: string): Reason {
-    const known = this.#byAddress.get(address);
-    if (known === undefined && this.#byAddress.size >= this.#options.maxPeers) return Reason.TooManyPeers;
-    const peer = known ?? this.#admit(address);
+    const peer = this.#byAddress.get(address) ?? this.#admit(address);
+    if (peer === null) return Reason.TooManyPeers;
     peer.hellosUnanswered = 0;
     this.#hello(peer);
     return Reason.Accepted;
@@ -94,11 +95,8 @@ export class PeerBook {
 
   /** Something arrived from an address: the peer, admitted if there is room, or null. */
   heard(address: string): Peer | null {
-    let peer = this.#byAddress.get(address);
-    if (peer === undefined) {
-      if (this.#byAddress.size >= this.#options.maxPeers) return null;
-      peer = this.#admit(address);
-    }
+    const peer = this.#byAddress.get(address) ?? this.#admit(address);
+    if (peer === null) return null;
     peer.lastHeardMillis = this.#options.clock.monotonicMillis();
     peer.hellosUnanswered = 0;
     return peer;
@@ -147,8 +145,9 @@ export class PeerBook {
     return [...this.#byAddress.values()];
   }
 
-  #admit(address: string): PeerState {
-    const { clock, packetsPerMinute } = this.#options;
+  #admit(address: string): PeerState | null {
+    const { clock, packetsPerMinute, maxPeers, staticPeers } = this.#options;
+    if (this.#byAddress.size >= maxPeers && !staticPeers.has(address)) return null;
     const now = clock.monotonicMillis();
     const peer: PeerState = {
       address,
@@ -186,7 +185,9 @@ export class PeerBook {
     for (const peer of this.#byAddress.values()) {
       if (peer.nodeId !== null && now - peer.lastHeardMillis > this.silenceMillis) this.#forget(peer);
       const isDue = this.#sinceHello(peer) >= 0.9 * this.#options.helloIntervalMillis;
-      if (isDue && peer.hellosUnanswered < LIMITS.HELLOS_UNANSWERED) this.#hello(peer);
+      const isGivenUp =
+        peer.hellosUnanswered >= LIMITS.HELLOS_UNANSWERED && !this.#options.staticPeers.has(peer.address);
+      if (isDue && !isGivenUp) this.#hello(peer);
     }
   }
 

@@ -25,6 +25,7 @@ function bookOf(options: Partial<PeerBookOptions> = {}): {
     clock,
     random: new SeededRandom(1),
     maxPeers: 4,
+    staticPeers: new Set(['own']),
     packetsPerMinute: 600,
     helloIntervalMillis: HELLO_MILLIS,
     sendHello: (address) => hellos.push(address),
@@ -134,6 +135,17 @@ describe('peers › bounds', () => {
     expect(book.heard('e')).toBeNull();
     book.disconnected('a');
     expect(book.heard('e')).not.toBeNull();
+  });
+
+  it('always has a place for a static peer, and greets it until it answers', () => {
+    const { book, clock, hellos } = bookOf();
+    for (const address of ['a', 'b', 'c', 'd']) book.connected(address);
+    expect(book.connected('own')).toBe(Reason.Accepted);
+    book.start();
+    clock.advance(60 * HELLO_MILLIS);
+    const greeted = hellos.filter((address) => address === 'own').length;
+    expect(greeted).toBeGreaterThan(40);
+    expect(hellos.filter((address) => address === 'a').length).toBe(LIMITS.HELLOS_UNANSWERED);
   });
 
   it('grants each peer its packets per minute, and gives them back with time', () => {
