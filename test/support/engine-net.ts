@@ -2,16 +2,13 @@
  * A network of whole engines in one process: virtual time, seeded chance, links that delay, lose and reorder, real
  * signed invoices, journals on disks in memory. The same seed gives the same run.
  *
- * Between two ends a link carries bytes in order unless it is told to reorder. It can be cut so that both ends
- * are told (as a node reports it), or fall silent so that nobody is.
+ * A link can be cut so that both ends are told (as a node reports it), or fall silent so that nobody is.
  */
 import { present } from '../../src/core/assert.js';
-import { VirtualClock } from '../../src/core/clock.js';
 import { MeshError } from '../../src/core/errors.js';
 import { nodeIdOf, nodeKey, type NodeId } from '../../src/core/ids.js';
 import { sha256 } from '../../src/core/hash.js';
 import type { FeeSchedule, JudgePolicy } from '../../src/core/policy.js';
-import type { Clock, Timer } from '../../src/core/ports.js';
 import { SeededRandom } from '../../src/core/random.js';
 import type { SendResult } from '../../src/engine/outbound.js';
 import type { PacketOutcome } from '../../src/engine/mesh-manager.js';
@@ -20,6 +17,7 @@ import { decodePacket, encodePacket, type MeshPacket } from '../../src/packet/pa
 import type { LightningProof } from '../../src/packet/proof.js';
 import type { Route } from '../../src/routing/table.js';
 import { MemoryDisk } from '../unit/store/memory-disk.js';
+import { EngineLinks, NetClock, type LinkQuality } from './engine-links.js';
 import { EngineNode } from './engine-node.js';
 import { makeInvoice, proofOf, testPayee, type InvoiceOptions, type TestPayee } from './invoices.js';
 
@@ -36,19 +34,12 @@ export const PLENTY_MSAT = 10_000n;
 export const PROTOCOL = 'chat-v1';
 export const HELLO_MILLIS = 1_000;
 
+const PERFECT_LINKS: LinkQuality = { latencyMillis: [5, 5], loss: 0, reordering: 0 };
+
 /** How far time moves before what it set off is handled. */
 const STEP_MILLIS = 5;
 /** Turns of the event loop after which nothing more is waited for: something is held back on purpose. */
 const MOST_TURNS = 50;
-/** How much later than its neighbours a packet arrives that was held back. */
-const HELD_BACK_MILLIS = 60;
-
-export interface LinkQuality {
-  readonly latencyMillis: readonly [number, number];
-  /** Chances per packet. */
-  readonly loss: number;
-  readonly reordering: number;
-}
 
 export interface EngineNetOptions {
   readonly seed?: number;
@@ -78,46 +69,14 @@ export interface Stranger {
   send(packetBytes: Uint8Array): Promise<PacketOutcome>;
 }
 
-interface Link {
-  state: 'up' | 'silent' | 'down';
-  /** What was under way when the link was cut never arrives. */
-  epoch: number;
-  /** When the last packet arrives at each end, so that packets stay in order. */
-  readonly lastArrival: Map<number, number>;
-}
-
-/** Virtual time whose wall clock can be set wrong. */
-class NetClock implements Clock {
-  readonly #virtual = new VirtualClock();
-  /** Seconds that the wall clock is ahead. */
-  skewSeconds = 0;
-
-  unixSeconds(): number {
-    return this.#virtual.unixSeconds() + this.skewSeconds;
-  }
-
-  monotonicMillis(): number {
-    return this.#virtual.monotonicMillis();
-  }
-
-  after(delayMillis: number, callback: () => void): Timer {
-    return this.#virtual.after(delayMillis, callback);
-  }
-
-  advance(millis: number): void {
-    this.#virtual.advance(millis);
-  }
-}
-
 export class EngineNet {
   readonly clock = new NetClock();
   readonly random: SeededRandom;
+  readonly links: EngineLinks;
   readonly hops: Hop[] = [];
   readonly #options: EngineNetOptions;
   readonly #nodes: EngineNode[] = [];
-  readonly #links = new Map<string, Link>();
   readonly #strangers = new Map<string, Stranger>();
-  #quality: LinkQuality;
   #pending = 0;
   #invoices = 0;
 
@@ -133,8 +92,8 @@ export class EngineNet {
 
   private constructor(options: EngineNetOptions) {
     this.#options = options;
-    this.#quality = options.quality ?? { latencyMillis: [5, 5], loss: 0, reordering: 0 };
     this.random = new SeededRandom(options.seed ?? 1);
+    this.links = new EngineLinks(this.clock, this.random, options.quality ?? PERFECT_LINKS);
   }
 
   node(index: number): EngineNode {
@@ -158,30 +117,20 @@ export class EngineNet {
     return testPayee(1_000 + index);
   }
 
-  setQuality(quality: LinkQuality): void {
-    this.#quality = quality;
-  }
-
   areNeighbours(a: number, b: number): boolean {
     return this.node(a).peers.has(this.idOf(b)) && this.node(b).peers.has(this.idOf(a));
   }
 
-  isUp(a: number, b: number): boolean {
-    return this.#links.get(linkName(a, b))?.state === 'up';
-  }
-
   /** Brings a link up: both ends are told. */
   connect(a: number, b: number): void {
-    const name = linkName(a, b);
-    const link = this.#links.get(name) ?? { state: 'down', epoch: 0, lastArrival: new Map() };
-    this.#links.set(name, { ...link, state: 'up' });
+    this.links.connect(a, b);
     this.#tell(a, (node) => node.peers.connected(this.addressOf(b)));
     this.#tell(b, (node) => node.peers.connected(this.addressOf(a)));
   }
 
   /** Cuts a link: what is under way is lost, and both ends are told. */
   cut(a: number, b: number): void {
-    this.#break(a, b, 'down');
+    this.links.break(a, b, 'down');
     this.#tell(a, (node) => {
       node.peers.disconnected(this.addressOf(b));
     });
@@ -192,7 +141,7 @@ export class EngineNet {
 
   /** From now on nothing that is sent over the link arrives, and nobody is told. */
   silence(a: number, b: number): void {
-    this.#break(a, b, 'silent');
+    this.links.break(a, b, 'silent');
   }
 
   /** Opens a connection to a node from outside of the net. */
@@ -216,7 +165,7 @@ export class EngineNet {
 
   async stop(index: number, way: 'close' | 'kill'): Promise<void> {
     await this.node(index).stop(way);
-    for (const other of this.#linked(index)) this.#break(index, other, 'silent');
+    for (const other of this.#linked(index)) this.links.break(index, other, 'silent');
   }
 
   async revive(index: number): Promise<EngineNode> {
@@ -372,43 +321,26 @@ export class EngineNet {
       stranger.heard.push(bytes.slice());
       return Promise.resolve();
     }
-    const to = Number(address.slice(this.addressOf(0).length - 1));
-    const link = this.#links.get(linkName(from, to));
-    if (link === undefined || link.state === 'down' || this.node(from).isClosed)
-      return Promise.reject(new MeshError('PEER_UNKNOWN', 'the link is down', { from, to }));
-    this.#record(from, to, bytes);
-    const { latencyMillis, loss, reordering } = this.#quality;
-    if (link.state === 'silent' || this.random.unit() < loss) return Promise.resolve();
-    const [least, most] = latencyMillis;
-    let at = this.clock.monotonicMillis() + least + (most - least) * this.random.unit();
-    if (this.random.unit() < reordering) at += HELD_BACK_MILLIS;
-    else {
-      at = Math.max(at, link.lastArrival.get(to) ?? 0);
-      link.lastArrival.set(to, at);
-    }
-    const { epoch } = link;
     const copy = bytes.slice();
-    this.clock.after(at - this.clock.monotonicMillis(), () => {
-      const isThere = this.#links.get(linkName(from, to))?.epoch === epoch && !this.node(to).isClosed;
-      if (isThere) this.#track(this.node(to).handle(copy, this.addressOf(from)));
-    });
+    const to = Number(address.slice(this.addressOf(0).length - 1));
+    const isTaken =
+      !this.node(from).isClosed &&
+      this.links.carry(from, to, () => {
+        if (!this.node(to).isClosed) this.#track(this.node(to).handle(copy, this.addressOf(from)));
+      });
+    if (!isTaken) return Promise.reject(new MeshError('PEER_UNKNOWN', 'the link is down', { from, to }));
+    this.#record(from, to, copy);
     return Promise.resolve();
   }
 
   #record(from: number, to: number, bytes: Uint8Array): void {
     const decoded = decodePacket(bytes);
     if (!decoded.ok || isControlProtocol(decoded.value.packet.metadata?.protocol ?? '')) return;
-    this.hops.push({ from, to, packet: decoded.value.packet, bytes: bytes.slice() });
-  }
-
-  #break(a: number, b: number, state: 'silent' | 'down'): void {
-    const link = present(this.#links.get(linkName(a, b)), 'a link of the net');
-    link.state = state;
-    link.epoch += 1;
+    this.hops.push({ from, to, packet: decoded.value.packet, bytes });
   }
 
   #linked(index: number): number[] {
-    return this.#nodes.map((_, other) => other).filter((other) => this.#links.has(linkName(index, other)));
+    return this.#nodes.map((_, other) => other).filter((other) => this.links.has(index, other));
   }
 
   #tell(index: number, what: (node: EngineNode) => unknown): void {
@@ -422,8 +354,4 @@ export class EngineNet {
       this.#pending -= 1;
     });
   }
-}
-
-function linkName(a: number, b: number): string {
-  return a < b ? `${a}-${b}` : `${b}-${a}`;
 }
