@@ -7,6 +7,7 @@
  * (a packet in flight whose next hop is gone gets a repair). A packet offered twice on its way is harmless: its
  * payment key lets it through each node once. Main thread only.
  */
+import { assert } from '../core/assert.js';
 import { toHex } from '../core/bytes.js';
 import type { NodeId } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
@@ -77,14 +78,17 @@ export class PacketCare {
     );
   }
 
-  /** Whether this very packet, from this very peer, is in care already. */
-  holds(packetId: Uint8Array, from: string): boolean {
-    const held = this.#held.get(toHex(packetId));
-    return held?.cared.from === from;
+  /**
+   * Whether this very packet is in care already. The peer is the same then too: the bytes name the hop before us,
+   * and its link vouched for that.
+   */
+  holds(packetId: Uint8Array): boolean {
+    return this.#held.has(toHex(packetId));
   }
 
-  /** Takes a packet over. Resolves when its first attempt is over. */
+  /** Takes a packet over that is not in care. Resolves when its first attempt is over. */
   async take(cared: CaredPacket, ttlMillis: number): Promise<AttemptOutcome> {
+    assert(!this.#held.has(cared.id), 'a packet is taken into care once');
     this.#makeRoom(cared.bytes.length);
     const held: Held = {
       cared,

@@ -14,7 +14,7 @@ import { Reason, reasonName } from '../core/reasons.js';
 import { assert, present } from '../core/assert.js';
 import { DISCOVERY_PROTOCOL, HELLO_PROTOCOL, isUnknownPeer } from '../packet/control.js';
 import { decodeDiscovery } from '../packet/discovery.js';
-import { decodePacket, encodePacket, packetId, type MeshPacket } from '../packet/packet.js';
+import { decodePacket, encodePacket, type MeshPacket } from '../packet/packet.js';
 import type { Counters } from '../metrics/counters.js';
 import type { PacketJudge, PacketVerdict } from '../pool/judge-port.js';
 import { priceMsat } from '../ledger/fee.js';
@@ -96,11 +96,8 @@ export class MeshManager {
     if (!this.#care.hasRoom(packetBytes.length)) return this.#refuse(Reason.Overloaded);
     const verdict = await judge.judge(packetBytes, { previousHop: peer.nodeId, origin: 'peer' });
     if (verdict.kind === 'refused') {
-      const isAgain =
-        verdict.reason === Reason.ReplayedPayment && this.#care.holds(verdict.packetId, peerAddress);
-      if (!isAgain) return this.#refuse(verdict.reason);
-      counters.count('packets_duplicate');
-      return { kind: 'duplicate', packetId: verdict.packetId };
+      const isAgain = verdict.reason === Reason.ReplayedPayment && this.#care.holds(verdict.packetId);
+      return isAgain ? this.#duplicate(verdict) : this.#refuse(verdict.reason);
     }
     const decoded = decodePacket(packetBytes);
     assert(decoded.ok, 'a packet that was judged good decodes');
@@ -154,6 +151,12 @@ export class MeshManager {
     return { kind: 'refused', reason };
   }
 
+  /** The same packet from the same peer while it is in care: acknowledged, not sent twice, no penalty. */
+  #duplicate({ packetId }: PacketVerdict): PacketOutcome {
+    this.#parts.counters.count('packets_duplicate');
+    return { kind: 'duplicate', packetId };
+  }
+
   #handleControl(packet: MeshPacket, verdict: PacketVerdict, peer: Peer): PacketOutcome {
     const { peers, discovery, counters } = this.#parts;
     if (!peers.takeControl(peer.address)) return this.#refuse(Reason.ControlQuotaExceeded);
@@ -195,6 +198,8 @@ export class MeshManager {
         return this.#refuse(Reason.NotRecorded);
       }
     }
+    // Nothing else tells a free packet that was relayed from the same one offered again.
+    if (verdict.kind === 'free' && this.#care.holds(verdict.packetId)) return this.#duplicate(verdict);
     if (verdict.kind === 'free' && from !== null && verdict.position === 1) {
       // The link vouches for the source: its sequence numbers hold. A payment's own key protects paid packets.
       const reason = replay.checkReplay(null, packet.source, packet.sequence);
