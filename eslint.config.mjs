@@ -2,7 +2,7 @@ import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/', 'assembly/', 'coverage/', 'scripts/', 'eslint.config.mjs', 'bench/**/*.mjs'] },
+  { ignores: ['dist*/', 'node_modules/', 'assembly/', 'coverage/', '**/*.mjs'] },
   js.configs.recommended,
   ...tseslint.configs.strictTypeChecked,
   {

@@ -16,6 +16,7 @@ export function sharedText(path: string): string | null {
 }
 
 /** The JSON lines of a shared file, or null where it is absent. */
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the caller knows the shape of its file
 export function sharedLines<T>(path: string): T[] | null {
   const text = sharedText(path);
   return text === null
