@@ -8,7 +8,8 @@ import { fromHex, toHex, utf8 } from '../core/bytes.js';
 import type { Json } from '../core/codec.js';
 import { nodeKey, parseNodeId } from '../core/ids.js';
 import { MESH_MODES, type MeshMode } from '../core/policy.js';
-import { Reason, reasonText } from '../core/reasons.js';
+import { Reason, reasonName, reasonText } from '../core/reasons.js';
+import { peerAddress } from '../config/kinds.js';
 import type { MeshModule } from '../engine/module.js';
 import type { CliSpec } from '../node/messages.js';
 import { statusJson, statusText } from './status.js';
@@ -62,13 +63,15 @@ export class ModuleCli {
     if (command === undefined) {
       return misuse(`mesh has no command ${name}; it has ${[...this.#commands.keys()].join(', ')}`);
     }
-    const args = given.filter((arg) => arg !== '--json');
+    // A flag only where there are arguments enough without it: a payload may be any text.
+    const flag = given.length > command.args.length ? given.indexOf('--json') : -1;
+    const args = given.filter((_, index) => index !== flag);
     if (args.length !== command.args.length) {
       return misuse(
         `usage: mesh ${[name, ...command.args.map((arg) => arg.toUpperCase())].join(' ')} [--json]`,
       );
     }
-    return command.run(args, args.length < given.length);
+    return command.run(args, flag >= 0);
   }
 
   #table(): Record<string, Command> {
@@ -115,26 +118,34 @@ export class ModuleCli {
       'add-peer': {
         about: 'Greet the peer at an address that the node is connected to',
         args: ['address'],
-        run: ([address = '']) => {
+        run: ([address = ''], asJson) => {
+          if (peerAddress.parse(address) === null) return badAddress();
           const reason = mesh.peers.connected(address);
-          return reason === Reason.Accepted ? done(`greeted ${address}`) : failed(reasonText(reason));
+          if (reason !== Reason.Accepted) return failed(`${reasonName(reason)}: ${reasonText(reason)}`);
+          return asJson
+            ? json({ address })
+            : done(`greeting ${address}; once it answers, \`peers\` shows it`);
         },
       },
       'remove-peer': {
-        about: 'Drop the peer at an address and the routes through it',
+        about: 'Forget the peer at an address and the routes through it, until it says hello again',
         args: ['address'],
-        run: ([address = '']) => {
+        run: ([address = ''], asJson) => {
+          if (peerAddress.parse(address) === null) return badAddress();
+          if (mesh.peers.list().every((peer) => peer.address !== address)) {
+            return failed(`there is no peer at ${address}; \`peers\` shows those that there are`);
+          }
           mesh.peers.disconnected(address);
-          return done(`dropped ${address}`);
+          return asJson ? json({ address }) : done(`forgot ${address}`);
         },
       },
       'set-mode': {
         about: 'Change what is carried, until the next start',
         args: ['mode'],
-        run: ([mode = '']) => {
-          if (!isMode(mode)) return misuse(`${mode} is no mode; modes are ${MESH_MODES.join(', ')}`);
+        run: ([mode = ''], asJson) => {
+          if (!isMode(mode)) return misuse(`'${mode}' is no mode; modes are ${MESH_MODES.join(', ')}`);
           mesh.setMode(mode);
-          return done(`mode is now ${mode}`);
+          return asJson ? json({ mode }) : done(`mode is now ${mode}`);
         },
       },
       'send-packet': {
@@ -154,12 +165,17 @@ export class ModuleCli {
     const result = await this.#mesh.outbound.send(request);
     if (!result.ok) return failed(result.error);
     const sent = { packetId: toHex(result.packetId), route: result.route.ids.map(nodeKey) };
-    return asJson ? json(sent) : done(`sent ${sent.packetId} over ${sent.route.length - 1} hops`);
+    const hops = sent.route.length - 1;
+    return asJson ? json(sent) : done(`sent ${sent.packetId} over ${hops} ${hops === 1 ? 'hop' : 'hops'}`);
   }
 }
 
 function argSpec(name: string, required: boolean): CliSpec['subcommands'][number]['args'][number] {
   return { name, long_name: null, short_name: null, required, takes_value: true, default: null };
+}
+
+function badAddress(): CliOutcome {
+  return misuse(`an address is ${peerAddress.allowed}`);
 }
 
 function isMode(text: string): text is MeshMode {
