@@ -67,7 +67,7 @@ export class MeshManager {
     this.#care = new PacketCare({
       clock: parts.clock,
       random: parts.random,
-      keepMillis: () => parts.peers.silenceMillis,
+      keepMillis: () => parts.peers.noticedWithinMillis,
       attempt: (cared) => this.#attempt(cared),
       onExpired: (cared, reason) => {
         parts.counters.refuse(reason);

@@ -141,6 +141,11 @@ export class PeerBook {
     return LIMITS.SILENT_HELLO_INTERVALS * this.#options.helloIntervalMillis;
   }
 
+  /** The longest that a peer's death goes unnoticed: its silence, and the round in which that is seen. */
+  get noticedWithinMillis(): number {
+    return this.silenceMillis + this.#options.helloIntervalMillis;
+  }
+
   list(): readonly Peer[] {
     return [...this.#byAddress.values()];
   }

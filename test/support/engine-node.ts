@@ -141,6 +141,7 @@ export class EngineNode {
       clock,
       random,
       maxPeers: options.maxPeers,
+      staticPeers: new Set(),
       packetsPerMinute: options.packetsPerMinute,
       helloIntervalMillis,
       sendHello: (address) => {
