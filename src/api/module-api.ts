@@ -8,7 +8,7 @@
 import { U64_MAX } from '../core/bincode.js';
 import { toHex } from '../core/bytes.js';
 import { LIMITS } from '../core/limits.js';
-import { Reason, reasonName } from '../core/reasons.js';
+import { Reason, reasonName, reasonText } from '../core/reasons.js';
 import { priceMsat } from '../ledger/fee.js';
 import {
   API_VERSION,
@@ -61,7 +61,8 @@ export class MeshModuleApi {
    * @param callerModuleId who asks, as the node vouches for it
    */
   async call(method: string, params: Uint8Array, callerModuleId: string): Promise<ApiOutcome> {
-    if (!isMethodName(method)) return { ok: false, error: `UnknownMethod: the mesh has no method ${method}` };
+    if (!isMethodName(method))
+      return { ok: false, error: `UnknownMethod: the mesh has no method '${method}'` };
     return this.#call(method, this.#serve[method], params, callerModuleId);
   }
 
@@ -144,7 +145,7 @@ export class MeshModuleApi {
       handle_mesh_packet: async ([packetBytes, peerAddress]) => {
         const outcome = await mesh.manager.handlePacket(packetBytes, peerAddress);
         return outcome.kind === 'refused'
-          ? { error: `${reasonName(outcome.reason)}: the packet was refused` }
+          ? { error: `${reasonName(outcome.reason)}: ${reasonText(outcome.reason)}` }
           : { value: true };
       },
       quote_route_fee: ({ destination, baseFeeSats }) => {
