@@ -136,6 +136,15 @@ export class BatchRegion {
     Atomics.store(this.#words, (recordOf(index) + STATE) / 4, state);
   }
 
+  /** Packets judged so far, as far as the worker has come. */
+  get judged(): number {
+    let judged = 0;
+    for (let index = 0; index < this.#count; index++) {
+      if (this.state(index) === PacketState.Judged) judged++;
+    }
+    return judged;
+  }
+
   /** The thread id of the worker that has begun the batch; 0 before that. */
   get thread(): number {
     return Atomics.load(this.#words, 0);

@@ -1,8 +1,8 @@
 /**
  * The worker threads behind a VerdictPool, over Piscina, and the batch memory that they share with it.
  *
- * A batch that was handed over always comes back: judged, or lost with its worker. A worker that keeps a batch
- * longer than LIMITS.BATCH_MILLIS is stopped, so that no packet waits for a hung one. Main thread only.
+ * A batch that was handed over always comes back: judged, or lost with its worker. A worker that judges nothing
+ * for LIMITS.WORKER_STALL_MILLIS is stopped, so that no packet waits for a hung one. Main thread only.
  */
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
@@ -19,8 +19,8 @@ const WORKER_FILE = new URL('../../dist/pool/worker.js', import.meta.url);
 /** One batch in work and one at the door, so that a worker never waits for the main thread between two. */
 const TASKS_PER_WORKER = 2;
 
-/** Deadlines that a batch may wait for a worker to begin it before all workers are replaced. */
-const DEADLINES_TO_BEGIN = 3;
+/** LIMITS.WORKER_STALL_MILLIS that a batch waits for a worker to begin it before all workers are replaced. */
+const STALLS_TO_BEGIN = 3;
 
 export interface CrewOptions {
   readonly workers: number;
@@ -165,20 +165,19 @@ export class Crew {
     return piscina;
   }
 
-  /** Stops the worker that keeps a batch too long, or replaces all of them when none begins it. */
+  /** Stops the worker where it makes no progress, or replaces all of them where none begins the batch. */
   #watch(region: BatchRegion): NodeJS.Timeout {
-    let deadlines = 0;
-    let begunBy = 0;
+    let waited = 0;
+    let seen = { thread: 0, judged: 0 };
     const timer = setInterval(() => {
-      deadlines++;
-      const { thread } = region;
+      const { thread, judged } = region;
       if (thread === 0) {
-        if (deadlines >= DEADLINES_TO_BEGIN) this.#replaceAll();
-      } else if (thread === begunBy) {
+        if (++waited >= STALLS_TO_BEGIN) this.#replaceAll();
+      } else if (thread === seen.thread && judged === seen.judged) {
         void this.#piscina.threads.find(({ threadId }) => threadId === thread)?.terminate();
       }
-      begunBy = thread;
-    }, LIMITS.BATCH_MILLIS);
+      seen = { thread, judged };
+    }, LIMITS.WORKER_STALL_MILLIS);
     timer.unref();
     return timer;
   }

@@ -4,6 +4,7 @@
  * Rules: architecture.md (worker pool). Reaches only core, packet, ledger, payment, replay and wasm. Between
  * batches Piscina lets the thread sleep on an Atomics.wait.
  */
+import './thread-safe-curve.js'; // before the decoder
 import { deserialize } from 'node:v8';
 import { threadId, workerData } from 'node:worker_threads';
 import { present } from '../core/assert.js';

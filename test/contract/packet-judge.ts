@@ -1,0 +1,179 @@
+// What every judge must do: the inline one and the one over worker threads run the same suite.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { present } from '../../src/core/assert.js';
+import { VirtualClock } from '../../src/core/clock.js';
+import { LIMITS } from '../../src/core/limits.js';
+import type { JudgePolicy } from '../../src/core/policy.js';
+import { SeededRandom } from '../../src/core/random.js';
+import { reasonName } from '../../src/core/reasons.js';
+import { encodePacket, packetId } from '../../src/packet/packet.js';
+import { InlineJudge } from '../../src/pool/inline-judge.js';
+import type { PacketJudge, PacketSender, PacketVerdict } from '../../src/pool/judge-port.js';
+import { PlainFingerprinter } from '../../src/replay/fingerprint.js';
+import { SharedReplayTable } from '../../src/replay/shared-table.js';
+import { PlainReplayTable } from '../../src/replay/table.js';
+import { honestPacket, judgeTrace } from '../support/judge-trace.js';
+import { PAYEES, SOURCE, testPolicy } from '../support/paid-packets.js';
+
+export interface JudgeSetUp {
+  readonly policy: JudgePolicy;
+  readonly table: SharedReplayTable;
+  readonly secret: Uint8Array;
+  readonly clock: VirtualClock;
+}
+
+const fromSource: PacketSender = { previousHop: SOURCE, origin: 'peer' };
+
+/** Numbers the payments of a test, so that no two tests share one. */
+let payments = 500_000;
+
+function freshBytes(): Uint8Array {
+  return encodePacket(honestPacket(payments++));
+}
+
+/** A verdict with its reason by name, for one readable line a difference. */
+function shown(verdict: PacketVerdict): object {
+  return { ...verdict, reason: reasonName(verdict.reason) };
+}
+
+export function packetJudgeContract(name: string, make: (setUp: JudgeSetUp) => Promise<PacketJudge>): void {
+  describe(`${name} § packet judge`, () => {
+    const secret = new SeededRandom(3).bytes(16);
+    const setUp: JudgeSetUp = {
+      policy: testPolicy(),
+      table: SharedReplayTable.create(new PlainFingerprinter(secret), 4_096),
+      secret,
+      clock: new VirtualClock(),
+    };
+    let judge: PacketJudge;
+    beforeAll(async () => {
+      judge = await make(setUp);
+    });
+    afterAll(async () => {
+      await judge.close();
+    });
+
+    it('gives the verdict of the plain twin on every packet of a trace: honest, hostile, broken', async () => {
+      const trace = judgeTrace(7, 300);
+      const twin = new InlineJudge({ ...setUp, table: new PlainReplayTable() });
+      const reasons = new Set<string>();
+      // One after another: which of two packets with the same payment wins is then the same for both.
+      for (const { what, bytes, sender } of trace) {
+        const expected = await twin.judge(bytes, sender);
+        expect(shown(await judge.judge(bytes, sender)), what).toEqual(shown(expected));
+        reasons.add(reasonName(expected.reason));
+      }
+      expect(reasons.size, 'the trace knows many ways to fail').toBeGreaterThan(20);
+    });
+
+    it('judges a trace given all at once, each payment once', async () => {
+      const trace = judgeTrace(8, 400);
+      const twin = new InlineJudge({ ...setUp, table: new PlainReplayTable() });
+      const verdicts = await Promise.all(trace.map(({ bytes, sender }) => judge.judge(bytes, sender)));
+      const keys = new Set<string>();
+      for (const [index, { what, bytes, sender }] of trace.entries()) {
+        const verdict = present(verdicts[index], 'a verdict for each');
+        const expected = await twin.judge(bytes, sender);
+        // Replays aside, whose winner is whoever came first.
+        const isRace = what === 'replayed';
+        if (!isRace) expect(shown(verdict), what).toEqual(shown(expected));
+        if (verdict.kind !== 'paid') continue;
+        const key = Buffer.from(present(verdict.replayKey, 'a paid packet has a key')).toString('hex');
+        expect(keys.has(key), what).toBe(false);
+        keys.add(key);
+      }
+    });
+
+    it('fills in a paid verdict', async () => {
+      const bytes = freshBytes();
+      const verdict = await judge.judge(bytes, fromSource);
+      expect(reasonName(verdict.reason)).toBe('Accepted');
+      expect(verdict).toMatchObject({
+        kind: 'paid',
+        protocol: 'MeshPacket',
+        position: 1,
+        controlProtocol: null,
+      });
+      expect(verdict).toMatchObject({
+        amountMsat: 10_000n,
+        priceMsat: 1_310n,
+        payee: PAYEES.destination.publicKey,
+      });
+      expect(verdict.packetId).toEqual(packetId(bytes));
+      expect(verdict.expiresAt).toBe(setUp.clock.unixSeconds() + LIMITS.REPLAY_TTL_SECONDS);
+      expect(setUp.table.has(present(verdict.replayKey, 'a key'))).toBe(true);
+    });
+
+    it('cheat 23 › refuses the same packet again, with its id', async () => {
+      const bytes = freshBytes();
+      await judge.judge(bytes, fromSource);
+      const again = await judge.judge(bytes, fromSource);
+      expect(again).toMatchObject({ kind: 'refused', amountMsat: 0n });
+      expect(reasonName(again.reason)).toBe('ReplayedPayment');
+      expect(again.packetId).toEqual(packetId(bytes));
+    });
+
+    it('cheat 30 › lets one of a hundred copies through that come at once', async () => {
+      const bytes = freshBytes();
+      const verdicts = await Promise.all(Array.from({ length: 100 }, () => judge.judge(bytes, fromSource)));
+      expect(verdicts.filter(({ kind }) => kind === 'paid')).toHaveLength(1);
+      expect(verdicts.filter(({ reason }) => reasonName(reason) === 'ReplayedPayment')).toHaveLength(99);
+    });
+
+    it('cheat 36 › judges no payment at an earlier time than keys were forgotten at', async () => {
+      const bytes = freshBytes();
+      const own = SharedReplayTable.create(new PlainFingerprinter(secret), 64);
+      const other = await make({ ...setUp, table: own });
+      try {
+        expect((await other.judge(bytes, fromSource)).kind).toBe('paid');
+        own.expire(setUp.clock.unixSeconds() + 2 * LIMITS.REPLAY_TTL_SECONDS);
+        expect(own.stats().keys).toBe(0);
+        const again = await other.judge(bytes, fromSource);
+        expect(again.kind).toBe('refused');
+        expect(reasonName(again.reason)).toBe('ProofExpired');
+      } finally {
+        await other.close();
+      }
+    });
+
+    it('refuses what is larger than a packet without looking at it', async () => {
+      const verdict = await judge.judge(new Uint8Array(LIMITS.PACKET_BYTES + 1), fromSource);
+      expect(reasonName(verdict.reason)).toBe('PacketTooLarge');
+    });
+
+    it('judges every packet given after a new policy by that', async () => {
+      const before = freshBytes();
+      expect((await judge.judge(before, fromSource)).kind).toBe('paid');
+      judge.updatePolicy({ ...setUp.policy, mode: 'bitcoin_only' });
+      const all = Array.from({ length: 600 }, () => judge.judge(freshBytesOnce, fromSource));
+      expect(new Set((await Promise.all(all)).map(({ reason }) => reasonName(reason)))).toEqual(
+        new Set(['ModeForbids']),
+      );
+      judge.updatePolicy(setUp.policy);
+      expect((await judge.judge(freshBytes(), fromSource)).kind).toBe('paid');
+    });
+
+    it('counts verdicts by reason', async () => {
+      const before = judge.stats();
+      await judge.judge(new Uint8Array(1), fromSource);
+      const after = judge.stats();
+      expect(after.judged).toBe(before.judged + 1);
+      expect([...after.byReason.values()].reduce((sum, count) => sum + count)).toBe(after.judged);
+      expect(after).toMatchObject({ queued: 0, inFlight: 0, workersLost: 0 });
+    });
+
+    it('judges what it was given before it closes, and refuses what comes after', async () => {
+      const other = await make(setUp);
+      const given = Array.from({ length: 40 }, () => other.judge(freshBytes(), fromSource));
+      const closing = other.close();
+      const late = await other.judge(freshBytes(), fromSource);
+      await closing;
+      await other.close();
+      expect((await Promise.all(given)).every(({ kind }) => kind === 'paid')).toBe(true);
+      expect(reasonName(late.reason)).toBe('JudgeUnavailable');
+    });
+  });
+}
+
+/** One packet that no test pays with. */
+const freshBytesOnce = freshBytes();
