@@ -26,6 +26,13 @@ export const REASON_TABLE = [
   [112, 'InputTooLong', 'the input is longer than anything of its kind can be'],
   [113, 'FrameEmpty', "a frame on the node's socket holds at least one byte"],
   [114, 'FrameTooLarge', "a frame on the node's socket holds at most 40 MiB"],
+  [115, 'NotCanonical', 'a length is written in more bytes than it needs'],
+  [
+    116,
+    'BadWitness',
+    'the witness marker of a transaction is wrong, or announces a witness that is not there',
+  ],
+  [117, 'BadInputIndex', 'an input index is a whole number from 0 to 4294967295'],
 
   // 2xx: a packet that decodes but is not allowed (payments.md, any proof, 1).
   [200, 'PacketTooLarge', 'a whole packet is at most 1,000,000 bytes'],
@@ -94,6 +101,19 @@ export const REASON_TABLE = [
     'ReplayTableFull',
     'as many used payments are remembered as this node can; no further one is accepted',
   ],
+  [428, 'CtvDisabled', 'this node accepts no payments by covenant (option ctv)'],
+  [429, 'TemplateHashMismatch', 'the template hash is not the BIP119 hash of the template'],
+  [430, 'HostTemplateHash', "the template hash is of the host node's own kind, which is not BIP119"],
+  [431, 'NoFundingInput', 'the transaction has no input, so nothing funds it'],
+  [432, 'OutputIndexUnknown', 'the template has no output of that index'],
+  [433, 'OutputNotAccepted', 'the output pays to none of the receive scripts of this node'],
+  [434, 'FundingMissing', 'the funding output does not exist or is spent'],
+  [435, 'FundingScriptMismatch', 'the funding output does not commit to the template'],
+  [436, 'FundingTooLow', 'the funding output does not cover the outputs of the template'],
+  [437, 'PaymentRequestUnknown', 'the node knows no such payment request'],
+  [438, 'PaymentNotSettled', 'the payment request is not settled'],
+  [439, 'PaymentOtherTransaction', 'the payment request was settled by another transaction'],
+  [440, 'TooFewConfirmations', 'the transaction has fewer confirmations than this node asks for'],
 
   // 5xx: discovery and routing (routing.md).
   [500, 'UnauthenticatedPeer', 'only an authenticated neighbour may teach routes'],

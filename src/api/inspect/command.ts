@@ -120,12 +120,13 @@ export function inspectCommand(): Command {
   return new Command('inspect')
     .description('show what bytes or an invoice say, as one JSON line')
     .argument('<KIND>', kindsText())
-    .argument('[VALUE]', 'hex, or the text of an invoice')
+    .argument('[VALUE]', 'hex, the text of an invoice, or for ctv a transaction and an input as HEXTX:INDEX')
     .option('--stdin', 'read one value from each line of standard input')
     .option('--node-version <VERSION>', 'whose messages to read as ipc', newestVersion())
     .addHelpText(
       'after',
       `
+ctv gives the BIP119 template hash that CHECKTEMPLATEVERIFY checks in an input of a transaction.
 METHOD is one of ${methods.join(', ')}.
 
 Each input gives one line:
@@ -135,6 +136,7 @@ Each input gives one line:
 Examples:
   $ blvm-mesh inspect packet 4d455348...
   $ blvm-mesh inspect invoice lnbcrt1...
+  $ blvm-mesh inspect ctv 02000000...:0
   $ blvm-mesh inspect api-request:send_packet --stdin < requests.hex
   $ blvm-mesh inspect ipc --node-version 0.1.83 --stdin < frames.hex`,
     )

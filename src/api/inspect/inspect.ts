@@ -24,7 +24,7 @@ import { decodePacket, encodePacket, packetJson } from '../../packet/packet.js';
 import { decodeProof, encodeProof, proofJson } from '../../packet/proof.js';
 
 /** What can be inspected without naming a method. */
-const PLAIN_KINDS = ['packet', 'proof', 'covenant', 'discovery', 'ipc', 'invoice'] as const;
+const PLAIN_KINDS = ['packet', 'proof', 'covenant', 'discovery', 'ipc', 'invoice', 'ctv'] as const;
 
 export type InspectKind =
   (typeof PLAIN_KINDS)[number] | `api-request:${MethodName}` | `api-response:${MethodName}`;
@@ -40,7 +40,7 @@ export function isInspectKind(text: string): text is InspectKind {
   return (INSPECT_KINDS as readonly string[]).includes(text);
 }
 
-/** One output line. `kind` stands for ipc messages only; `hex` for all but invoices. */
+/** One output line. `kind` stands for ipc messages only; `hex` for all but invoices and hashes. */
 export type InspectResult =
   | { readonly ok: true; readonly kind?: string; readonly value: Json; readonly hex?: string }
   | { readonly ok: false; readonly reason: ReasonName; readonly detail: string };
@@ -49,16 +49,22 @@ export type InspectResult =
 export type BytesInspector = (input: Uint8Array) => InspectResult;
 export type TextInspector = (text: string) => InspectResult;
 
-/** What reads the two kinds that are not of src/packet. */
+/** What reads the kinds that are not of src/packet. */
 export interface InspectTools {
   /** A frame's body as exchanged with the node, in one generation of the node. */
   readonly ipc: BytesInspector;
   /** A BOLT11 invoice. */
   readonly invoice: TextInspector;
+  /** A transaction in hex, a colon, and the index of an input: the template hash of that input. */
+  readonly ctv: TextInspector;
 }
+
+/** A colon, and the digits of 2^32-1. */
+const INDEX_CHARS = 11;
 
 /** The most characters that a line of a kind may have, white space around it not counted. */
 export function maxLineChars(kind: InspectKind): number {
+  if (kind === 'ctv') return 2 * LIMITS.TRANSACTION_BYTES + INDEX_CHARS;
   const isFramed = kind === 'ipc' || kind.startsWith('api-response:');
   return 2 * (isFramed ? LIMITS.NODE_FRAME_BYTES : LIMITS.PACKET_BYTES);
 }
@@ -77,12 +83,16 @@ export function inspectLine(kind: InspectKind, line: string, tools: InspectTools
   const text = line.trim();
   if (text.length > maxLineChars(kind)) return lineTooLong(kind);
   if (kind === 'invoice') return tools.invoice(text);
+  if (kind === 'ctv') return tools.ctv(text);
   const input = fromHex(text);
   if (input === null) return refusal(Reason.NotHex);
   return kind === 'ipc' ? tools.ipc(input) : inspectBytes(kind, input);
 }
 
-function inspectBytes(kind: Exclude<InspectKind, 'ipc' | 'invoice'>, input: Uint8Array): InspectResult {
+function inspectBytes(
+  kind: Exclude<InspectKind, 'ipc' | 'invoice' | 'ctv'>,
+  input: Uint8Array,
+): InspectResult {
   switch (kind) {
     case 'packet':
       return shown(
