@@ -43,6 +43,8 @@ async function run(flags: Flags): Promise<void> {
   };
   const table = new Table({
     head: ['what', 'median', 'min', 'max', 'unit', 'ratio'],
+    chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
+    style: { head: [], border: [] },
     colAligns: ['left', 'right', 'right', 'right', 'left', 'right'],
   });
   for (const figure of figures) {

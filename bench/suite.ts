@@ -33,10 +33,22 @@ export interface Figure {
   readonly ratio: number;
 }
 
+/** Calls of a task at the least, however long one takes: their median must mean something. */
+const LEAST_CALLS = 5;
+
 /** Runs a group's tasks one after another. */
 export async function measure(group: Group, millisPerTask: number): Promise<readonly Figure[]> {
-  const bench = new Bench({ time: millisPerTask, warmupTime: millisPerTask / 5 });
-  for (const task of group.tasks) bench.add(task.name, async () => void (await task.run()));
+  const bench = new Bench({
+    time: millisPerTask,
+    iterations: LEAST_CALLS,
+    warmupTime: millisPerTask / 5,
+    warmupIterations: 1,
+  });
+  for (const task of group.tasks) {
+    bench.add(task.name, async () => {
+      await task.run();
+    });
+  }
   await bench.run();
   const rates = bench.tasks.map(({ result }, index) => {
     const operations = group.tasks[index]?.operations ?? 1;
