@@ -71,11 +71,16 @@ async function runModule(flags: RunFlags): Promise<void> {
   const stopping = untilStopped(flags.exitWithParent === true);
   // Neither a clock nor a node that is away for a while keeps the process alive.
   const alive = setInterval(() => undefined, FOREVER_MILLIS);
+  let wasConnected = true;
   try {
     for (const warning of warnings) log.log('warn', warning);
     log.log('info', 'starting', { version: VERSION, socketPath, dataDir: dataDir.path, configPath });
-    const integration = await connected(socketPath, config, log, stopping);
-    if (integration !== null) {
+    const connecting = connected(socketPath, config, log, stopping.signal);
+    const integration = await Promise.race([connecting, stopping.reason.then(() => null)]);
+    if (integration === null) {
+      wasConnected = false;
+      log.log('info', 'stopping', { because: await stopping.reason });
+    } else {
       // A node that started this module takes it along; one that it is attached to may come back.
       const isAttached = flags.socket !== undefined;
       const onNodeShutdown = isAttached ? (): void => undefined : stopping.stop;
@@ -95,6 +100,8 @@ async function runModule(flags: RunFlags): Promise<void> {
     await log.close();
     await dataDir.release();
   }
+  // An attempt to connect that is under way would keep the process until its deadline.
+  if (!wasConnected) process.exit(0);
 }
 
 /** Waits for the node as long as it takes; null where the run is to end before that. */
@@ -102,7 +109,7 @@ async function connected(
   socketPath: string,
   config: MeshConfig,
   log: Log,
-  stopping: Stopping,
+  stopped: AbortSignal,
 ): Promise<ModuleIntegration | null> {
   for (let connectTimeoutMillis = 0; ; connectTimeoutMillis = STILL_WAITING_MILLIS) {
     try {
@@ -116,10 +123,9 @@ async function connected(
         log,
         requestsPerSecond: config.nodeRequestsPerSecond,
         connectTimeoutMillis,
-        signal: stopping.signal,
       });
     } catch (error) {
-      if (stopping.signal.aborted) return null;
+      if (stopped.aborted) return null;
       log.log('warn', 'the node is not there yet; waiting for it', { error: errorText(error) });
     }
   }

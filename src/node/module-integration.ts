@@ -41,8 +41,6 @@ export interface ModuleIntegrationOptions {
   readonly reconnect?: boolean;
   /** How long a node that is not there is waited for at first. Default: not at all. */
   readonly connectTimeoutMillis?: number;
-  /** Gives up the first connection when aborted: `connect` rejects. Without effect afterwards. */
-  readonly signal?: AbortSignal;
 }
 
 export class ModuleIntegration {
@@ -76,16 +74,7 @@ export class ModuleIntegration {
     });
     const integration = new ModuleIntegration(connection, clock);
     if (options.cliSpec !== undefined) integration.#nodeApi.registerCliSpecLater(options.cliSpec);
-    const giveUp = (): void => {
-      connection.close();
-    };
-    options.signal?.addEventListener('abort', giveUp);
-    if (options.signal?.aborted === true) giveUp();
-    try {
-      await connection.start();
-    } finally {
-      options.signal?.removeEventListener('abort', giveUp);
-    }
+    await connection.start();
     return integration;
   }
 
