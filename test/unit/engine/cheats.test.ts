@@ -32,7 +32,7 @@ import {
   withProof,
   type Arrange,
 } from '../../support/engine-cheats.js';
-import { PLENTY_MSAT, type EngineNet } from '../../support/engine-net.js';
+import { PLENTY_MSAT } from '../../support/engine-net.js';
 import { makeInvoice, SIGNATURE_GROUPS, testPayee, withHighS } from '../../support/invoices.js';
 import { testNode } from '../../support/paid-packets.js';
 
