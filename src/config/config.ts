@@ -39,6 +39,12 @@ export interface MeshConfig {
   readonly payees: readonly (readonly [NodeKey, string])[];
   /** 33 bytes in hex; overrides what the node tells. */
   readonly ownPayee: string | null;
+  /** Whether payments by covenant are accepted. */
+  readonly ctv: boolean;
+  /** Hex each. */
+  readonly receiveScripts: readonly string[];
+  /** Blocks, the payment's own included. */
+  readonly minConfirmations: number;
   readonly fees: FeeSchedule;
   readonly governanceProtocols: readonly string[];
   readonly governanceNodes: readonly NodeKey[];
@@ -105,6 +111,9 @@ export function judgePolicyOf(
     ownPayee: config.ownPayee ?? node.ownPayee,
     acceptedPayees: config.acceptedPayees,
     declaredPayees: config.payees,
+    ctv: config.ctv,
+    receiveScripts: config.receiveScripts,
+    minConfirmations: config.minConfirmations,
     fees: config.fees,
     governanceProtocols: config.governanceProtocols,
     governanceNodes: config.governanceNodes,
@@ -127,6 +136,9 @@ function configOf(values: Readonly<OptionValues>): MeshConfig {
     acceptedPayees: Object.freeze(values.accepted_payees),
     payees: Object.freeze(values.payees.map((pair) => Object.freeze(pair))),
     ownPayee: values.own_payee,
+    ctv: values.ctv,
+    receiveScripts: Object.freeze(values.receive_scripts),
+    minConfirmations: values.min_confirmations,
     fees: Object.freeze({
       baseMsat: values['fees.base_msats'],
       perHopMsat: values['fees.per_hop_msats'],

@@ -54,6 +54,12 @@ export const lightningKey: TextKind<string> = {
   },
 };
 
+/** The script of a transaction's output, kept as lower-case hex. The longest that is relayed is a multisignature's. */
+export const outputScript: TextKind<string> = {
+  allowed: 'an output script (2 to 400 hex digits, two a byte)',
+  parse: (text) => (/^(?:[\da-f]{2}){1,200}$/i.test(text) ? text.toLowerCase() : null),
+};
+
 /** A node id as 64 hex digits. */
 export const nodeIdText: TextKind<NodeKey> = {
   allowed: 'a node id (64 hex digits)',

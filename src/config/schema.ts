@@ -14,6 +14,7 @@ import {
   hostPort,
   lightningKey,
   nodeIdText,
+  outputScript,
   peerAddress,
   protocolId,
   type HostPort,
@@ -44,6 +45,9 @@ export interface OptionValues {
   accepted_payees: readonly string[];
   payees: readonly (readonly [NodeKey, string])[];
   own_payee: string | null;
+  ctv: boolean;
+  receive_scripts: readonly string[];
+  min_confirmations: number;
   'fees.base_msats': bigint;
   'fees.per_hop_msats': bigint;
   'fees.per_kib_msats': bigint;
@@ -131,6 +135,18 @@ export const OPTIONS: { readonly [N in OptionName]: Option<OptionValues[N]> } = 
     lightningKey,
     '',
     "This node's Lightning key where the node does not tell it, or another than it tells.",
+  ),
+  ctv: booleanOption(
+    false,
+    'Whether covenants (InstantSettlement, BIP119) are accepted as payments. They pay to receive_scripts, and the node is asked whether they are funded.',
+  ),
+  receive_scripts: listOption(
+    outputScript,
+    'Output scripts by which a covenant may pay this node: those of its wallet, or of whoever it trusts.',
+  ),
+  min_confirmations: integerOption(
+    { low: 1, high: 1_000, fallback: 1, unit: 'blocks' },
+    'Blocks that must hold a payment on the chain (OnChainSettlement) before it counts, its own included.',
   ),
   'fees.base_msats': amountOption(MAX_PRICE_MSATS, 1_000n, 'msat', 'Price of any paid packet.'),
   'fees.per_hop_msats': amountOption(MAX_PRICE_MSATS, 100n, 'msat', 'Price of each hop of its route.'),

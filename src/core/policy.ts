@@ -43,6 +43,12 @@ export interface JudgePolicy {
   readonly acceptedPayees: readonly string[];
   /** Lightning keys by the node that declared them: accepted where that node is the destination. */
   readonly declaredPayees: readonly (readonly [NodeKey, string])[];
+  /** Whether payments by covenant (CTV) are accepted. */
+  readonly ctv: boolean;
+  /** Output scripts by which a covenant may pay this node, in hex. */
+  readonly receiveScripts: readonly string[];
+  /** Blocks that a settled payment on the chain needs, its own included. */
+  readonly minConfirmations: number;
   readonly fees: FeeSchedule;
   /** Protocol ids that are free governance traffic, from the nodes below only. */
   readonly governanceProtocols: readonly string[];

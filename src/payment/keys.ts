@@ -40,6 +40,9 @@ export function instantKey(txid: Uint8Array, vout: number): Uint8Array {
   return sha256(CTV_DOMAIN, txid, index.finish());
 }
 
+/** Unix seconds for the key of a payment that never stops being valid: any store of keys keeps it for good. */
+export const KEEP_KEY_FOREVER: number = Number.MAX_SAFE_INTEGER;
+
 /**
  * Until when a claimed key must be remembered: max(now + 24 h, expiry of the payment + 2 h).
  * @param paymentExpiresAt Unix seconds at which the payment itself can no longer be valid
@@ -49,5 +52,5 @@ export function keyLife(nowSeconds: number, paymentExpiresAt: number): number {
     nowSeconds + LIMITS.REPLAY_TTL_SECONDS,
     paymentExpiresAt + LIMITS.REPLAY_EXTRA_SECONDS,
   );
-  return Math.min(life, Number.MAX_SAFE_INTEGER);
+  return Math.min(life, KEEP_KEY_FOREVER);
 }

@@ -1,10 +1,11 @@
 /**
- * The verdict on one payment proof, and the two ways to make it.
+ * The verdict on one payment proof, and the ways to make it.
  *
  * Rules: payments.md (each failure is a returned verdict with its own reason code, never an exception).
  */
 import { Reason } from '../core/reasons.js';
 import type { MeshPacket } from '../packet/packet.js';
+import type { NodeQuestion } from './question.js';
 
 /** What a proof is judged for. Borrowed for the call. */
 export interface VerificationRequest {
@@ -20,14 +21,19 @@ export interface VerificationResult {
   readonly amountMsat: bigint;
   /** What this packet costs here. */
   readonly priceMsat: bigint;
-  /** The payee's key, 33 bytes in hex, as soon as it is known. */
+  /** The payee's Lightning key, 33 bytes in hex, as soon as it is known; null for payments on the chain. */
   readonly payee: string | null;
   /** 32 bytes that name the payment, as soon as they are known. Claim it only where `verified`. */
   readonly replayKey: Uint8Array | null;
   /** Unix seconds until which a claimed key must be remembered (keys.ts, keyLife); 0 where not verified. */
   readonly expiresAt: number;
-  /** Accepted where `verified`. */
+  /** Accepted where `verified`; PaymentUnknown where the node must be asked, and so if it never is. */
   readonly reason: Reason;
+  /**
+   * What the node must be asked before the payment can be verified; null where nothing is left open. The answer is
+   * judged by judgeAnswer (answer.ts).
+   */
+  readonly needs: NodeQuestion | null;
 }
 
 /** What is known of a payment when it is refused. */
@@ -52,16 +58,23 @@ export function refused(
     replayKey: known.replayKey,
     expiresAt: 0,
     reason,
+    needs: null,
   };
+}
+
+/** A payment of which only the node can say whether it was made. */
+export function asked(question: NodeQuestion): VerificationResult {
+  const { priceMsat, replayKey } = question.payment;
+  return { ...refused(Reason.PaymentUnknown, priceMsat, { payee: null, replayKey }), needs: question };
 }
 
 /** A payment that passed every check but the claim of its key. */
 export function verified(payment: {
   readonly amountMsat: bigint;
   readonly priceMsat: bigint;
-  readonly payee: string;
+  readonly payee: string | null;
   readonly replayKey: Uint8Array;
   readonly expiresAt: number;
 }): VerificationResult {
-  return { verified: true, ...payment, reason: Reason.Accepted };
+  return { verified: true, ...payment, reason: Reason.Accepted, needs: null };
 }

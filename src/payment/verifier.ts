@@ -14,6 +14,7 @@ import type { InvoiceDecoder } from './invoice.js';
 import { verifyLightning, type LightningTools } from './lightning.js';
 import { verifyOnChain } from './onchain.js';
 import { PayeeRules } from './payees.js';
+import { settlementRules, type SettlementRules } from './settlement.js';
 import { refused, type VerificationRequest, type VerificationResult } from './result.js';
 
 export type { VerificationRequest, VerificationResult } from './result.js';
@@ -21,6 +22,7 @@ export type { VerificationRequest, VerificationResult } from './result.js';
 export class PaymentVerifier {
   readonly #fees: FeeSchedule;
   readonly #lightning: LightningTools;
+  readonly #settlement: SettlementRules;
 
   /** The policy is read once: a new policy needs a new verifier. */
   constructor(policy: JudgePolicy, decoder: InvoiceDecoder) {
@@ -30,6 +32,7 @@ export class PaymentVerifier {
       payees: new PayeeRules(policy),
       network: INVOICE_PREFIXES[policy.network],
     };
+    this.#settlement = settlementRules(policy);
   }
 
   /**
@@ -47,9 +50,9 @@ export class PaymentVerifier {
       case 'Lightning':
         return verifyLightning(proof, request, price, this.#lightning);
       case 'OnChainSettlement':
-        return verifyOnChain(proof, price);
+        return verifyOnChain(proof, price, this.#settlement);
       case 'InstantSettlement':
-        return verifyInstant(proof, price);
+        return verifyInstant(proof, price, this.#settlement);
     }
   }
 }

@@ -210,6 +210,7 @@ describe('tidy: documents', () => {
     expect(manifest).toMatchObject({ name: MODULE_NAME, version: VERSION, entry_point: MODULE_NAME });
     expect(manifest['capabilities']).toEqual([
       'read_blockchain',
+      'read_utxo',
       'subscribe_events',
       'register_module_api',
       'network_access',

@@ -135,7 +135,7 @@ const REUSE: readonly Row[] = [
   ],
   [
     '29 wrapped in OnChainSettlement',
-    'ProofKindUnsupported',
+    'PaymentRequestUnknown',
     again((from) => ({
       paymentProof: {
         kind: 'OnChainSettlement',
@@ -148,7 +148,7 @@ const REUSE: readonly Row[] = [
   ],
   [
     '29 wrapped in InstantSettlement',
-    'Truncated',
+    'CtvDisabled',
     again((from) => ({
       paymentProof: {
         kind: 'InstantSettlement',

@@ -13,6 +13,9 @@ const noTools: InspectTools = {
   invoice: () => {
     throw new Error('not asked for here');
   },
+  ctv: () => {
+    throw new Error('not asked for here');
+  },
 };
 
 function inspect(vector: MeshVector, bytes: Uint8Array): InspectResult {

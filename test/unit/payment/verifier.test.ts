@@ -5,11 +5,9 @@ import { U64_MAX } from '../../../src/core/bincode.js';
 import { nodeKey } from '../../../src/core/ids.js';
 import type { JudgePolicy } from '../../../src/core/policy.js';
 import { reasonName, type ReasonName } from '../../../src/core/reasons.js';
-import { encodeCovenant, type CovenantProof } from '../../../src/packet/covenant.js';
 import type { MeshPacket } from '../../../src/packet/packet.js';
 import type { LightningProof, PaymentProof } from '../../../src/packet/proof.js';
-import { Bolt11Decoder } from '../../../src/payment/bolt11-decoder.js';
-import { instantKey, onChainKey } from '../../../src/payment/keys.js';
+import { Bolt11Decoder } from '../../../src/payment/bolt11/decode.js';
 import { PaymentVerifier, type VerificationResult } from '../../../src/payment/verifier.js';
 import { ISSUED_AT, makeInvoice, proofOf, type InvoiceOptions } from '../../support/invoices.js';
 import {
@@ -61,6 +59,7 @@ describe('payment verifier', () => {
       replayKey: paid.paymentHash,
       expiresAt: NOW + 86_400,
       reason: 0,
+      needs: null,
     });
   });
 
@@ -223,73 +222,6 @@ describe('order of the checks', () => {
       expect(reasonFor(change)).toBe(reason);
       change = { ...change, ...mended };
     }
-  });
-});
-
-describe('other kinds of proof', () => {
-  const covenant: CovenantProof = {
-    templateHash: new Uint8Array(32).fill(1),
-    transactionTemplate: {
-      version: 2,
-      inputs: [{ prevoutHash: new Uint8Array(32).fill(2), prevoutIndex: 3, sequence: 0 }],
-      outputs: [{ value: 1_000n, scriptPubkey: new Uint8Array([0x51]) }],
-      lockTime: 0,
-    },
-    paymentRequestId: 'request',
-    createdAt: BigInt(ISSUED_AT),
-    signature: null,
-  };
-  const instant = (covenantProof: Uint8Array, timestamp = BigInt(ISSUED_AT)): PaymentProof => ({
-    kind: 'InstantSettlement',
-    covenantProof,
-    outputIndex: 0,
-    merkleProof: [],
-    amountSats: 1_000n,
-    timestamp,
-  });
-  const onChain = (timestamp = BigInt(ISSUED_AT)): PaymentProof => ({
-    kind: 'OnChainSettlement',
-    paymentRequestId: 'request',
-    txHash: new Uint8Array(32).fill(9),
-    amountSats: 1_000n,
-    timestamp,
-  });
-  const reasonOf = (proof: PaymentProof): ReasonName => reasonName(judgeProof(proof).reason);
-
-  it('are named by their replay key and refused as not served', () => {
-    expect(judgeProof(onChain())).toMatchObject({
-      verified: false,
-      replayKey: onChainKey('request', new Uint8Array(32).fill(9)),
-    });
-    expect(reasonOf(onChain())).toBe('ProofKindUnsupported');
-    const proof = instant(encodeCovenant(covenant));
-    expect(judgeProof(proof)).toMatchObject({
-      verified: false,
-      replayKey: instantKey(new Uint8Array(32).fill(2), 3),
-    });
-    expect(reasonOf(proof)).toBe('ProofKindUnsupported');
-  });
-
-  it('are refused earlier where they are dated ahead', () => {
-    expect(reasonOf(onChain(BigInt(NOW + 121)))).toBe('ProofFromFuture');
-    expect(reasonOf(instant(encodeCovenant(covenant), U64_MAX))).toBe('ProofFromFuture');
-  });
-
-  it('are refused where the covenant does not decode strictly, at every truncation', () => {
-    const bytes = encodeCovenant(covenant);
-    for (let length = 0; length < bytes.length; length++) {
-      expect(judgeProof(instant(bytes.subarray(0, length)))).toMatchObject({
-        verified: false,
-        replayKey: null,
-      });
-      expect(reasonOf(instant(bytes.subarray(0, length)))).not.toBe('ProofKindUnsupported');
-    }
-    expect(reasonOf(instant(new Uint8Array([...bytes, 0])))).toBe('TrailingBytes');
-  });
-
-  it('have no key where the covenant spends nothing', () => {
-    const empty = { ...covenant, transactionTemplate: { ...covenant.transactionTemplate, inputs: [] } };
-    expect(judgeProof(instant(encodeCovenant(empty)))).toMatchObject({ verified: false, replayKey: null });
   });
 });
 
