@@ -27,7 +27,7 @@ export const RECORD_TYPES = {
 /** Makes records durable: resolves when they are on disk. */
 export type AppendDurably = (records: readonly JournalRecord[]) => Promise<void>;
 
-/** The fees of packets that ended at this node, in msat. */
+/** The fees of packets that ended at this node and whose records are still in the journal, in msat. */
 export interface ReceivedFees {
   readonly packets: number;
   readonly totalMsat: bigint;
@@ -80,8 +80,13 @@ export class Accounts {
    */
   restore(record: JournalRecord): Uint8Array | null {
     const posting = postingOf(record);
-    this.#post(posting);
-    return record.type === RECORD_TYPES.payment ? posting.key : null;
+    if (record.type === RECORD_TYPES.payment) {
+      this.#post(posting);
+      return posting.key;
+    }
+    // It sums up many packets, of this node and of others.
+    this.#parts.ledger.post(posting);
+    return null;
   }
 
   received(): ReceivedFees {
