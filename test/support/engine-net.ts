@@ -19,6 +19,7 @@ import type { Route } from '../../src/routing/table.js';
 import { MemoryDisk } from '../unit/store/memory-disk.js';
 import { EngineLinks, NetClock, type LinkQuality } from './engine-links.js';
 import { EngineNode } from './engine-node.js';
+import { testPolicy } from './paid-packets.js';
 import { makeInvoice, proofOf, testPayee, type InvoiceOptions, type TestPayee } from './invoices.js';
 
 /** 1,000 msat, 100 a hop, 10 a KiB. */
@@ -51,6 +52,11 @@ export interface EngineNetOptions {
   readonly packetsPerMinute?: number;
   readonly maxPeers?: number;
   readonly replayKeys?: number;
+}
+
+/** The id of a node of every net. */
+export function netNode(index: number): NodeId {
+  return nodeIdOf(sha256(new TextEncoder().encode(`node ${index}`)));
 }
 
 /** A packet of payload traffic that was put on a link. */
@@ -105,7 +111,7 @@ export class EngineNet {
   }
 
   idOf(index: number): NodeId {
-    return nodeIdOf(sha256(new TextEncoder().encode(`node ${index}`)));
+    return netNode(index);
   }
 
   /** A node's address as its peers see it. */
@@ -287,22 +293,17 @@ export class EngineNet {
     const self = this.idOf(index);
     return EngineNode.start({
       self,
-      policy: {
-        enabled: true,
-        mode: 'payment_gated',
-        network: 'regtest',
+      policy: testPolicy({
         self: nodeKey(self),
         ownPayee: this.payeeOf(index).publicKey,
         acceptedPayees: [],
         declaredPayees: Array.from({ length: nodes }, (_, other) => [
-          nodeKey(this.idOf(other)),
+          nodeKey(netNode(other)),
           this.payeeOf(other).publicKey,
         ]),
         fees: NET_FEES,
-        governanceProtocols: [],
-        governanceNodes: [],
         ...policy?.(index),
-      },
+      }),
       clock: this.clock,
       random: this.random,
       disk,

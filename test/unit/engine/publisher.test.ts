@@ -1,0 +1,73 @@
+// Events published on the node: a small rate of each, the rest dropped and counted, failures swallowed.
+import { describe, expect, it } from 'vitest';
+import { VirtualClock } from '../../../src/core/clock.js';
+import { LIMITS } from '../../../src/core/limits.js';
+import { EventPublisher, type Publish } from '../../../src/engine/publisher.js';
+import { Counters } from '../../../src/metrics/counters.js';
+import type { EventPayload } from '../../../src/node/messages.js';
+import { testLog } from '../../support/log.js';
+import { testNode } from '../../support/paid-packets.js';
+
+const RATE = LIMITS.EVENTS_PUBLISHED_PER_SECOND;
+const failed: EventPayload = {
+  name: 'RouteFailed',
+  value: { destination: testNode(1), reason: 'NextHopLost' },
+};
+const discovered: EventPayload = {
+  name: 'RouteDiscovered',
+  value: { destination: testNode(1), route_path: [], route_cost: 0n },
+};
+
+function publisherOf(publish: Publish = () => Promise.resolve()): {
+  publisher: EventPublisher;
+  published: EventPayload[];
+  clock: VirtualClock;
+  counters: Counters;
+  log: ReturnType<typeof testLog>;
+} {
+  const published: EventPayload[] = [];
+  const clock = new VirtualClock();
+  const counters = new Counters();
+  const log = testLog();
+  const note: Publish = (event) => {
+    published.push(event);
+    return publish(event);
+  };
+  return { publisher: new EventPublisher(note, clock, log, counters), published, clock, counters, log };
+}
+
+describe('publisher', () => {
+  it('publishes what it is given, as it is', () => {
+    const { publisher, published } = publisherOf();
+    publisher.publish(failed);
+    publisher.publish(discovered);
+    expect(published).toEqual([failed, discovered]);
+  });
+
+  it('drops and counts what is more than the rate, and goes on when time has passed', () => {
+    const { publisher, published, clock, counters } = publisherOf();
+    for (let n = 0; n < 100; n++) publisher.publish(failed);
+    expect(published).toHaveLength(2 * RATE);
+    expect(counters.countOf('events_not_published')).toBe(100 - 2 * RATE);
+    clock.advance(1_000);
+    for (let n = 0; n < 100; n++) publisher.publish(failed);
+    expect(published).toHaveLength(3 * RATE);
+  });
+
+  it('a flood of one event leaves room for another', () => {
+    const { publisher, published } = publisherOf();
+    for (let n = 0; n < 100; n++) publisher.publish(failed);
+    publisher.publish(discovered);
+    expect(published.at(-1)).toBe(discovered);
+  });
+
+  it('outlives a node that does not take them', async () => {
+    const { publisher, published, log } = publisherOf(() => Promise.reject(new Error('no')));
+    publisher.publish(failed);
+    await Promise.resolve();
+    await Promise.resolve();
+    publisher.publish(failed);
+    expect(published).toHaveLength(2);
+    expect(log.lines[0]).toEqual({ level: 'debug', message: 'an event could not be published' });
+  });
+});
