@@ -143,10 +143,13 @@ export class MeshModuleApi {
         value: mesh.table.directPeers().map(({ nodeId, address }) => ({ nodeIdHex: toHex(nodeId), address })),
       }),
       handle_mesh_packet: async ([packetBytes, peerAddress]) => {
-        const outcome = await mesh.manager.handlePacket(packetBytes, peerAddress);
-        return outcome.kind === 'refused'
-          ? { error: `${reasonName(outcome.reason)}: ${reasonText(outcome.reason)}` }
-          : { value: true };
+        // Only the node says who is connected: a module cannot bring in peers of its own making.
+        if (!mesh.peers.knows(peerAddress)) {
+          mesh.counters.refuse(Reason.UnknownPeer);
+          return { error: refusal(Reason.UnknownPeer) };
+        }
+        const outcome = await mesh.manager.handlePacket(packetBytes, peerAddress, 'accepted');
+        return outcome.kind === 'refused' ? { error: refusal(outcome.reason) } : { value: true };
       },
       quote_route_fee: ({ destination, baseFeeSats }) => {
         const routes = mesh.outbound.routes(destination);
@@ -167,6 +170,10 @@ export class MeshModuleApi {
       },
     };
   }
+}
+
+function refusal(reason: Reason): string {
+  return `${reasonName(reason)}: ${reasonText(reason)}`;
 }
 
 function ceilSats(amountMsat: bigint): bigint {

@@ -57,6 +57,8 @@ interface Held {
   nextHop: NodeId | null;
   lastReason: Reason;
   busy: boolean;
+  /** Set when a neighbour is lost while an attempt is under way: it may be the one that takes the packet. */
+  isLost: ((nextHop: NodeId) => boolean) | null;
   timer: Timer | null;
 }
 
@@ -97,6 +99,7 @@ export class PacketCare {
       nextHop: null,
       lastReason: Reason.NextHopLost,
       busy: false,
+      isLost: null,
       timer: null,
     };
     this.#held.set(cared.id, held);
@@ -108,6 +111,7 @@ export class PacketCare {
   /** A neighbour is gone: what it was given lately goes another way. */
   neighbourLost(isLost: (nextHop: NodeId) => boolean): void {
     for (const held of [...this.#held.values()]) {
+      if (held.busy) held.isLost = isLost;
       if (held.busy || held.nextHop === null || !isLost(held.nextHop)) continue;
       held.nextHop = null;
       held.waitMillis = LIMITS.RESEND_MIN_MILLIS;
@@ -139,8 +143,10 @@ export class PacketCare {
     held.timer?.cancel();
     held.timer = null;
     held.busy = true;
-    const outcome = await this.#options.attempt(held.cared);
+    held.isLost = null;
+    let outcome = await this.#options.attempt(held.cared);
     held.busy = false;
+    if (tookAndWasLost(held, outcome)) outcome = { kind: 'later', reason: Reason.NextHopLost };
     if (!this.#held.has(held.cared.id)) return outcome;
     const { clock } = this.#options;
     const left = held.deadlineMillis - clock.monotonicMillis();
@@ -203,4 +209,9 @@ export class PacketCare {
     held.timer?.cancel();
     if (this.#held.delete(held.cared.id)) this.#bytes -= held.cared.bytes.length;
   }
+}
+
+/** Whether the neighbour that took the packet was lost while it did. */
+function tookAndWasLost(held: Held, outcome: AttemptOutcome): boolean {
+  return outcome.kind === 'handedOver' && held.isLost !== null && held.isLost(outcome.nextHop);
 }

@@ -30,7 +30,7 @@ import type { Peer, PeerBook } from './peers.js';
 /** What became of a packet. */
 export type PacketOutcome =
   | {
-      readonly kind: 'delivered' | 'forwarded' | 'held' | 'duplicate' | 'control';
+      readonly kind: 'delivered' | 'forwarded' | 'held' | 'accepted' | 'duplicate' | 'control';
       readonly packetId: Uint8Array;
     }
   | { readonly kind: 'refused'; readonly reason: Reason };
@@ -84,10 +84,16 @@ export class MeshManager {
   /**
    * Judges a packet from a peer and acts on it.
    * @param packetBytes kept; the caller must not change them afterwards
-   * @returns when the packet was refused, delivered, handed to its next hop, or taken into care; never rejects
+   * @param until `attempted` waits for the first attempt to deliver or forward it; `accepted` does not, for callers
+   *   whom the node waits for, since forwarding asks the node (node-ipc.md, 7)
+   * @returns when the packet was refused or is in care; never rejects
    */
-  async handlePacket(packetBytes: Uint8Array, peerAddress: string): Promise<PacketOutcome> {
-    const { counters, peers, judge } = this.#parts;
+  async handlePacket(
+    packetBytes: Uint8Array,
+    peerAddress: string,
+    until: 'attempted' | 'accepted' = 'attempted',
+  ): Promise<PacketOutcome> {
+    const { counters, peers, judge, packetTtlSeconds } = this.#parts;
     counters.count('packets_received');
     if (packetBytes.length > LIMITS.PACKET_BYTES) return this.#refuse(Reason.PacketTooLarge);
     const peer = peers.heard(peerAddress);
@@ -103,19 +109,23 @@ export class MeshManager {
     assert(decoded.ok, 'a packet that was judged good decodes');
     const { packet } = decoded.value;
     if (verdict.kind === 'control') return this.#handleControl(packet, verdict, peer);
-    return this.#accept(packet, packetBytes, verdict, peerAddress, this.#parts.packetTtlSeconds);
+    return this.#accept(packet, packetBytes, verdict, {
+      from: peerAddress,
+      ttlSeconds: packetTtlSeconds,
+      until,
+    });
   }
 
   /**
    * Judges and sends a packet that starts at this node.
-   * @returns as `handlePacket`
+   * @returns when the packet was refused or accepted, without waiting for its first hop; never rejects
    */
   async submitPacket(packet: MeshPacket, ttlSeconds: number): Promise<PacketOutcome> {
     const packetBytes = encodePacket(packet);
     if (!this.#care.hasRoom(packetBytes.length)) return this.#refuse(Reason.Overloaded);
     const verdict = await this.#parts.judge.judge(packetBytes, { previousHop: null, origin: 'local' });
     if (verdict.kind === 'refused') return this.#refuse(verdict.reason);
-    return this.#accept(packet, packetBytes, verdict, null, ttlSeconds);
+    return this.#accept(packet, packetBytes, verdict, { from: null, ttlSeconds, until: 'accepted' });
   }
 
   /**
@@ -184,9 +194,13 @@ export class MeshManager {
     packet: MeshPacket,
     bytes: Uint8Array,
     verdict: PacketVerdict,
-    from: string | null,
-    ttlSeconds: number,
+    how: {
+      readonly from: string | null;
+      readonly ttlSeconds: number;
+      readonly until: 'attempted' | 'accepted';
+    },
   ): Promise<PacketOutcome> {
+    const { from, ttlSeconds, until } = how;
     const { counters, accounts, replay, log } = this.#parts;
     if (verdict.kind === 'paid') {
       try {
@@ -208,7 +222,9 @@ export class MeshManager {
     counters.count(verdict.kind === 'paid' ? 'packets_paid' : 'packets_free');
     const { position } = verdict;
     const cared: CaredPacket = { id: toHex(verdict.packetId), from, packet, bytes, position };
-    const outcome = await this.#care.take(cared, ttlSeconds * 1_000);
+    const attempt = this.#care.take(cared, ttlSeconds * 1_000);
+    if (until === 'accepted') return { kind: 'accepted', packetId: verdict.packetId };
+    const outcome = await attempt;
     const kind = { done: 'delivered', handedOver: 'forwarded', later: 'held' } as const;
     return { kind: kind[outcome.kind], packetId: verdict.packetId };
   }
@@ -225,7 +241,7 @@ export class MeshManager {
   }
 
   async #forward(offered: CaredPacket): Promise<AttemptOutcome> {
-    const { table, peers, counters, discovery, log } = this.#parts;
+    const { table, counters, discovery, log } = this.#parts;
     let cared = offered;
     let address = table.addressOf(nextHopOf(cared));
     if (address === null) {
@@ -245,11 +261,8 @@ export class MeshManager {
       log.log('debug', 'a packet could not be handed to its next hop', { address, error: errorText(error) });
       return { kind: 'later', reason: Reason.NextHopLost };
     }
-    const nextHop = nextHopOf(cared);
-    // The neighbour may have been lost while its link took the bytes.
-    if (!peers.has(nextHop)) return { kind: 'later', reason: Reason.NextHopLost };
     counters.count('packets_forwarded');
-    return { kind: 'handedOver', nextHop, cared };
+    return { kind: 'handedOver', nextHop: nextHopOf(cared), cared };
   }
 
   /** The packet on another known way from here, as far as its payment reaches; null where there is none. */

@@ -136,6 +136,11 @@ export class PeerBook {
     return this.#addressOf.has(nodeKey(nodeId));
   }
 
+  /** Whether a peer is connected at this address. */
+  knows(address: string): boolean {
+    return this.#byAddress.has(address);
+  }
+
   /** How long a silent peer still counts as present. */
   get silenceMillis(): number {
     return LIMITS.SILENT_HELLO_INTERVALS * this.#options.helloIntervalMillis;

@@ -77,8 +77,7 @@ describe('the node › its one lock', () => {
     });
   });
 
-  // These three fail as long as an answer waits for the packet's first hop: remove `.fails` with that fault.
-  it.fails('is not waited for by send_packet', async () => {
+  it('is not waited for by send_packet', async () => {
     const driver = await bed.driver(0);
     const request = {
       destination: bed.at(1).nodeId,
@@ -92,7 +91,7 @@ describe('the node › its one lock', () => {
     await arrives(1, 'sent-v1');
   });
 
-  it.fails('is not waited for by handle_mesh_packet', async () => {
+  it('is not waited for by handle_mesh_packet', async () => {
     const driver = await bed.driver(1);
     const passing = bed.packet([2, 1, 0], null, { packetType: 'CommonsGovernance' });
     const { address } = bed.at(2).node;
@@ -101,7 +100,7 @@ describe('the node › its one lock', () => {
     await arrives(0, 'test-v1');
   });
 
-  it.fails('is not waited for by the command send-packet', async () => {
+  it('is not waited for by the command send-packet', async () => {
     const destination = toHex(bed.at(2).nodeId);
     const sent = await whileLocked(bed.at(1), () => bed.cli(1, 'send-packet', destination, 'by command'));
     expect(sent).toMatchObject({ stderr: '', exitCode: 0 });

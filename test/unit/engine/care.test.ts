@@ -105,6 +105,20 @@ describe('care › an accepted packet', () => {
     expect(care.stats()).toEqual({ waiting: 0, kept: 1, bytes: 10 });
   });
 
+  it('goes another way when the hop is lost while it takes the packet', async () => {
+    let isFirst = true;
+    const { care, clock, attempts, settle } = careOf((packet) => {
+      if (isFirst) care.neighbourLost(() => true);
+      isFirst = false;
+      return { kind: 'handedOver', nextHop: id(3), cared: packet };
+    });
+    expect(await care.take(cared(), TTL)).toEqual(later);
+    clock.advance(2 * LIMITS.RESEND_MIN_MILLIS);
+    await settle();
+    expect(attempts.length).toBe(2);
+    expect(care.stats()).toEqual({ waiting: 0, kept: 1, bytes: 10 });
+  });
+
   it('is tried at once when a route turns up', async () => {
     let isRouted = false;
     const { care, attempts, settle } = careOf(() => (isRouted ? { kind: 'done' } : later));

@@ -188,7 +188,7 @@ describe('manager > packets of this node', () => {
   it('start at it: any other place on the route is refused', async () => {
     const net = await netOf({ nodes: 3, links: LINE.slice(0, 2) });
     const { manager } = net.node(1);
-    expect(told(await manager.submitPacket(net.packet([1, 2]), 10))).toBe('forwarded');
+    expect(told(await manager.submitPacket(net.packet([1, 2]), 10))).toBe('accepted');
     expect(told(await manager.submitPacket(net.packet([0, 1, 2]), 10))).toBe('refused: WrongPreviousHop');
     expect(told(await manager.submitPacket(net.packet([0, 2]), 10))).toBe('refused: NotOnRoute');
   });
@@ -199,7 +199,7 @@ describe('manager > packets of this node', () => {
     const packet = net.packet([1, 2]);
     const again = { ...packet, sequence: packet.sequence + 1n };
     const selfPaid = net.packet([1, 2], { paymentProof: net.pay(1) });
-    expect(told(await manager.submitPacket(packet, 10))).toBe('forwarded');
+    expect(told(await manager.submitPacket(packet, 10))).toBe('accepted');
     expect(told(await manager.submitPacket(again, 10))).toBe('refused: ReplayedPayment');
     expect(told(await manager.submitPacket(selfPaid, 10))).toBe('refused: PayeeIsSource');
   });
