@@ -97,6 +97,7 @@ async function runModule(flags: RunFlags): Promise<void> {
     throw error;
   } finally {
     clearInterval(alive);
+    stopping.release();
     await log.close();
     await dataDir.release();
   }
@@ -189,6 +190,8 @@ interface Stopping {
   /** Resolves with why. */
   readonly reason: Promise<string>;
   readonly stop: () => void;
+  /** Lets go of what would keep the process alive. */
+  readonly release: () => void;
 }
 
 function untilStopped(withParent: boolean): Stopping {
@@ -217,6 +220,9 @@ function untilStopped(withParent: boolean): Stopping {
     reason,
     stop: () => {
       stop('the node is shutting down');
+    },
+    release: () => {
+      if (withParent) process.stdin.destroy();
     },
   };
 }
