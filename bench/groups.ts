@@ -7,7 +7,7 @@ import { sha256 } from '#dist/core/hash.js';
 import { splitFee } from '#dist/ledger/fee.js';
 import { PlainProtocolDetector, type ProtocolDetector } from '#dist/packet/detect.js';
 import { decodePacket, encodePacket } from '#dist/packet/packet.js';
-import { Bolt11Decoder } from '#dist/payment/bolt11-decoder.js';
+import { Bolt11Decoder } from '#dist/payment/bolt11/decode.js';
 import { systemClock } from '#dist/core/clock.js';
 import { VerdictPool } from '#dist/pool/verdict-pool.js';
 import type { PacketVerdict } from '#dist/pool/judge-port.js';

@@ -20,6 +20,7 @@ export const MESH_ERROR_CODES = {
   IDENTITY_INVALID: 'ConfigError',
   DATA_DIR_UNUSABLE: 'ConfigError',
   WASM_MISSING: 'ConfigError',
+  CURVE_MISSING: 'ConfigError',
   NODE_UNREACHABLE: 'NetworkError',
   NODE_CONNECTION_LOST: 'NetworkError',
   NODE_PROTOCOL: 'NetworkError',

@@ -72,7 +72,7 @@ export const REASON_TABLE = [
   [400, 'ProofFromFuture', 'the proof is dated more than 120 seconds ahead'],
   [401, 'ProofExpired', 'the proof itself claims to have expired'],
   [402, 'InvoiceTooLong', 'an invoice is longer than this module reads'],
-  [403, 'InvoiceMalformed', 'the invoice is not a valid BOLT11 invoice'],
+  [403, 'InvoiceMalformed', 'the text has not the form of an invoice: a foreign character, or too short'],
   [404, 'InvoiceChecksum', "the invoice's checksum is wrong"],
   [405, 'InvoiceSignature', "the invoice's signature is not valid"],
   [406, 'InvoicePayeeMismatch', 'the invoice names a payee who did not sign it'],
@@ -114,6 +114,12 @@ export const REASON_TABLE = [
   [438, 'PaymentNotSettled', 'the payment request is not settled'],
   [439, 'PaymentOtherTransaction', 'the payment request was settled by another transaction'],
   [440, 'TooFewConfirmations', 'the transaction has fewer confirmations than this node asks for'],
+  [450, 'InvoicePrefix', 'the invoice does not begin with ln, a known network, and at most one amount'],
+  [451, 'InvoiceFieldLength', 'a field of the invoice has a length that its kind cannot have'],
+  [452, 'InvoicePadding', 'the bits that fill up a field of the invoice are not the ones of whole bytes'],
+  [453, 'InvoiceBadText', "the invoice's description is not valid UTF-8"],
+  [454, 'InvoiceBadKey', 'a public key in the invoice is no point of secp256k1'],
+  [455, 'InvoiceHighS', "the invoice names its payee, and the signature is not the pair's low one"],
 
   // 5xx: discovery and routing (routing.md).
   [500, 'UnauthenticatedPeer', 'only an authenticated neighbour may teach routes'],

@@ -18,7 +18,7 @@ export interface Invoice {
   /** Seconds after its timestamp until it expires; larger values than 2^53-1 are held as that. */
   readonly expirySeconds: number;
   /** 32 bytes. */
-  readonly paymentSecret: Uint8Array | null;
+  readonly paymentSecret: Uint8Array;
   readonly description: string | null;
   /** 32 bytes. */
   readonly descriptionHash: Uint8Array | null;
@@ -26,10 +26,18 @@ export interface Invoice {
   readonly network: string;
 }
 
-/** An invoice, or why the text is none. The detail is for a person; it never holds the text itself. */
-export type InvoiceVerdict =
-  | { readonly ok: true; readonly invoice: Invoice }
-  | { readonly ok: false; readonly reason: Reason; readonly detail: string };
+/** Why a text is no invoice. The detail is for a person: it names the field at fault, and never holds the text. */
+export interface InvoiceRefusal {
+  readonly ok: false;
+  readonly reason: Reason;
+  readonly detail: string;
+}
+
+export type InvoiceVerdict = { readonly ok: true; readonly invoice: Invoice } | InvoiceRefusal;
+
+export function refusedInvoice(reason: Reason, detail: string): InvoiceRefusal {
+  return { ok: false, reason, detail };
+}
 
 /** Reads invoices. Holds no state that a text could change; never throws on a text, however hostile. */
 export interface InvoiceDecoder {

@@ -9,7 +9,7 @@ import type { JudgePolicy } from '../core/policy.js';
 import type { Clock } from '../core/ports.js';
 import { Reason } from '../core/reasons.js';
 import { PlainProtocolDetector } from '../packet/detect.js';
-import { Bolt11Decoder } from '../payment/bolt11-decoder.js';
+import { Bolt11Decoder } from '../payment/bolt11/decode.js';
 import type { ReplayTable } from '../replay/table.js';
 import { VerdictCounts } from './counts.js';
 import { judgePacket, judgeTools, refusedVerdict, type JudgeParts, type JudgeTools } from './judge.js';

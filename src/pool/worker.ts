@@ -4,12 +4,11 @@
  * Rules: architecture.md (worker pool). Reaches only core, packet, ledger, payment, replay and wasm. Between
  * batches Piscina lets the thread sleep on an Atomics.wait.
  */
-import './thread-safe-curve.js'; // before the decoder
 import { deserialize } from 'node:v8';
 import { threadId, workerData } from 'node:worker_threads';
 import { present } from '../core/assert.js';
 import type { JudgePolicy } from '../core/policy.js';
-import { Bolt11Decoder } from '../payment/bolt11-decoder.js';
+import { Bolt11Decoder } from '../payment/bolt11/decode.js';
 import { SharedReplayTable } from '../replay/shared-table.js';
 import { WasmKernel, type KernelModule } from '../wasm/kernel.js';
 import { BatchRegion, PacketState } from './batch-memory.js';
@@ -40,7 +39,7 @@ const start = workerData as WorkerStart;
 const kernel = new WasmKernel(start.kernel, start.secret);
 const parts: JudgeParts = {
   detector: kernel,
-  decoder: new Bolt11Decoder(),
+  decoder: new Bolt11Decoder({ sha256: (bytes) => kernel.sha256(bytes) }),
   table: SharedReplayTable.attach(start.table, kernel),
   sha256: (bytes) => kernel.sha256(bytes),
 };

@@ -149,6 +149,15 @@ export function withHighS(invoice: string): string {
   });
 }
 
+/** The same invoice with the negated key in its n field, which must be its last: a point of the curve too. */
+export function withNegatedPayee(invoice: string): string {
+  // The key begins with 2 or 3 in its first 8 bits; the last of those is the middle bit of the second group.
+  const at = -SIGNATURE_GROUPS - 52;
+  return withGroups(invoice, (groups) =>
+    groups.with(at, present(groups.at(at), 'the field has 53 groups') ^ 4),
+  );
+}
+
 /** BIP 173. */
 function checksum(prefix: string, groups: readonly number[]): number[] {
   const codes = Array.from(prefix, (character) => character.charCodeAt(0));

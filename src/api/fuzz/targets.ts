@@ -24,7 +24,7 @@ import {
 } from '../../packet/module-api.js';
 import { decodePacket, encodePacket, packetJson, type DecodedPacket } from '../../packet/packet.js';
 import { decodeProof, encodeProof, proofJson } from '../../packet/proof.js';
-import { Bolt11Decoder } from '../../payment/bolt11-decoder.js';
+import { Bolt11Decoder } from '../../payment/bolt11/decode.js';
 import { FINGERPRINT_SECRET_BYTES } from '../../replay/fingerprint.js';
 import { WasmKernel } from '../../wasm/kernel.js';
 import {

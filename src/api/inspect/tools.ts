@@ -2,7 +2,7 @@
 import { fromHex, toHex } from '../../core/bytes.js';
 import { Reason } from '../../core/reasons.js';
 import { ipcInspect } from '../../node/ipc-codec.js';
-import { Bolt11Decoder } from '../../payment/bolt11-decoder.js';
+import { Bolt11Decoder } from '../../payment/bolt11/decode.js';
 import { bip119Hash } from '../../payment/ctv/template-hash.js';
 import { readTransaction } from '../../payment/ctv/transaction.js';
 import type { Invoice } from '../../payment/invoice.js';
@@ -58,7 +58,7 @@ function invoiceJson(invoice: Invoice): Json {
     amount_msat: invoice.amountMsat === null ? null : String(invoice.amountMsat),
     timestamp: String(invoice.timestamp),
     expiry: String(invoice.expirySeconds),
-    payment_secret: invoice.paymentSecret === null ? null : toHex(invoice.paymentSecret),
+    payment_secret: toHex(invoice.paymentSecret),
     description: invoice.description,
     description_hash: invoice.descriptionHash === null ? null : toHex(invoice.descriptionHash),
     network: invoice.network,

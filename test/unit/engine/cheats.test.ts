@@ -33,7 +33,13 @@ import {
   type Arrange,
 } from '../../support/engine-cheats.js';
 import { PLENTY_MSAT } from '../../support/engine-net.js';
-import { makeInvoice, SIGNATURE_GROUPS, testPayee, withHighS } from '../../support/invoices.js';
+import {
+  makeInvoice,
+  SIGNATURE_GROUPS,
+  testPayee,
+  withHighS,
+  withNegatedPayee,
+} from '../../support/invoices.js';
 import { testNode } from '../../support/paid-packets.js';
 
 const DAY = 86_400;
@@ -77,12 +83,8 @@ const INVOICES: readonly Row[] = [
     'InvoiceSignature',
     text((good) => overwrite(good, SIGNATURE_GROUPS, new Array<number>(SIGNATURE_GROUPS).fill(0))),
   ],
-  [
-    '12 n not matching',
-    'InvoicePayeeMismatch',
-    text((good) => overwrite(good, SIGNATURE_GROUPS + 53, [1, 2, 3]), { namesPayee: true }),
-  ],
-  ['13 high-S with n', 'InvoiceSignature', text(withHighS, { namesPayee: true })],
+  ['12 n not matching', 'InvoicePayeeMismatch', text(withNegatedPayee, { namesPayee: true })],
+  ['13 high-S with n', 'InvoiceHighS', text(withHighS, { namesPayee: true })],
   [
     '14 duplicate p',
     'InvoiceDuplicateField',

@@ -14,7 +14,7 @@ import {
 } from '../../../src/packet/covenant.js';
 import type { InstantProof } from '../../../src/packet/proof.js';
 import { judgeAnswer } from '../../../src/payment/answer.js';
-import { Bolt11Decoder } from '../../../src/payment/bolt11-decoder.js';
+import { Bolt11Decoder } from '../../../src/payment/bolt11/decode.js';
 import { hostTemplateHash } from '../../../src/payment/ctv/template-hash.js';
 import { covenantScripts } from '../../../src/payment/instant.js';
 import { instantKey, KEEP_KEY_FOREVER } from '../../../src/payment/keys.js';

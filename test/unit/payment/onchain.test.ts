@@ -7,7 +7,7 @@ import { LIMITS } from '../../../src/core/limits.js';
 import { reasonName, type ReasonName } from '../../../src/core/reasons.js';
 import type { OnChainProof } from '../../../src/packet/proof.js';
 import { judgeAnswer } from '../../../src/payment/answer.js';
-import { Bolt11Decoder } from '../../../src/payment/bolt11-decoder.js';
+import { Bolt11Decoder } from '../../../src/payment/bolt11/decode.js';
 import { KEEP_KEY_FOREVER, onChainKey } from '../../../src/payment/keys.js';
 import type { PaymentFacts } from '../../../src/payment/question.js';
 import { PaymentVerifier, type VerificationResult } from '../../../src/payment/verifier.js';
