@@ -11,6 +11,7 @@ import { Reason, reasonName } from '../core/reasons.js';
 import type { NodeEvent } from '../node/messages.js';
 import type { MeshManager } from './mesh-manager.js';
 import type { PeerBook } from './peers.js';
+import type { Settlements } from './settlements.js';
 
 /** The events that have an effect; all of them exist in every generation of the node. */
 export const SUBSCRIBED_EVENTS = [
@@ -18,12 +19,16 @@ export const SUBSCRIBED_EVENTS = [
   'PeerConnected',
   'PeerDisconnected',
   'PeerBanned',
+  'NewBlock',
+  'BlockDisconnected',
+  'ChainReorg',
   'NodeShutdown',
 ] as const;
 
 export interface EventParts {
   readonly manager: MeshManager;
   readonly peers: PeerBook;
+  readonly settlements: Settlements;
   readonly log: Log;
   /** The node is going down. */
   readonly onNodeShutdown: () => void;
@@ -44,7 +49,8 @@ export async function followEvents(events: AsyncIterable<NodeEvent>, parts: Even
   }
 }
 
-function handleEvent(event: NodeEvent, { peers, log, onNodeShutdown }: EventParts): void {
+function handleEvent(event: NodeEvent, parts: EventParts): void {
+  const { peers, settlements, log, onNodeShutdown } = parts;
   switch (event.name) {
     case 'PeerConnected': {
       const reason = peers.connected(event.value.peer_addr);
@@ -59,6 +65,13 @@ function handleEvent(event: NodeEvent, { peers, log, onNodeShutdown }: EventPart
     case 'PeerDisconnected':
     case 'PeerBanned':
       peers.disconnected(event.value.peer_addr);
+      break;
+    case 'NewBlock':
+      settlements.blockConnected();
+      break;
+    case 'BlockDisconnected':
+    case 'ChainReorg':
+      settlements.chainChanged();
       break;
     case 'NodeShutdown':
       log.log('info', 'the node is shutting down', { reason: event.value.reason });

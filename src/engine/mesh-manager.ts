@@ -16,7 +16,7 @@ import { DISCOVERY_PROTOCOL, HELLO_PROTOCOL, isUnknownPeer } from '../packet/con
 import { decodeDiscovery } from '../packet/discovery.js';
 import { decodePacket, encodePacket, type MeshPacket } from '../packet/packet.js';
 import type { Counters } from '../metrics/counters.js';
-import type { PacketJudge, PacketVerdict } from '../pool/judge-port.js';
+import type { PacketJudge, PacketSender, PacketVerdict } from '../pool/judge-port.js';
 import { priceMsat } from '../ledger/fee.js';
 import { amountMsatOf } from '../packet/proof.js';
 import type { ReplayPrevention } from '../replay/replay-prevention.js';
@@ -26,6 +26,7 @@ import type { Accounts } from './accounts.js';
 import { PacketCare, type AttemptOutcome, type CaredPacket } from './care.js';
 import type { DeliveryDesk } from './delivery.js';
 import type { Peer, PeerBook } from './peers.js';
+import type { Patience, Settlements } from './settlements.js';
 
 /** What became of a packet. */
 export type PacketOutcome =
@@ -47,6 +48,7 @@ export interface MeshManagerParts {
   readonly discovery: RouteDiscovery;
   readonly accounts: Accounts;
   readonly replay: ReplayPrevention;
+  readonly settlements: Settlements;
   readonly delivery: DeliveryDesk;
   readonly link: PeerLink;
   readonly fees: FeeSchedule;
@@ -85,7 +87,8 @@ export class MeshManager {
    * Judges a packet from a peer and acts on it.
    * @param packetBytes kept; the caller must not change them afterwards
    * @param until `attempted` waits for the first attempt to deliver or forward it; `accepted` does not, for callers
-   *   whom the node waits for, since forwarding asks the node (node-ipc.md, 7)
+   *   whom the node waits for, since forwarding asks the node (node-ipc.md, 7), and so does a payment on the chain:
+   *   one that nothing is known of yet is refused as PaymentUnknown, and known the next time
    * @returns when the packet was refused or is in care; never rejects
    */
   async handlePacket(
@@ -93,21 +96,20 @@ export class MeshManager {
     peerAddress: string,
     until: 'attempted' | 'accepted' = 'attempted',
   ): Promise<PacketOutcome> {
-    const { counters, peers, judge, packetTtlSeconds } = this.#parts;
+    const { counters, peers, packetTtlSeconds } = this.#parts;
     counters.count('packets_received');
     if (packetBytes.length > LIMITS.PACKET_BYTES) return this.#refuse(Reason.PacketTooLarge);
     const peer = peers.heard(peerAddress);
     if (peer === null) return this.#refuse(Reason.TooManyPeers);
     if (!peers.takePacket(peerAddress)) return this.#refuse(Reason.PacketQuotaExceeded);
     if (!this.#care.hasRoom(packetBytes.length)) return this.#refuse(Reason.Overloaded);
-    const verdict = await judge.judge(packetBytes, { previousHop: peer.nodeId, origin: 'peer' });
+    const sender = { previousHop: peer.nodeId, origin: 'peer' } as const;
+    const verdict = await this.#judge(packetBytes, sender, until === 'attempted' ? 'asked' : 'known');
     if (verdict.kind === 'refused') {
       const isAgain = verdict.reason === Reason.ReplayedPayment && this.#care.holds(verdict.packetId);
       return isAgain ? this.#duplicate(verdict) : this.#refuse(verdict.reason);
     }
-    const decoded = decodePacket(packetBytes);
-    assert(decoded.ok, 'a packet that was judged good decodes');
-    const { packet } = decoded.value;
+    const packet = judgedPacket(packetBytes);
     if (verdict.kind === 'control') return this.#handleControl(packet, verdict, peer);
     return this.#accept(packet, packetBytes, verdict, {
       from: peerAddress,
@@ -118,12 +120,13 @@ export class MeshManager {
 
   /**
    * Judges and sends a packet that starts at this node.
-   * @returns when the packet was refused or accepted, without waiting for its first hop; never rejects
+   * @returns when the packet was refused or accepted, without waiting for its first hop or for the node, as
+   *   handlePacket until `accepted`; never rejects
    */
   async submitPacket(packet: MeshPacket, ttlSeconds: number): Promise<PacketOutcome> {
     const packetBytes = encodePacket(packet);
     if (!this.#care.hasRoom(packetBytes.length)) return this.#refuse(Reason.Overloaded);
-    const verdict = await this.#parts.judge.judge(packetBytes, { previousHop: null, origin: 'local' });
+    const verdict = await this.#judge(packetBytes, { previousHop: null, origin: 'local' }, 'known');
     if (verdict.kind === 'refused') return this.#refuse(verdict.reason);
     return this.#accept(packet, packetBytes, verdict, { from: null, ttlSeconds, until: 'accepted' });
   }
@@ -165,6 +168,24 @@ export class MeshManager {
   #duplicate({ packetId }: PacketVerdict): PacketOutcome {
     this.#parts.counters.count('packets_duplicate');
     return { kind: 'duplicate', packetId };
+  }
+
+  /** The judge's verdict; where it left a question to the node, what the answer makes of it. */
+  async #judge(packetBytes: Uint8Array, sender: PacketSender, patience: Patience): Promise<PacketVerdict> {
+    const { judge, settlements, replay } = this.#parts;
+    const verdict = await judge.judge(packetBytes, sender);
+    if (verdict.kind !== 'question') return verdict;
+    const settled = await settlements.settle(judgedPacket(packetBytes), patience);
+    const refuse = (reason: Reason): PacketVerdict => ({ ...verdict, kind: 'refused', reason });
+    if (!settled.verified) return refuse(settled.reason);
+    // The node took its time, in which others may have filled the room.
+    if (!this.#care.hasRoom(packetBytes.length)) return refuse(Reason.Overloaded);
+    const { amountMsat, expiresAt } = settled;
+    const key = present(settled.replayKey, 'a verified payment has a key');
+    const claim = replay.checkReplay({ key, expiresAt }, null, 0n);
+    return claim === Reason.Accepted
+      ? { ...verdict, kind: 'paid', reason: claim, amountMsat, expiresAt, replayKey: key }
+      : refuse(claim);
   }
 
   #handleControl(packet: MeshPacket, verdict: PacketVerdict, peer: Peer): PacketOutcome {
@@ -275,6 +296,13 @@ export class MeshManager {
     const repaired = { ...packet, route: [...travelled, ...other.ids] };
     return { ...cared, packet: repaired, bytes: encodePacket(repaired) };
   }
+}
+
+/** The packet in bytes that a judge has decoded before. */
+function judgedPacket(packetBytes: Uint8Array): MeshPacket {
+  const decoded = decodePacket(packetBytes);
+  assert(decoded.ok, 'a packet that was judged good decodes');
+  return decoded.value.packet;
 }
 
 function nextHopOf(cared: CaredPacket): NodeId {

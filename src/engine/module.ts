@@ -6,17 +6,15 @@
  */
 import { join } from 'node:path';
 import { errorText, MeshError } from '../core/errors.js';
-import { toHex } from '../core/bytes.js';
 import { nodeKey, type NodeId } from '../core/ids.js';
 import type { Clock, Log, Random, Timer } from '../core/ports.js';
-import type { MeshMode } from '../core/policy.js';
+import type { JudgePolicy, MeshMode } from '../core/policy.js';
 import { randomU64 } from '../core/random.js';
 import { Reason, reasonName } from '../core/reasons.js';
 import { judgePolicyOf, type MeshConfig } from '../config/config.js';
 import { Counters } from '../metrics/counters.js';
 import { Ledger } from '../ledger/ledger.js';
 import type { ModuleIntegration } from '../node/module-integration.js';
-import type { NodeApi } from '../node/node-api.js';
 import { discoveryPacket, helloPacket, type ControlHeader } from '../packet/control.js';
 import { encodePacket } from '../packet/packet.js';
 import { encodeRequest, type MeshStats, type ReportedMode } from '../packet/module-api.js';
@@ -38,10 +36,12 @@ import { Accounts } from './accounts.js';
 import { CarriedBalances } from './carried.js';
 import { DeliveryDesk } from './delivery.js';
 import { followEvents, SUBSCRIBED_EVENTS } from './events.js';
+import { lightningKey } from './lightning-key.js';
 import { MeshManager } from './mesh-manager.js';
 import { Outbound } from './outbound.js';
 import { PeerBook } from './peers.js';
 import { EventPublisher } from './publisher.js';
+import { Settlements } from './settlements.js';
 
 export interface MeshModuleOptions {
   readonly config: MeshConfig;
@@ -55,6 +55,9 @@ export interface MeshModuleOptions {
   /** The node is going down and so should this process. */
   readonly onNodeShutdown: () => void;
 }
+
+/** Of the requests to the node, the part that questions about payments may take: the rest sends packets. */
+const QUESTIONS_SHARE = 4;
 
 /** Short-lived things are dropped this often. */
 const SWEEP_MILLIS = 1_000;
@@ -79,6 +82,7 @@ export class MeshModule {
   readonly ledger: Ledger;
   readonly judge: PacketJudge;
   readonly replay: ReplayPrevention;
+  readonly settlements: Settlements;
   readonly #options: MeshModuleOptions;
   readonly #journal: Journal;
   readonly #replayTable: ReplayTable;
@@ -236,6 +240,14 @@ export class MeshModule {
       ledger: this.ledger,
       append: (record) => journal.append(record),
     });
+    this.settlements = new Settlements({
+      node: integration.nodeApi(),
+      clock,
+      log,
+      counters: this.counters,
+      policy: this.#judgePolicy(),
+      questionsPerSecond: Math.max(1, config.nodeRequestsPerSecond / QUESTIONS_SHARE),
+    });
     this.manager = new MeshManager({
       self,
       clock,
@@ -248,6 +260,7 @@ export class MeshModule {
       discovery: this.discovery,
       accounts: this.accounts,
       replay: this.replay,
+      settlements: this.settlements,
       delivery: this.delivery,
       link,
       fees: config.fees,
@@ -282,7 +295,8 @@ export class MeshModule {
   setMode(mode: MeshMode): void {
     this.#config = { ...this.#config, mode };
     this.#policy = this.#policyEngine();
-    this.judge.updatePolicy(judgePolicyOf(this.#config, { self: this.self, ownPayee: this.#ownPayee }));
+    this.judge.updatePolicy(this.#judgePolicy());
+    this.settlements.updatePolicy(this.#judgePolicy());
   }
 
   /** As the module API reports it (wire.md, MeshStats). */
@@ -317,8 +331,11 @@ export class MeshModule {
   }
 
   #policyEngine(): RoutingPolicyEngine {
-    const policy = judgePolicyOf(this.#config, { self: this.self, ownPayee: this.#ownPayee });
-    return new RoutingPolicyEngine(policy, new PlainProtocolDetector());
+    return new RoutingPolicyEngine(this.#judgePolicy(), new PlainProtocolDetector());
+  }
+
+  #judgePolicy(): JudgePolicy {
+    return judgePolicyOf(this.#config, { self: this.self, ownPayee: this.#ownPayee });
   }
 
   #header(): ControlHeader {
@@ -347,12 +364,16 @@ export class MeshModule {
   /** Subscribes, greets the peers that are connected already, and follows the node's events. */
   async #join(): Promise<void> {
     const { integration, log, onNodeShutdown } = this.#options;
+    const { manager, peers, settlements } = this;
     const events = integration.eventReceiver();
-    void followEvents(events, { manager: this.manager, peers: this.peers, log, onNodeShutdown });
+    void followEvents(events, { manager, peers, settlements, log, onNodeShutdown });
     await integration.subscribeEvents(SUBSCRIBED_EVENTS);
     await this.greetPeers();
     integration.onStateChange((state) => {
-      if (state === 'connected') void this.greetPeers();
+      if (state !== 'connected') return;
+      // What the chain did meanwhile was told to nobody.
+      settlements.chainChanged();
+      void this.greetPeers();
     });
     this.peers.start();
     const sweep = (): void => {
@@ -373,22 +394,5 @@ export class MeshModule {
         error: errorText(error),
       });
     }
-  }
-}
-
-/** The key of the node's own Lightning wallet, 33 bytes in hex; null where it has none or does not tell. */
-async function lightningKey(nodeApi: NodeApi, log: Log): Promise<string | null> {
-  try {
-    const info = await nodeApi.getLightningInfo();
-    return info === null ? null : toHex(info.node_pubkey);
-  } catch (error) {
-    log.log(
-      'warn',
-      'the node did not tell its Lightning key: payments to it are not accepted until it does',
-      {
-        error: errorText(error),
-      },
-    );
-    return null;
   }
 }

@@ -6,6 +6,7 @@
  * events may be lost: so no answer is kept long). Claims nothing. Main thread only.
  */
 import { LRUCache } from 'lru-cache';
+import { present } from '../core/assert.js';
 import { toHex } from '../core/bytes.js';
 import { errorText } from '../core/errors.js';
 import { LIMITS } from '../core/limits.js';
@@ -49,7 +50,11 @@ const NO_ANSWER: NodeAnswer = { kind: 'none' };
 
 /** Lightning proofs are the workers' alone: no invoice is decoded on this thread (architecture.md). */
 const NO_DECODER: InvoiceDecoder = {
-  decode: () => ({ ok: false, reason: Reason.JudgeUnavailable, detail: 'invoices are judged by the workers' }),
+  decode: () => ({
+    ok: false,
+    reason: Reason.JudgeUnavailable,
+    detail: 'invoices are judged by the workers',
+  }),
 };
 
 export class Settlements {
@@ -60,6 +65,8 @@ export class Settlements {
   /** Questions that the node has not answered yet. */
   readonly #asking = new Map<string, Promise<NodeAnswer>>();
   #verifier: PaymentVerifier;
+  /** Packets that wait for an answer. */
+  #waiting = 0;
   /** Counts the changes of the chain: an answer from before one is not kept. */
   #changes = 0;
 
@@ -80,7 +87,7 @@ export class Settlements {
    * @returns as PaymentVerifier.verify, with nothing left open; never rejects
    */
   async settle(packet: MeshPacket, patience: Patience): Promise<VerificationResult> {
-    const { paymentProof } = packet;
+    const paymentProof = present(packet.paymentProof, 'a question is about a payment');
     const nowSeconds = this.#parts.clock.unixSeconds();
     const result = this.#verifier.verify(paymentProof, { packet, nowSeconds });
     const { needs } = result;
@@ -112,7 +119,13 @@ export class Settlements {
     const kept = this.#kept.get(subject);
     if (kept !== undefined && this.#ageMillis(kept) < LIMITS.SETTLED_MILLIS) return kept.answer;
     const asked = this.#asking.get(subject) ?? this.#ask(question, subject);
-    return asked === null || patience === 'known' ? NO_ANSWER : asked;
+    if (asked === null || patience === 'known' || this.#waiting >= LIMITS.QUESTION_PACKETS) return NO_ANSWER;
+    this.#waiting += 1;
+    try {
+      return await asked;
+    } finally {
+      this.#waiting -= 1;
+    }
   }
 
   #ageMillis({ askedMillis }: Kept): number {

@@ -10,6 +10,18 @@ import { judgeSettled } from './onchain.js';
 import type { NodeAnswer, NodeQuestion } from './question.js';
 import { refused, type VerificationResult } from './result.js';
 
+/** Why a proof is refused for good against a request that is settled: by another payment than it claims. */
+const SETTLED_OTHERWISE: ReadonlySet<Reason> = new Set([
+  Reason.PaymentOtherTransaction,
+  Reason.AmountMismatch,
+]);
+
+/** Whether an answer stays true until the chain changes, so that it need not be asked for again before that. */
+export function isLasting(question: NodeQuestion, answer: NodeAnswer): boolean {
+  const { verified, reason } = judgeAnswer(question, answer);
+  return verified || (question.kind === 'paymentState' && SETTLED_OTHERWISE.has(reason));
+}
+
 /** Never throws. An answer to another kind of question is none. */
 export function judgeAnswer(question: NodeQuestion, answer: NodeAnswer): VerificationResult {
   if (question.kind === 'utxo' && answer.kind === 'utxo') return judgeFunding(question, answer.utxo);

@@ -46,12 +46,12 @@ export function judgeSettled(question: PaymentStateQuestion, state: PaymentFacts
     : refused(reason, payment.priceMsat, { payee: null, replayKey: payment.replayKey });
 }
 
+/** First what becomes true with time, then what never will. */
 function settledReason(question: PaymentStateQuestion, state: PaymentFacts | null): Reason {
   const { txHash, amountSats, minConfirmations } = question.expects;
   if (state?.paymentRequestId !== question.paymentRequestId) return Reason.PaymentRequestUnknown;
   if (state.status.toLowerCase() !== 'settled') return Reason.PaymentNotSettled;
-  if (state.txHash === null || !equalBytes(state.txHash, txHash)) return Reason.PaymentOtherTransaction;
-  if (state.amountSats !== amountSats) return Reason.AmountMismatch;
   if ((state.confirmations ?? 0) < minConfirmations) return Reason.TooFewConfirmations;
-  return Reason.Accepted;
+  if (state.txHash === null || !equalBytes(state.txHash, txHash)) return Reason.PaymentOtherTransaction;
+  return state.amountSats === amountSats ? Reason.Accepted : Reason.AmountMismatch;
 }

@@ -19,16 +19,19 @@ export interface PacketSender {
   readonly origin: PacketOrigin;
 }
 
-/** What a packet passed as; `control` and `free` packets passed the gate without a payment. */
-export const VERDICT_KINDS = ['refused', 'control', 'free', 'paid'] as const;
+/**
+ * What a packet passed as; `control` and `free` packets passed the gate without a payment. `question` passed all but
+ * what the node must be asked about its payment (PaymentVerifier.verify says what): nothing is claimed yet.
+ */
+export const VERDICT_KINDS = ['refused', 'control', 'free', 'paid', 'question'] as const;
 
 export type VerdictKind = (typeof VERDICT_KINDS)[number];
 
 export interface PacketVerdict {
   readonly kind: VerdictKind;
-  /** Accepted unless `kind` is `refused`. */
+  /** Accepted unless `kind` is `refused`, or `question`: then what it is refused as where the node does not answer. */
   readonly reason: Reason;
-  /** The strict parse of a free packet's payload; MeshPacket for paid and control packets, Unknown when refused. */
+  /** The strict parse of a free packet's payload; MeshPacket for all others but refused ones, which are Unknown. */
   readonly protocol: DetectedProtocol;
   /** Set for `control` alone. */
   readonly controlProtocol: ControlProtocol | null;
@@ -42,7 +45,7 @@ export interface PacketVerdict {
   readonly expiresAt: number;
   /** The payment's key, 32 bytes, as soon as it is known; claimed for this packet only where `paid`. */
   readonly replayKey: Uint8Array | null;
-  /** The payee's Lightning key, 33 bytes in hex, as soon as it is known. */
+  /** The payee's Lightning key, 33 bytes in hex, as soon as it is known; null for payments on the chain. */
   readonly payee: string | null;
   /**
    * SHA-256 of the packet's bincode, 32 bytes (wire.md). All zeros where a packet was refused, except as a replay:

@@ -2,7 +2,7 @@
  * Judges one packet: the whole order of checks from bytes to a claimed payment.
  *
  * Rules: payments.md, any proof, 1 to 5, cheapest first: decode, structure, gate, verify, claim. A packet that is
- * refused has changed nothing. Runs on whichever thread has the tools; the worker and InlineJudge share it.
+ * refused has changed nothing; one that only the node can decide leaves a question and no claim. Runs on whichever thread has the tools; the worker and InlineJudge share it.
  */
 import { present } from '../core/assert.js';
 import { nodeIdOfKey, type NodeId } from '../core/ids.js';
@@ -109,6 +109,14 @@ function judgePayment(
   const result = tools.verifier.verify(packet.paymentProof, { packet, nowSeconds });
   const { verified, replayKey, priceMsat, payee, amountMsat, expiresAt } = result;
   const known = { ...NOTHING, replayKey, priceMsat, payee };
+  const passed = { ...known, protocol: 'MeshPacket', position } as const;
+  if (result.needs !== null) {
+    const { replayKey: key } = result.needs.payment;
+    // Told with its id as any replay, and without troubling the node.
+    return tools.table.has(key)
+      ? { ...known, kind: 'refused', reason: Reason.ReplayedPayment, packetId: id() }
+      : { ...passed, kind: 'question', reason: result.reason, packetId: id() };
+  }
   if (!verified) return { ...known, kind: 'refused', reason: result.reason };
 
   const key = present(replayKey, 'a verified payment has a key');
@@ -116,14 +124,5 @@ function judgePayment(
   const reason = claimReason(tools.table.claim(key, expiresAt));
   // A replay is told with its id, so that the same packet offered again by the same peer is known as that.
   if (reason !== Reason.Accepted) return { ...known, kind: 'refused', reason, packetId: id() };
-  return {
-    ...known,
-    kind: 'paid',
-    reason,
-    protocol: 'MeshPacket',
-    position,
-    amountMsat,
-    expiresAt,
-    packetId: id(),
-  };
+  return { ...passed, kind: 'paid', reason, amountMsat, expiresAt, packetId: id() };
 }

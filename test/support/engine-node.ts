@@ -15,6 +15,8 @@ import { DeliveryDesk } from '../../src/engine/delivery.js';
 import { MeshManager, type PacketOutcome } from '../../src/engine/mesh-manager.js';
 import { Outbound } from '../../src/engine/outbound.js';
 import { PeerBook } from '../../src/engine/peers.js';
+import { Settlements } from '../../src/engine/settlements.js';
+import type { PaymentState, Utxo } from '../../src/node/messages.js';
 import { Ledger, type LedgerAudit } from '../../src/ledger/ledger.js';
 import type { Posting } from '../../src/ledger/posting.js';
 import { Counters } from '../../src/metrics/counters.js';
@@ -67,6 +69,12 @@ export class EngineNode {
   readonly replayTable: PlainReplayTable;
   readonly ledger = new Ledger();
   readonly counters = new Counters();
+  readonly settlements: Settlements;
+  /** What the node says about payments on the chain: it knows of none until a test says otherwise. */
+  readonly chain = {
+    getUtxo: (): Promise<Utxo | null> => Promise.resolve(null),
+    getPaymentState: (): Promise<PaymentState | null> => Promise.resolve(null),
+  };
   readonly judge: InlineJudge;
   readonly journal: Journal;
   readonly disk: MemoryDisk;
@@ -168,6 +176,17 @@ export class EngineNode {
       ledger: this.ledger,
       append: (records) => journal.append(records),
     });
+    this.settlements = new Settlements({
+      node: {
+        getUtxo: () => this.chain.getUtxo(),
+        getPaymentState: () => this.chain.getPaymentState(),
+      },
+      clock,
+      log,
+      counters: this.counters,
+      policy,
+      questionsPerSecond: 20,
+    });
     this.manager = new MeshManager({
       self,
       clock,
@@ -180,6 +199,7 @@ export class EngineNode {
       discovery: this.discovery,
       accounts: this.accounts,
       replay: this.replay,
+      settlements: this.settlements,
       delivery: this.delivery,
       link,
       fees,
@@ -207,6 +227,7 @@ export class EngineNode {
   setMode(mode: MeshMode): void {
     this.#policy = { ...this.#policy, mode };
     this.judge.updatePolicy(this.#policy);
+    this.settlements.updatePolicy(this.#policy);
   }
 
   handle(packetBytes: Uint8Array, address: string): Promise<PacketOutcome> {

@@ -62,7 +62,7 @@ interface Bench {
 /** Events go to doubles that note what they were told; each packet stays under way until the test ends it. */
 async function benchOf(): Promise<Bench> {
   const net = await EngineNet.start({ nodes: 1, links: [] });
-  const { manager, peers } = net.node(0);
+  const { manager, peers, settlements } = net.node(0);
   const calls: string[] = [];
   const underWay: (() => void)[] = [];
   let shutdowns = 0;
@@ -84,7 +84,10 @@ async function benchOf(): Promise<Bench> {
     calls.push(`disconnected ${address}`);
     disconnected(address);
   };
-  const parts: EventParts = { manager, peers, log: testLog(), onNodeShutdown: () => (shutdowns += 1) };
+  settlements.blockConnected = () => calls.push('block');
+  settlements.chainChanged = () => calls.push('chain changed');
+  const onNodeShutdown = (): number => (shutdowns += 1);
+  const parts: EventParts = { manager, peers, settlements, log: testLog(), onNodeShutdown };
   const stream = new Stream();
   const ended = followEvents(stream, parts);
   return { stream, parts, ended, calls, underWay, shutdowns: () => shutdowns };
@@ -120,9 +123,10 @@ describe('events > packets', () => {
 
   it('of real peers go through the engine', async () => {
     const net = await EngineNet.start({ nodes: 2, links: [[0, 1]] });
-    const { manager, peers } = net.node(1);
+    const { manager, peers, settlements } = net.node(1);
     const stream = new Stream();
-    const ended = followEvents(stream, { manager, peers, log: testLog(), onNodeShutdown: () => undefined });
+    const parts = { manager, peers, settlements, log: testLog(), onNodeShutdown: () => undefined };
+    const ended = followEvents(stream, parts);
     const packet_data = encodePacket(net.packet([0, 1]));
     stream.push({ name: 'MeshPacketReceived', value: { packet_data, peer_addr: net.addressOf(0) } });
     stream.end();
@@ -145,6 +149,18 @@ describe('events > others', () => {
     expect(shutdowns()).toBe(1);
   });
 
+  it('of the chain tell that what the node said about payments may not hold any more', async () => {
+    const { stream, calls } = await benchOf();
+    const hash = new Uint8Array(32);
+    stream.push(
+      { name: 'NewBlock', value: { block_hash: hash, height: 1n } },
+      { name: 'BlockDisconnected', value: { hash, height: 1n } },
+      { name: 'ChainReorg', value: { old_tip: hash, new_tip: hash } },
+    );
+    await settle();
+    expect(calls).toEqual(['block', 'chain changed', 'chain changed']);
+  });
+
   it('a peer too many is refused and logged, no more', async () => {
     const { stream, parts } = await benchOf();
     for (let n = 0; n < 100; n++) {
@@ -158,7 +174,7 @@ describe('events > others', () => {
   it('without an effect here are ignored', async () => {
     const { stream, calls, ended } = await benchOf();
     stream.push(
-      { name: 'NewBlock', value: { block_hash: new Uint8Array(32), height: 1n } },
+      { name: 'NewTransaction', value: { tx_hash: new Uint8Array(32) } },
       { name: 'RouteFailed', value: { destination: new Uint8Array(32), reason: 'x' } },
     );
     stream.end();
