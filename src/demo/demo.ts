@@ -32,7 +32,7 @@ export interface DemoOptions {
 const DRIVER = 'mesh-demo';
 const HANDLER = 'deliver';
 /** Packets on their way at once. */
-const CONCURRENCY = 24;
+const CONCURRENCY = 8;
 const PACKET_TIMEOUT_MILLIS = 20_000;
 const CHEATS_PER_PACKET = 1 / 10;
 /** How long the last refusals may take to be counted. */

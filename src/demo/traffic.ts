@@ -120,7 +120,7 @@ export class Traffic {
       });
       setTimeout(() => {
         if (this.#awaited.delete(number)) resolve(false);
-      }, timeoutMillis);
+      }, timeoutMillis).unref();
     });
     const isDetour = number % PACKETS_PER_DETOUR === 0n;
     const error = isDetour
