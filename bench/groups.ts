@@ -12,6 +12,7 @@ import { systemClock } from '#dist/core/clock.js';
 import { VerdictPool } from '#dist/pool/verdict-pool.js';
 import type { PacketVerdict } from '#dist/pool/judge-port.js';
 import { compileKernel, WasmKernel } from '#dist/wasm/kernel.js';
+import { reading, signatures } from './bolt11.js';
 import { bitcoinMessage, freePackets, paidPackets, POLICY, SOURCE } from './samples.js';
 import type { Group, Task } from './suite.js';
 
@@ -171,6 +172,8 @@ export const GROUPS: ReadonlyMap<string, () => Group | Promise<Group>> = new Map
   ['detect-1400', () => detection(1_400)],
   ['replay', replay],
   ['payment', payment],
+  ['invoice', reading],
+  ['signature', signatures],
   ['pool-1', () => pool(1)],
   ['pool-2', () => pool(2)],
 ]);
