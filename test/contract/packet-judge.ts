@@ -7,13 +7,15 @@ import type { JudgePolicy } from '../../src/core/policy.js';
 import { SeededRandom } from '../../src/core/random.js';
 import { reasonName } from '../../src/core/reasons.js';
 import { encodePacket, packetId } from '../../src/packet/packet.js';
+import type { PaymentProof } from '../../src/packet/proof.js';
+import { KEEP_KEY_FOREVER } from '../../src/payment/keys.js';
 import { InlineJudge } from '../../src/pool/inline-judge.js';
 import type { PacketJudge, PacketSender, PacketVerdict } from '../../src/pool/judge-port.js';
 import { PlainFingerprinter } from '../../src/replay/fingerprint.js';
 import { SharedReplayTable } from '../../src/replay/shared-table.js';
 import { PlainReplayTable } from '../../src/replay/table.js';
 import { honestPacket, judgeTrace } from '../support/judge-trace.js';
-import { PAYEES, SOURCE, testPolicy } from '../support/paid-packets.js';
+import { paidPacket, PAYEES, SOURCE, testPolicy } from '../support/paid-packets.js';
 
 export interface JudgeSetUp {
   readonly policy: JudgePolicy;
@@ -134,6 +136,34 @@ export function packetJudgeContract(name: string, make: (setUp: JudgeSetUp) => P
       } finally {
         await other.close();
       }
+    });
+
+    it('leaves what only the node can say as a question, and claims nothing', async () => {
+      const proof: PaymentProof = {
+        kind: 'OnChainSettlement',
+        paymentRequestId: 'request',
+        txHash: new Uint8Array(32).fill(payments++ % 256),
+        amountSats: 10n,
+        timestamp: 0n,
+      };
+      const bytes = encodePacket(paidPacket(proof));
+      const verdict = await judge.judge(bytes, fromSource);
+      expect(verdict).toMatchObject({
+        kind: 'question',
+        protocol: 'MeshPacket',
+        position: 1,
+        amountMsat: 0n,
+        priceMsat: 1_310n,
+        expiresAt: 0,
+        payee: null,
+        packetId: packetId(bytes),
+      });
+      expect(reasonName(verdict.reason)).toBe('PaymentUnknown');
+      const key = present(verdict.replayKey, 'a question is about a payment');
+      expect(setUp.table.claim(key, KEEP_KEY_FOREVER)).toBe('claimed');
+      const again = await judge.judge(bytes, fromSource);
+      expect(again).toMatchObject({ kind: 'refused', packetId: packetId(bytes) });
+      expect(reasonName(again.reason)).toBe('ReplayedPayment');
     });
 
     it('refuses what is larger than a packet without looking at it', async () => {
