@@ -2,6 +2,7 @@
 import type { Json } from '../core/codec.js';
 import { nodeKey } from '../core/ids.js';
 import type { MeshModule } from '../engine/module.js';
+import { secp256k1 } from '../payment/bolt11/secp256k1.js';
 
 /** Amounts are decimal strings in msat. */
 export function statusJson(mesh: MeshModule): Json {
@@ -17,6 +18,7 @@ export function statusJson(mesh: MeshModule): Json {
     peers: mesh.table.directPeers().length,
     routes: mesh.table.stats().totalRoutes,
     workers: judge.workers,
+    secp256k1: { name: secp256k1.name, passedOver: secp256k1.passedOver },
     counters: { ...mesh.counters.snapshot() },
     replay: { keys: mesh.replay.stats().activeHashes, capacity: mesh.config.replayCapacity },
     inCare: { ...mesh.manager.stats() },
@@ -50,6 +52,7 @@ export function statusText(mesh: MeshModule): string {
     `peers     ${mesh.table.directPeers().length}, routes ${mesh.table.stats().totalRoutes}`,
     `packets   ${counts['packets_received'] ?? 0} received, ${counts['packets_delivered'] ?? 0} delivered, ` +
       `${counts['packets_forwarded'] ?? 0} forwarded`,
+    `curve     ${secp256k1.name}${secp256k1.passedOver.length === 0 ? '' : ' (the native one does not load)'}`,
     `fees      ${totals.totalMsat} msat over ${totals.postings} payments`,
     refusals.length === 0 ? 'refused   nothing' : `refused\n${refusals.join('\n')}`,
   ].join('\n');

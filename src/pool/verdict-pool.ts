@@ -14,6 +14,7 @@ import { LIMITS } from '../core/limits.js';
 import type { JudgePolicy } from '../core/policy.js';
 import type { Clock } from '../core/ports.js';
 import { Reason } from '../core/reasons.js';
+import { tellSecp256k1 } from '../payment/bolt11/secp256k1.js';
 import { PacketState } from './batch-memory.js';
 import { VerdictCounts } from './counts.js';
 import { Crew, type Batch, type CrewOptions } from './crew.js';
@@ -80,6 +81,7 @@ export class VerdictPool implements PacketJudge {
     assert(Number.isInteger(options.workers) && options.workers >= 1, 'a pool has at least one worker');
     const policy = shared(options.policy);
     const crew = await Crew.start(options, { nowSeconds: 0, policyVersion: 0, policy });
+    tellSecp256k1(options.log);
     return new VerdictPool(options, crew, policy);
   }
 

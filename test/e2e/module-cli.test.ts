@@ -102,6 +102,7 @@ describe('the node › commands that show', () => {
       enabled: true,
       peers: 2,
       workers: 1,
+      secp256k1: { name: 'native libsecp256k1', passedOver: [] },
       ledger: { postings: 0, totalMsat: '0', conserved: true },
     });
   });

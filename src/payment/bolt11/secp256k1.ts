@@ -9,6 +9,7 @@
 import { MeshError, errorText } from '../../core/errors.js';
 import { fromHex, toHex } from '../../core/bytes.js';
 import { present } from '../../core/assert.js';
+import type { Log } from '../../core/ports.js';
 import type { Secp256k1 } from './signature.js';
 
 /** One way to have the curve. */
@@ -90,6 +91,17 @@ export async function chooseSecp256k1(sources: readonly Secp256k1Source[]): Prom
     'no implementation of secp256k1 works, so no invoice can be judged: install the package again',
     { tried: passedOver.join('; ') },
   );
+}
+
+/** Says which one judges signatures: as a warning where it is not the first, since it is slower then. */
+export function tellSecp256k1(log: Log, { name, passedOver }: ChosenSecp256k1 = secp256k1): void {
+  if (passedOver.length === 0) log.log('info', 'secp256k1 for invoice signatures', { name });
+  else {
+    log.log('warn', 'secp256k1 for invoice signatures is not the fastest one', {
+      name,
+      passedOver: passedOver.join('; '),
+    });
+  }
 }
 
 function isRight(curve: Secp256k1): boolean {

@@ -7,10 +7,12 @@ import {
   chooseSecp256k1,
   NATIVE,
   secp256k1,
+  tellSecp256k1,
   WEB_ASSEMBLY,
   type Secp256k1Source,
 } from '../../../src/payment/bolt11/secp256k1.js';
 import type { Secp256k1 } from '../../../src/payment/bolt11/signature.js';
+import { testLog } from '../../support/log.js';
 
 const broken: Secp256k1Source = {
   name: 'broken',
@@ -54,6 +56,15 @@ describe('secp256k1, chosen', () => {
       code: 'CURVE_MISSING',
       facts: { tried: 'broken: No native build was found; refusing: it gives wrong answers' },
     });
+  });
+});
+
+describe('secp256k1, told', () => {
+  it('is a line in the log, and a warning where it is not the fastest', () => {
+    const log = testLog();
+    tellSecp256k1(log);
+    tellSecp256k1(log, { ...secp256k1, name: WEB_ASSEMBLY.name, passedOver: ['native: gone'] });
+    expect(log.lines.map(({ level }) => level)).toEqual(['info', 'warn']);
   });
 });
 

@@ -197,6 +197,12 @@ describe('verdict pool § resizing', () => {
 });
 
 describe('verdict pool § threads', () => {
+  it('says at its start which secp256k1 its workers use', async () => {
+    const log = testLog();
+    await startPool({ log });
+    expect(log.lines).toEqual([{ level: 'info', message: 'secp256k1 for invoice signatures' }]);
+  });
+
   it('loads native libsecp256k1 on many threads that come and go, and on the main one beside bolt11', async () => {
     const program = fileURLToPath(new URL('../../support/curve-threads.mjs', import.meta.url));
     const { stdout } = await promisify(execFile)(process.execPath, [program], { timeout: 15_000 });
