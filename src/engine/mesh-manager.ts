@@ -25,6 +25,7 @@ import type { RoutingTable } from '../routing/table.js';
 import type { Accounts } from './accounts.js';
 import { PacketCare, type AttemptOutcome, type CaredPacket } from './care.js';
 import type { DeliveryDesk } from './delivery.js';
+import { Introductions } from './introductions.js';
 import type { Peer, PeerBook } from './peers.js';
 import type { Patience, Settlements } from './settlements.js';
 
@@ -63,6 +64,7 @@ const ROUTINE: ReadonlySet<Reason> = new Set([Reason.RequestSeen, Reason.HopsExh
 export class MeshManager {
   readonly #parts: MeshManagerParts;
   readonly #care: PacketCare;
+  readonly #introductions = new Introductions();
 
   constructor(parts: MeshManagerParts) {
     this.#parts = parts;
@@ -96,13 +98,21 @@ export class MeshManager {
     peerAddress: string,
     until: 'attempted' | 'accepted' = 'attempted',
   ): Promise<PacketOutcome> {
-    const { counters, peers, packetTtlSeconds } = this.#parts;
+    const { counters, peers } = this.#parts;
     counters.count('packets_received');
     if (packetBytes.length > LIMITS.PACKET_BYTES) return this.#refuse(Reason.PacketTooLarge);
     const peer = peers.heard(peerAddress);
     if (peer === null) return this.#refuse(Reason.TooManyPeers);
     if (!peers.takePacket(peerAddress)) return this.#refuse(Reason.PacketQuotaExceeded);
     if (!this.#care.hasRoom(packetBytes.length)) return this.#refuse(Reason.Overloaded);
+    return this.#introductions.inTurn(peer, () => this.#handle(packetBytes, peer, until));
+  }
+
+  async #handle(
+    packetBytes: Uint8Array,
+    peer: Peer,
+    until: 'attempted' | 'accepted',
+  ): Promise<PacketOutcome> {
     const sender = { previousHop: peer.nodeId, origin: 'peer' } as const;
     const verdict = await this.#judge(packetBytes, sender, until === 'attempted' ? 'asked' : 'known');
     if (verdict.kind === 'refused') {
@@ -112,8 +122,8 @@ export class MeshManager {
     const packet = judgedPacket(packetBytes);
     if (verdict.kind === 'control') return this.#handleControl(packet, verdict, peer);
     return this.#accept(packet, packetBytes, verdict, {
-      from: peerAddress,
-      ttlSeconds: packetTtlSeconds,
+      from: peer.address,
+      ttlSeconds: this.#parts.packetTtlSeconds,
       until,
     });
   }
@@ -148,7 +158,10 @@ export class MeshManager {
 
   /** A neighbour or a route was found: packets that wait for one are tried at once. */
   routesChanged(): void {
-    this.#care.nudge();
+    // Once the caller is done: a new neighbour is told who we are before it gets packets from us.
+    queueMicrotask(() => {
+      this.#care.nudge();
+    });
   }
 
   stats(): ReturnType<PacketCare['stats']> {

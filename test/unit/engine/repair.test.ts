@@ -6,9 +6,16 @@ import { utf8 } from '../../../src/core/bytes.js';
 import { nodeKey } from '../../../src/core/ids.js';
 import { LIMITS } from '../../../src/core/limits.js';
 import { Reason } from '../../../src/core/reasons.js';
-import type { MeshPacket } from '../../../src/packet/packet.js';
+import { HELLO_PROTOCOL, helloPacket } from '../../../src/packet/control.js';
+import { decodePacket, encodePacket, type MeshPacket } from '../../../src/packet/packet.js';
 import { STRATUM_MESSAGES } from '../../../src/packet/stratum-wire.js';
-import { EngineNet, HELLO_MILLIS, PLENTY_MSAT, type EngineNetOptions } from '../../support/engine-net.js';
+import {
+  EngineNet,
+  HELLO_MILLIS,
+  PLENTY_MSAT,
+  PROTOCOL,
+  type EngineNetOptions,
+} from '../../support/engine-net.js';
 import { stratumSample } from '../../support/stratum-samples.js';
 
 /** 0 to 3 over 1 and 2, or, two hops longer, over 1, 4, 5 and 2... and 4 is no neighbour of 3. */
@@ -172,10 +179,10 @@ describe('repair > a next hop that dies with packets', () => {
   });
 
   // The worst case: the dead was heard a moment before, so that its silence is noticed as late as can be.
-  it.each([-20, -4, 0, 250, 500, 1_000, 2_000, 2_900, 3_500])(
+  it.each([-20, 0, 250, 1_000, 3_500])(
     'noticed by its silence: a packet given to it %i ms after its death arrives exactly once',
     async (delay) => {
-      for (const seed of [1, 2, 3, 4]) {
+      for (const seed of [1, 2, 3]) {
         const net = await netOf({ ...DIAMOND, seed });
         await net.discover(0, 3);
         const give = (): Promise<unknown> => submit(net, net.packet([0, 1, 3]));
@@ -253,5 +260,38 @@ describe('repair > a next hop that dies with packets', () => {
     );
     await net.run(3_000);
     expect(net.node(3).delivered()).toHaveLength(1);
+  });
+});
+
+describe('repair > a neighbour that comes back', () => {
+  it('knows who sent a packet that came right behind the hello, however long the hello was judged', async () => {
+    const net = await netOf({ nodes: 2, links: [[0, 1]] });
+    net.cut(0, 1);
+    net.links.connect(0, 1);
+    const header = { self: net.idOf(0), sequence: 1n, nowSeconds: net.clock.unixSeconds() };
+    const hello = encodePacket(helloPacket(header, net.idOf(1)));
+    // As a node hands over what it has read in one go.
+    const outcomes = await Promise.all([
+      net.inject(0, 1, hello),
+      net.inject(0, 1, net.packet([0, 1])),
+      net.inject(0, 1, net.packet([0, 1])),
+    ]);
+    expect(outcomes.map(({ kind }) => kind)).toEqual(['control', 'delivered', 'delivered']);
+  });
+
+  it('is told who we are before it gets what waited for it', async () => {
+    const net = await netOf({ nodes: 2, links: [[0, 1]] });
+    net.cut(0, 1);
+    await submit(net, net.packet([0, 1]));
+    const stranger = net.stranger(0, 'another address');
+    const header = { self: net.idOf(1), sequence: 1n, nowSeconds: net.clock.unixSeconds() };
+    await stranger.send(encodePacket(helloPacket(header, null)));
+    await net.settle();
+    const protocols = stranger.heard.map((bytes) => {
+      const decoded = decodePacket(bytes);
+      return decoded.ok ? decoded.value.packet.metadata?.protocol : null;
+    });
+    // The first hello went out when it connected.
+    expect(protocols).toEqual([HELLO_PROTOCOL, HELLO_PROTOCOL, PROTOCOL]);
   });
 });
