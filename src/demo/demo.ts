@@ -113,7 +113,7 @@ export class Demo {
       while (begun < honest) {
         begun += 1;
         const { from, to } = this.traffic.randomPair();
-        await this.traffic.send(from, to);
+        await this.traffic.send(from, to, true);
         settled += 1;
         this.#options.onProgress(settled + this.#cheatsSent, packets);
         const isCheatDue = this.#cheatsSent < cheats && this.#cheatsSent * honest < settled * cheats;
