@@ -138,7 +138,9 @@ export const OPTIONS: { readonly [N in OptionName]: Option<OptionValues[N]> } = 
   ),
   ctv: booleanOption(
     false,
-    'Whether covenants (InstantSettlement, BIP119) are accepted as payments. They pay to receive_scripts, and the node is asked whether they are funded.',
+    'Whether covenants (InstantSettlement, BIP119) are accepted as payments: those that pay to one of receive_scripts ' +
+      'and are funded, which the node is asked. Only for a network that enforces BIP119: on others anybody may ' +
+      'spend what funds a covenant.',
   ),
   receive_scripts: listOption(
     outputScript,

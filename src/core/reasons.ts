@@ -93,7 +93,6 @@ export const REASON_TABLE = [
   [421, 'BindingMismatch', 'the invoice commits to another use'],
   [422, 'BindingRequired', 'this node accepts only invoices that commit to their use'],
   [423, 'DebtCapReached', 'the payee owes this node more than its cap'],
-  [424, 'ProofKindUnsupported', 'this kind of proof is not served by this node'],
   [425, 'PaymentUnknown', 'the node could not confirm this payment in time'],
   [426, 'AmountNotExact', 'the amount is no whole number of millisatoshis, or above 2^64-1'],
   [

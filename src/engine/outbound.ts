@@ -42,6 +42,11 @@ export interface OutboundParts {
   readonly packetTtlSeconds: number;
 }
 
+/** What helps a sender, where something does. */
+const REMEDIES: ReadonlyMap<Reason, string> = new Map([
+  [Reason.PaymentUnknown, 'the node is being asked: send it again'],
+]);
+
 export class Outbound {
   readonly #parts: OutboundParts;
   #sequence: bigint;
@@ -76,7 +81,7 @@ export class Outbound {
       metadata: request.protocolId === null ? null : { protocol: request.protocolId, fields: new Map() },
     };
     const outcome = await manager.submitPacket(packet, request.ttlSeconds ?? packetTtlSeconds);
-    if (outcome.kind === 'refused') return refuse(outcome.reason);
+    if (outcome.kind === 'refused') return refuse(outcome.reason, REMEDIES.get(outcome.reason));
     return {
       ok: true,
       packetId: outcome.packetId,

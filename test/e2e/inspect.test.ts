@@ -19,6 +19,17 @@ interface IpcVector {
   readonly value: unknown;
 }
 
+interface CtvVector {
+  readonly tx: string;
+  readonly index: number;
+  readonly bip119: string;
+}
+
+const ctvVectors = readFileSync(new URL('../vectors/ctv.jsonl', import.meta.url), 'utf8')
+  .split('\n')
+  .filter(Boolean)
+  .map((line) => JSON.parse(line) as CtvVector);
+
 const ipcVectors = readFileSync(new URL('../vectors/node-ipc.jsonl', import.meta.url), 'utf8')
   .split('\n')
   .filter(Boolean)
@@ -89,6 +100,17 @@ describe('inspect --stdin', () => {
     for (const answer of answers) if (!answer.ok) expect(answer.detail).not.toBe('');
     const [badFrame] = await inspect('ipc', ['00000000']);
     expect(badFrame?.ok).toBe(false);
+  });
+
+  it('gives the template hash of an input, and answers what is none', async () => {
+    const lines = ctvVectors.map(({ tx, index }) => `${tx}:${index}`);
+    const answers = await inspect('ctv', [...lines, '0200', lines[0]?.slice(2) ?? '']);
+    expect(answers.slice(0, lines.length)).toEqual(
+      ctvVectors.map(({ bip119 }) => ({ ok: true, value: bip119 })),
+    );
+    expect(answers.slice(lines.length).map(({ ok }) => ok)).toEqual([false, false]);
+    const { code, stdout } = await runCli(['inspect', 'ctv', lines[0] ?? '']);
+    expect({ code, answer: JSON.parse(stdout) as Answer }).toEqual({ code: 0, answer: answers[0] });
   });
 
   it('reads a value from the argument as from a line', async () => {
