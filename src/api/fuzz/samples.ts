@@ -23,8 +23,12 @@ const route: readonly NodeId[] = [node(1), node(2), node(3)];
 const hash = new Uint8Array(32).fill(0xab);
 
 /** An official example of BOLT11: donation of any amount. */
-const INVOICE =
+export const INVOICE: string =
   'lnbc1pvjluezsp5zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zygspp5qqqsyqcyq5rqwzqfqqqsyqcyq5rqwzqfqqqsyqcyq5rqwzqfqypqdpl2pkx2ctnv5sxxmmwwd5kgetjypeh2ursdae8g6twvus8g6rfwvs8qun0dfjkxaq9qrsgq357wnc5r2ueh7ck6q93dj32dlqnls087fxdwk8qakdyafkq3yap9us6v52vjjsrvywa6rt52cm9r9zqt8r2t7mlcwspyetp5h2tztugp9lfyql';
+
+/** Of a key of its own, which its n field names. */
+export const INVOICE_NAMING_PAYEE: string =
+  'lnbcrt100n1p45n5sqpp54km3guy6jmya3ec0c4fu88v52762qg44tluz4edmcpzdgsg8un2sdq8ve6h57sxqrrss9qrsgqsp56kdrwvun4mvxnllwz3wajtv0d4992vwl623fm3ey9m7epmc45kaqnp4qdgj0uv08w6e2cjy97sg6sj29e84722a3adezkwh0dxwcj9qg8sgxyt6tqpma0adlpvlh42pa5ktga60xx43th3xx6mxsr2273p052nh536yr56t4hnyqzksl8phr63xcph3rahl2e300uynh6xfwydmyvacqdrsdxz';
 
 export const covenantSample: Uint8Array = encodeCovenant({
   templateHash: hash,
@@ -270,8 +274,6 @@ export const frameSamples: readonly Uint8Array[] = [
   ...ipcSamples.map(encodeFrame),
   new Uint8Array(ipcSamples.flatMap((body) => [...encodeFrame(body)])),
 ];
-
-export const invoiceSamples: readonly Uint8Array[] = [INVOICE, INVOICE.toUpperCase()].map(utf8);
 
 export const configSamples: readonly Uint8Array[] = [
   utf8('[mesh]\nenabled = true\nmode = "payment_gated"\nlisten_addr = "0.0.0.0:8334"\n'),

@@ -24,9 +24,9 @@ import {
 } from '../../packet/module-api.js';
 import { decodePacket, encodePacket, packetJson, type DecodedPacket } from '../../packet/packet.js';
 import { decodeProof, encodeProof, proofJson } from '../../packet/proof.js';
-import { Bolt11Decoder } from '../../payment/bolt11/decode.js';
 import { FINGERPRINT_SECRET_BYTES } from '../../replay/fingerprint.js';
 import { WasmKernel } from '../../wasm/kernel.js';
+import { invoiceTarget } from './invoice-target.js';
 import {
   apiSamples,
   configSamples,
@@ -34,7 +34,6 @@ import {
   discoverySamples,
   frameSamples,
   freeTrafficSamples,
-  invoiceSamples,
   ipcSamples,
   packetSamples,
   proofSamples,
@@ -200,19 +199,6 @@ function framesTarget(): FuzzTarget {
         whole.bodies.every((body, i) => equalBytes(body, cut.bodies[i] ?? new Uint8Array(0)));
       if (!isSame) return { fault: 'other frames where the stream is cut into pieces' };
       return whole.end === Reason.Accepted ? 'accepted' : 'refused';
-    },
-  };
-}
-
-function invoiceTarget(): FuzzTarget {
-  const decoder = new Bolt11Decoder();
-  return {
-    name: 'invoice',
-    samples: invoiceSamples,
-    check: (input) => {
-      const verdict = decoder.decode(Buffer.from(input).toString('utf8'));
-      if (verdict.ok) return 'accepted';
-      return reasonOf(verdict.reason) === null ? { fault: 'no reason' } : 'refused';
     },
   };
 }

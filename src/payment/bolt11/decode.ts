@@ -2,7 +2,8 @@
  * The strict reader of Lightning invoices: what a text says, who signed it, or the first thing wrong with it.
  *
  * Rules: payments.md, Lightning; BOLT11. Cheapest first: characters, prefix, checksum, fields, and the curve last.
- * Nothing is allocated before the result but what describes a refusal. One reader belongs to one thread.
+ * It works in memory of its own, used again for every text: what is allocated is the result or the refusal, and
+ * views and a digest for the curve. One reader belongs to one thread.
  */
 import { toHex } from '../../core/bytes.js';
 import { sha256 as plainSha256 } from '../../core/hash.js';
