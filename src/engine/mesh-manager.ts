@@ -27,7 +27,7 @@ import { PacketCare, type AttemptOutcome, type CaredPacket } from './care.js';
 import type { DeliveryDesk } from './delivery.js';
 import { Introductions } from './introductions.js';
 import type { Peer, PeerBook } from './peers.js';
-import type { Patience, Settlements } from './settlements.js';
+import type { Asker, Settlements } from './settlements.js';
 
 /** What became of a packet. */
 export type PacketOutcome =
@@ -114,7 +114,8 @@ export class MeshManager {
     until: 'attempted' | 'accepted',
   ): Promise<PacketOutcome> {
     const sender = { previousHop: peer.nodeId, origin: 'peer' } as const;
-    const verdict = await this.#judge(packetBytes, sender, until === 'attempted' ? 'asked' : 'known');
+    const patience = until === 'attempted' ? 'asked' : 'known';
+    const verdict = await this.#judge(packetBytes, sender, { from: peer.address, patience });
     if (verdict.kind === 'refused') {
       const isAgain = verdict.reason === Reason.ReplayedPayment && this.#care.holds(verdict.packetId);
       return isAgain ? this.#duplicate(verdict) : this.#refuse(verdict.reason);
@@ -136,7 +137,8 @@ export class MeshManager {
   async submitPacket(packet: MeshPacket, ttlSeconds: number): Promise<PacketOutcome> {
     const packetBytes = encodePacket(packet);
     if (!this.#care.hasRoom(packetBytes.length)) return this.#refuse(Reason.Overloaded);
-    const verdict = await this.#judge(packetBytes, { previousHop: null, origin: 'local' }, 'known');
+    const sender = { previousHop: null, origin: 'local' } as const;
+    const verdict = await this.#judge(packetBytes, sender, { from: null, patience: 'known' });
     if (verdict.kind === 'refused') return this.#refuse(verdict.reason);
     return this.#accept(packet, packetBytes, verdict, { from: null, ttlSeconds, until: 'accepted' });
   }
@@ -184,11 +186,11 @@ export class MeshManager {
   }
 
   /** The judge's verdict; where it left a question to the node, what the answer makes of it. */
-  async #judge(packetBytes: Uint8Array, sender: PacketSender, patience: Patience): Promise<PacketVerdict> {
+  async #judge(packetBytes: Uint8Array, sender: PacketSender, asker: Asker): Promise<PacketVerdict> {
     const { judge, settlements, replay } = this.#parts;
     const verdict = await judge.judge(packetBytes, sender);
     if (verdict.kind !== 'question') return verdict;
-    const settled = await settlements.settle(judgedPacket(packetBytes), patience);
+    const settled = await settlements.settle(judgedPacket(packetBytes), asker);
     const refuse = (reason: Reason): PacketVerdict => ({ ...verdict, kind: 'refused', reason });
     if (!settled.verified) return refuse(settled.reason);
     // The node took its time, in which others may have filled the room.

@@ -31,13 +31,20 @@ export type SettlementNode = Pick<NodeApi, 'getUtxo' | 'getPaymentState'>;
  */
 export type Patience = 'asked' | 'known';
 
+/** Who wants to know. */
+export interface Asker {
+  /** The address of the peer that the packet came from; null where it started here. */
+  readonly from: string | null;
+  readonly patience: Patience;
+}
+
 export interface SettlementsParts {
   readonly node: SettlementNode;
   readonly clock: Clock;
   readonly log: Log;
   readonly counters: Counters;
   readonly policy: JudgePolicy;
-  /** So that packets with made-up payments leave the node's requests to others. */
+  /** So that packets with made-up payments leave the node's requests to others. One peer gets a part of them. */
   readonly questionsPerSecond: number;
 }
 
@@ -45,6 +52,9 @@ interface Kept {
   readonly answer: NodeAnswer;
   readonly askedMillis: number;
 }
+
+/** The part of all questions that may be on behalf of one peer, so that a flood of one leaves room for others. */
+const PEER_SHARE = 4;
 
 const NO_ANSWER: NodeAnswer = { kind: 'none' };
 
@@ -60,6 +70,8 @@ const NO_DECODER: InvoiceDecoder = {
 export class Settlements {
   readonly #parts: SettlementsParts;
   readonly #bucket: TokenBucket;
+  /** Of peers, by address. */
+  readonly #buckets = new LRUCache<string, TokenBucket>({ max: LIMITS.DIRECT_PEERS });
   /** Answers that stay true until the chain changes, by what was asked. */
   readonly #kept = new LRUCache<string, Kept>({ max: LIMITS.SETTLED_PAYMENTS });
   /** Questions that the node has not answered yet. */
@@ -86,12 +98,12 @@ export class Settlements {
    * Verifies the payment of a packet that a judge left as a question.
    * @returns as PaymentVerifier.verify, with nothing left open; never rejects
    */
-  async settle(packet: MeshPacket, patience: Patience): Promise<VerificationResult> {
+  async settle(packet: MeshPacket, asker: Asker): Promise<VerificationResult> {
     const paymentProof = present(packet.paymentProof, 'a question is about a payment');
     const nowSeconds = this.#parts.clock.unixSeconds();
     const result = this.#verifier.verify(paymentProof, { packet, nowSeconds });
     const { needs } = result;
-    return needs === null ? result : judgeAnswer(needs, await this.#answer(needs, patience));
+    return needs === null ? result : judgeAnswer(needs, await this.#answer(needs, asker));
   }
 
   /** A block came on top: outputs may be spent. */
@@ -114,11 +126,11 @@ export class Settlements {
     for (const subject of [...this.#kept.keys()]) if (isTouched(subject)) this.#kept.delete(subject);
   }
 
-  async #answer(question: NodeQuestion, patience: Patience): Promise<NodeAnswer> {
+  async #answer(question: NodeQuestion, { from, patience }: Asker): Promise<NodeAnswer> {
     const subject = subjectOf(question);
     const kept = this.#kept.get(subject);
     if (kept !== undefined && this.#ageMillis(kept) < LIMITS.SETTLED_MILLIS) return kept.answer;
-    const asked = this.#asking.get(subject) ?? this.#ask(question, subject);
+    const asked = this.#asking.get(subject) ?? this.#ask(question, subject, from);
     if (asked === null || patience === 'known' || this.#waiting >= LIMITS.QUESTION_PACKETS) return NO_ANSWER;
     this.#waiting += 1;
     try {
@@ -133,10 +145,10 @@ export class Settlements {
   }
 
   /** Asks the node, once for all who want to know at the same time; null where it has too much to answer. */
-  #ask(question: NodeQuestion, subject: string): Promise<NodeAnswer> | null {
+  #ask(question: NodeQuestion, subject: string, from: string | null): Promise<NodeAnswer> | null {
     const { clock, counters } = this.#parts;
     const askedMillis = clock.monotonicMillis();
-    if (this.#asking.size >= LIMITS.QUESTIONS_IN_FLIGHT || !this.#bucket.take(askedMillis)) {
+    if (this.#asking.size >= LIMITS.QUESTIONS_IN_FLIGHT || !this.#takeQuestion(from, askedMillis)) {
       counters.count('questions_dropped');
       return null;
     }
@@ -161,6 +173,16 @@ export class Settlements {
     const first = Promise.race([answer, deadline]);
     this.#asking.set(subject, first);
     return first;
+  }
+
+  #takeQuestion(from: string | null, nowMillis: number): boolean {
+    if (from === null) return this.#bucket.take(nowMillis);
+    const { questionsPerSecond } = this.#parts;
+    const own =
+      this.#buckets.get(from) ??
+      new TokenBucket(questionsPerSecond / PEER_SHARE, questionsPerSecond / PEER_SHARE, nowMillis);
+    this.#buckets.set(from, own);
+    return own.take(nowMillis) && this.#bucket.take(nowMillis);
   }
 
   /** Never rejects. */

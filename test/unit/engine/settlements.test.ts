@@ -6,6 +6,7 @@ import { LIMITS } from '../../../src/core/limits.js';
 import type { JudgePolicy } from '../../../src/core/policy.js';
 import { reasonName } from '../../../src/core/reasons.js';
 import type { PacketOutcome } from '../../../src/engine/mesh-manager.js';
+import type { Asker } from '../../../src/engine/settlements.js';
 import type { PaymentState, Utxo } from '../../../src/node/messages.js';
 import type { MeshPacket } from '../../../src/packet/packet.js';
 import type { OnChainProof } from '../../../src/packet/proof.js';
@@ -29,6 +30,9 @@ const SETTLED: PaymentState = {
   reason: null,
 };
 const FUNDED: Utxo = { value: 100n, script_pubkey: fundingScripts().bare, height: 1n, is_coinbase: false };
+
+/** As a packet of this node's own modules. */
+const LOCAL: Asker = { from: null, patience: 'known' };
 
 const nets: EngineNet[] = [];
 
@@ -216,7 +220,7 @@ describe('settlements > answers', () => {
   it('about funding hold until the next block', async () => {
     const bench = await Bench.start();
     const { settlements } = bench.node;
-    const known = (vout: number): Promise<unknown> => settlements.settle(bench.instant(vout), 'known');
+    const known = (vout: number): Promise<unknown> => settlements.settle(bench.instant(vout), LOCAL);
     expect(await known(0)).toMatchObject({ verified: false });
     await bench.net.until(() => settlements.stats().kept === 1, 100);
     expect(await known(0)).toMatchObject({ verified: true });
@@ -248,21 +252,45 @@ describe('settlements > a node that does not answer', () => {
     expect(await bench.send(bench.onChain())).toBe('delivered');
   });
 
-  it('has a bounded number of questions to answer, at once and a second', async () => {
+  it('has a bounded number of questions to answer, at once and a second, and of those few for one peer', async () => {
     const bench = await Bench.start();
     bench.state = () => new Promise(() => undefined);
-    const ids = Array.from({ length: 200 }, (_, n) => `request ${n}`);
-    const settle = (id: string): void => {
-      void bench.node.settlements.settle(bench.onChain({ paymentRequestId: id }), 'known');
+    let made = 0;
+    const ask = (asker: Asker, times = 200): void => {
+      for (let n = 0; n < times; n++) {
+        const packet = bench.onChain({ paymentRequestId: `request ${made++}` });
+        void bench.node.settlements.settle(packet, asker);
+      }
     };
-    ids.forEach(settle);
-    expect(bench.asked).toBe(20);
+    const askedBy = (asker: Asker): number => {
+      const before = bench.asked;
+      ask(asker);
+      return bench.asked - before;
+    };
+    expect(askedBy({ from: 'flood', patience: 'known' })).toBe(5);
+    expect(askedBy({ from: 'other', patience: 'known' })).toBe(5);
+    expect(askedBy(LOCAL)).toBe(10);
+    expect(askedBy({ from: 'third', patience: 'known' })).toBe(0);
     for (let second = 0; second < 10; second++) {
       await bench.net.run(1_000);
-      ids.forEach(settle);
+      ask(LOCAL);
     }
     expect(bench.asked).toBe(LIMITS.QUESTIONS_IN_FLIGHT);
     expect(bench.node.counters.countOf('questions_dropped')).toBeGreaterThan(0);
+  });
+
+  it('is waited for by a bounded number of packets', async () => {
+    const bench = await Bench.start();
+    bench.state = () => new Promise(() => undefined);
+    const asker = { from: 'peer', patience: 'asked' } as const;
+    let settled = 0;
+    for (let n = 0; n < LIMITS.QUESTION_PACKETS + 10; n++) {
+      void bench.node.settlements.settle(bench.onChain(), asker).then(() => (settled += 1));
+    }
+    await bench.net.run(10);
+    expect({ settled, asked: bench.asked }).toEqual({ settled: 10, asked: 1 });
+    await bench.net.run(LIMITS.QUESTION_MILLIS);
+    expect(settled).toBe(LIMITS.QUESTION_PACKETS + 10);
   });
 });
 
