@@ -7,6 +7,7 @@ export { Reason, reasonName, reasonText, type ReasonName } from './core/reasons.
 export { systemClock } from './core/clock.js';
 export { systemRandom } from './core/random.js';
 export { MeshManager, type PacketOutcome } from './engine/mesh-manager.js';
+export type { MeshModuleOptions } from './engine/foundations.js';
 export { MeshModule } from './engine/module.js';
 export { ModuleIntegration } from './node/module-integration.js';
 export { NodeApi } from './node/node-api.js';

@@ -4,57 +4,34 @@
  * Rules: architecture.md (threads), node-ipc.md (two ways to run; what the node refuses is done without).
  * What must survive a SIGKILL is on disk before it is acted on. Main thread.
  */
-import { join } from 'node:path';
-import { errorText, MeshError } from '../core/errors.js';
+import { errorText } from '../core/errors.js';
 import { nodeKey, type NodeId } from '../core/ids.js';
-import type { Clock, Log, Random, Timer } from '../core/ports.js';
+import type { Clock, Timer } from '../core/ports.js';
 import type { JudgePolicy, MeshMode } from '../core/policy.js';
 import { randomU64 } from '../core/random.js';
 import { Reason, reasonName } from '../core/reasons.js';
 import { judgePolicyOf, type MeshConfig } from '../config/config.js';
 import { Counters } from '../metrics/counters.js';
 import { Ledger } from '../ledger/ledger.js';
-import type { ModuleIntegration } from '../node/module-integration.js';
 import { discoveryPacket, helloPacket, type ControlHeader } from '../packet/control.js';
 import { encodePacket } from '../packet/packet.js';
 import { encodeRequest, type MeshStats, type ReportedMode } from '../packet/module-api.js';
 import { PlainProtocolDetector } from '../packet/detect.js';
 import { RoutingPolicyEngine } from '../packet/policy.js';
-import { VerdictPool } from '../pool/verdict-pool.js';
 import type { PacketJudge } from '../pool/judge-port.js';
-import { FINGERPRINT_SECRET_BYTES } from '../replay/fingerprint.js';
 import { ReplayPrevention } from '../replay/replay-prevention.js';
-import { SharedReplayTable } from '../replay/shared-table.js';
-import type { ReplayTable } from '../replay/table.js';
 import { RouteDiscovery } from '../routing/discovery.js';
 import { RoutingTable } from '../routing/table.js';
-import { nodeDisk } from '../store/disk.js';
-import { Journal, JOURNAL_FILE } from '../store/journal.js';
-import { openIdentity } from '../store/identity.js';
-import { compileKernel, WasmKernel } from '../wasm/kernel.js';
+import type { Journal } from '../store/journal.js';
 import { Accounts } from './accounts.js';
-import { CarriedBalances } from './carried.js';
 import { DeliveryDesk } from './delivery.js';
 import { followEvents, SUBSCRIBED_EVENTS } from './events.js';
-import { lightningKey } from './lightning-key.js';
+import { layFoundations, restore, type Foundations, type MeshModuleOptions } from './foundations.js';
 import { MeshManager } from './mesh-manager.js';
 import { Outbound } from './outbound.js';
 import { PeerBook } from './peers.js';
 import { EventPublisher } from './publisher.js';
 import { Settlements } from './settlements.js';
-
-export interface MeshModuleOptions {
-  readonly config: MeshConfig;
-  /** Locked by the caller. */
-  readonly dataDir: string;
-  /** Connected; closed by the caller, after `close`. */
-  readonly integration: ModuleIntegration;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
-  /** The node is going down and so should this process. */
-  readonly onNodeShutdown: () => void;
-}
 
 /** Of the requests to the node, the part that questions about payments may take: the rest sends packets. */
 const QUESTIONS_SHARE = 4;
@@ -85,7 +62,6 @@ export class MeshModule {
   readonly settlements: Settlements;
   readonly #options: MeshModuleOptions;
   readonly #journal: Journal;
-  readonly #replayTable: ReplayTable;
   readonly #ownPayee: string | null;
   readonly #startedMillis: number;
   #config: MeshConfig;
@@ -98,42 +74,14 @@ export class MeshModule {
    * @throws MeshError when the data directory or the workers cannot be used, or the node refuses the subscription
    */
   static async start(options: MeshModuleOptions): Promise<MeshModule> {
-    const { config, dataDir, clock, random, log, integration } = options;
-    const identity = await openIdentity(dataDir, log);
-    const ownPayee = config.ownPayee ?? (await lightningKey(integration.nodeApi(), log));
-    const secret = random.bytes(FINGERPRINT_SECRET_BYTES);
-    const table = SharedReplayTable.create(new WasmKernel(compileKernel(), secret), config.replayCapacity);
-    const journal = await Journal.open({
-      disk: nodeDisk,
-      path: join(dataDir, JOURNAL_FILE),
-      clock,
-      log,
-      fold: new CarriedBalances(clock, random),
-    });
-    const judge = await VerdictPool.start({
-      workers: config.workers,
-      policy: judgePolicyOf(config, { self: identity.nodeId, ownPayee }),
-      table: table.memory,
-      secret,
-      log,
-      clock,
-    });
-    const mesh = new MeshModule(options, { self: identity.nodeId, table, ownPayee, journal, judge });
-    await mesh.#restore();
+    const foundations = await layFoundations(options);
+    const mesh = new MeshModule(options, foundations);
+    await restore(foundations, mesh.accounts, options.log);
     await mesh.#join();
     return mesh;
   }
 
-  private constructor(
-    options: MeshModuleOptions,
-    parts: {
-      readonly self: NodeId;
-      readonly table: ReplayTable;
-      readonly ownPayee: string | null;
-      readonly journal: Journal;
-      readonly judge: PacketJudge;
-    },
-  ) {
+  private constructor(options: MeshModuleOptions, parts: Foundations) {
     const { config, clock, random, log, integration } = options;
     const { self, judge, journal } = parts;
     this.#options = options;
@@ -146,7 +94,6 @@ export class MeshModule {
     this.clock = clock;
     this.judge = judge;
     this.replay = new ReplayPrevention(parts.table, clock);
-    this.#replayTable = parts.table;
     this.counters = new Counters();
     this.ledger = new Ledger();
     this.#policy = this.#policyEngine();
@@ -341,24 +288,6 @@ export class MeshModule {
   #header(): ControlHeader {
     this.#controlSequence += 1n;
     return { self: this.self, sequence: this.#controlSequence, nowSeconds: this.clock.unixSeconds() };
-  }
-
-  /** Takes what earlier runs accepted from the journal: their payments stay used, their fees stay owed. */
-  async #restore(): Promise<void> {
-    const { log } = this.#options;
-    let records = 0;
-    for await (const record of this.#journal.records()) {
-      const key = this.accounts.restore(record);
-      if (key !== null && this.#replayTable.claim(key, record.keepUntil) === 'full') {
-        throw new MeshError(
-          'CONFIG_INVALID',
-          'the journal remembers more payments than replay_capacity allows: raise replay_capacity and start again.',
-          { replayCapacity: this.#config.replayCapacity },
-        );
-      }
-      records += 1;
-    }
-    if (records > 0) log.log('info', 'restored accepted payments from the journal', { records });
   }
 
   /** Subscribes, greets the peers that are connected already, and follows the node's events. */
