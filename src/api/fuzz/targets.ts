@@ -38,6 +38,7 @@ import {
   packetSamples,
   proofSamples,
 } from './samples.js';
+import { transactionTarget } from './transaction-target.js';
 
 /** What a target made of one input: a `fault` is a broken invariant, in words. */
 export type FuzzVerdict = 'accepted' | 'refused' | { readonly fault: string };
@@ -67,6 +68,7 @@ export const FUZZ_TARGETS: ReadonlyMap<string, () => FuzzTarget> = new Map<strin
   ['ipc', ipcTarget],
   ['frames', framesTarget],
   ['invoice', invoiceTarget],
+  ['transaction', transactionTarget],
   ['config', configTarget],
 ]);
 

@@ -94,6 +94,32 @@ describe('config', () => {
     expect(parsed(`payees = ["${NODE} = ${KEY}"]`).config.payees).toEqual([[NODE, KEY]]);
   });
 
+  it('accepts no covenants, and one confirmation, unless told otherwise', () => {
+    expect(parsed('').config).toMatchObject({ ctv: false, receiveScripts: [], minConfirmations: 1 });
+    const { config } = parsed(
+      'ctv = true\nreceive_scripts = ["00aF", "51", "00AF"]\nmin_confirmations = 1000',
+    );
+    expect(config).toMatchObject({ ctv: true, receiveScripts: ['00af', '51'], minConfirmations: 1_000 });
+    const node = { self: nodeIdOf(new Uint8Array(32)), ownPayee: null };
+    expect(judgePolicyOf(config, node)).toMatchObject({
+      ctv: true,
+      receiveScripts: ['00af', '51'],
+      minConfirmations: 1_000,
+    });
+  });
+
+  it.each([
+    'ctv = 1',
+    'receive_scripts = ["0"]',
+    'receive_scripts = [""]',
+    'receive_scripts = ["0x51"]',
+    `receive_scripts = ["${'51'.repeat(201)}"]`,
+    'min_confirmations = 0',
+    'min_confirmations = 1001',
+  ])('refuses %s', (text) => {
+    expect(refusal(text).code).toBe('CONFIG_INVALID');
+  });
+
   it('drops repeated items of a list', () => {
     expect(parsed(`accepted_payees = ["${KEY}", "${OTHER_KEY}", "${KEY}"]`).config.acceptedPayees).toEqual([
       KEY,
