@@ -45,6 +45,9 @@ export async function waitUntil(
 /** What a bare module answers to an invocation; null says that it failed. */
 export type Answering = (invocation: InvocationMessage) => InvocationResultPayload | null;
 
+/** What an event of a name holds. */
+type EventValue<N extends EventPayload['name']> = Extract<EventPayload, { readonly name: N }>['value'];
+
 /** One connection to a node, without any of ModuleIntegration's care: for what a careful client cannot send. */
 export class BareModule {
   readonly events: EventPayload[] = [];
@@ -126,13 +129,10 @@ export class BareModule {
   }
 
   /** Waits until so many events of a type came, and gives all of that type. */
-  async eventsOf<N extends EventPayload['name']>(
-    name: N,
-    count: number,
-  ): Promise<readonly Extract<EventPayload, { readonly name: N }>['value'][]> {
+  async eventsOf<N extends EventPayload['name']>(name: N, count: number): Promise<readonly EventValue<N>[]> {
     const found = (): EventPayload[] => this.events.filter((event) => event.name === name);
     await waitUntil(() => found().length >= count, `${count} events ${name}`);
-    return found().map((event) => event.value as Extract<EventPayload, { readonly name: N }>['value']);
+    return found().map((event): EventValue<N> => event.value as EventValue<N>);
   }
 
   close(): void {
