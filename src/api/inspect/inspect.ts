@@ -80,7 +80,8 @@ export function refusal(reason: Reason, detail: string = reasonText(reason)): In
 
 /** Reads one line. Never throws on what it says. */
 export function inspectLine(kind: InspectKind, line: string, tools: InspectTools): InspectResult {
-  const text = line.trim();
+  // White space around hex means nothing; in an invoice it is a fault, and only a line's end may be left out.
+  const text = kind === 'invoice' ? line.replace(/\r$/, '') : line.trim();
   if (text.length > maxLineChars(kind)) return lineTooLong(kind);
   if (kind === 'invoice') return tools.invoice(text);
   if (kind === 'ctv') return tools.ctv(text);
