@@ -15,6 +15,7 @@ export { packetFromPeer } from './packet/module-api.js';
 export { decodePacket, encodePacket, packetId, type MeshPacket, type PacketType } from './packet/packet.js';
 export { RoutingPolicyEngine } from './packet/policy.js';
 export type { PaymentProof } from './packet/proof.js';
+export { bindingHash, NO_QUOTE, QUOTE_ID_FIELD, type InvoiceUse } from './payment/binding.js';
 export { PaymentVerifier } from './payment/verifier.js';
 export { ReplayPrevention } from './replay/replay-prevention.js';
 export { RouteDiscovery } from './routing/discovery.js';

@@ -9,7 +9,7 @@ import { dirname, resolve } from 'node:path';
 import { errorText, MeshError } from '../core/errors.js';
 import { nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
-import type { FeeSchedule, JudgePolicy, MeshMode, Network } from '../core/policy.js';
+import type { BindingRule, FeeSchedule, JudgePolicy, MeshMode, Network } from '../core/policy.js';
 import type { LogLevel } from '../core/ports.js';
 import type { HostPort } from './kinds.js';
 import { parsePeerList } from './peer-list.js';
@@ -39,6 +39,7 @@ export interface MeshConfig {
   readonly payees: readonly (readonly [NodeKey, string])[];
   /** 33 bytes in hex; overrides what the node tells. */
   readonly ownPayee: string | null;
+  readonly binding: BindingRule;
   /** Whether payments by covenant are accepted. */
   readonly ctv: boolean;
   /** Hex each. */
@@ -101,7 +102,7 @@ export async function loadConfig(source: {
 /** What the workers must know to judge packets. `ownPayee` is what the node told; the configuration overrides it. */
 export function judgePolicyOf(
   config: MeshConfig,
-  node: { readonly self: NodeId; readonly ownPayee: string | null },
+  node: { readonly self: NodeId; readonly ownPayee: string | null; readonly paymentsSince: number },
 ): JudgePolicy {
   return {
     enabled: config.enabled,
@@ -111,9 +112,11 @@ export function judgePolicyOf(
     ownPayee: config.ownPayee ?? node.ownPayee,
     acceptedPayees: config.acceptedPayees,
     declaredPayees: config.payees,
+    binding: config.binding,
     ctv: config.ctv,
     receiveScripts: config.receiveScripts,
     minConfirmations: config.minConfirmations,
+    paymentsSince: node.paymentsSince,
     fees: config.fees,
     governanceProtocols: config.governanceProtocols,
     governanceNodes: config.governanceNodes,
@@ -136,6 +139,7 @@ function configOf(values: Readonly<OptionValues>): MeshConfig {
     acceptedPayees: Object.freeze(values.accepted_payees),
     payees: Object.freeze(values.payees.map((pair) => Object.freeze(pair))),
     ownPayee: values.own_payee,
+    binding: values.binding,
     ctv: values.ctv,
     receiveScripts: Object.freeze(values.receive_scripts),
     minConfirmations: values.min_confirmations,

@@ -7,7 +7,7 @@
 import { availableParallelism } from 'node:os';
 import type { NodeKey } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
-import { MESH_MODES, type MeshMode, type Network } from '../core/policy.js';
+import { BINDING_RULES, MESH_MODES, type BindingRule, type MeshMode, type Network } from '../core/policy.js';
 import type { LogLevel } from '../core/ports.js';
 import {
   filePath,
@@ -45,6 +45,7 @@ export interface OptionValues {
   accepted_payees: readonly string[];
   payees: readonly (readonly [NodeKey, string])[];
   own_payee: string | null;
+  binding: BindingRule;
   ctv: boolean;
   receive_scripts: readonly string[];
   min_confirmations: number;
@@ -135,6 +136,12 @@ export const OPTIONS: { readonly [N in OptionName]: Option<OptionValues[N]> } = 
     lightningKey,
     '',
     "This node's Lightning key where the node does not tell it, or another than it tells.",
+  ),
+  binding: choiceOption(
+    BINDING_RULES,
+    'payee',
+    'What an invoice must commit to: nothing but an accepted payee; or its use, by a description hash over route, ' +
+      'price and quote. An invoice with a description hash is good for that use alone under either rule.',
   ),
   ctv: booleanOption(
     false,

@@ -10,6 +10,11 @@ export type MeshMode = 'bitcoin_only' | 'payment_gated' | 'open';
 
 export const MESH_MODES: readonly MeshMode[] = ['bitcoin_only', 'payment_gated', 'open'];
 
+/** payee: a payment to an accepted payee is enough. strict: its invoice must commit to this very use. */
+export type BindingRule = 'payee' | 'strict';
+
+export const BINDING_RULES: readonly BindingRule[] = ['payee', 'strict'];
+
 export type Network = 'mainnet' | 'testnet' | 'testnet4' | 'signet' | 'regtest';
 
 /** The prefix of each network's invoices behind `ln` (BOLT11). Both testnets write `tb`. */
@@ -43,12 +48,18 @@ export interface JudgePolicy {
   readonly acceptedPayees: readonly string[];
   /** Lightning keys by the node that declared them: accepted where that node is the destination. */
   readonly declaredPayees: readonly (readonly [NodeKey, string])[];
+  readonly binding: BindingRule;
   /** Whether payments by covenant (CTV) are accepted. */
   readonly ctv: boolean;
   /** Output scripts by which a covenant may pay this node, in hex. */
   readonly receiveScripts: readonly string[];
   /** Blocks that a settled payment on the chain needs, its own included. */
   readonly minConfirmations: number;
+  /**
+   * Unix seconds: what could have been paid with before is refused, since nobody knows whether it was. 0 where every
+   * payment that was ever accepted is known (Journal.knowsSince).
+   */
+  readonly paymentsSince: number;
   readonly fees: FeeSchedule;
   /** Protocol ids that are free governance traffic, from the nodes below only. */
   readonly governanceProtocols: readonly string[];

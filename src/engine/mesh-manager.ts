@@ -19,6 +19,7 @@ import type { Counters } from '../metrics/counters.js';
 import type { PacketJudge, PacketSender, PacketVerdict } from '../pool/judge-port.js';
 import { priceMsat } from '../ledger/fee.js';
 import { amountMsatOf } from '../packet/proof.js';
+import { isBoundInvoice } from '../payment/binding.js';
 import type { ReplayPrevention } from '../replay/replay-prevention.js';
 import type { RouteDiscovery } from '../routing/discovery.js';
 import type { RoutingTable } from '../routing/table.js';
@@ -301,9 +302,14 @@ export class MeshManager {
     return { kind: 'handedOver', nextHop: nextHopOf(cared), cared };
   }
 
-  /** The packet on another known way from here, as far as its payment reaches; null where there is none. */
+  /**
+   * The packet on another known way from here, as far as its payment reaches; null where there is none. What is bound
+   * to its route has no other way: every node behind would refuse it there.
+   */
   #repair(cared: CaredPacket): CaredPacket | null {
     const { packet, position } = cared;
+    const { paymentProof: proof } = packet;
+    if (proof?.kind === 'Lightning' && isBoundInvoice(proof.invoice)) return null;
     const travelled = packet.route.slice(0, position);
     const mostIds = coveredHops(packet, this.#parts.fees) - position + 1;
     const other = this.#parts.table.repair(packet.destination, [nextHopOf(cared), ...travelled], mostIds);

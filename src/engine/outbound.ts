@@ -59,16 +59,44 @@ export class Outbound {
 
   /** Builds, judges and sends one packet. Never rejects. */
   async send(request: SendRequest): Promise<SendResult> {
-    const { self, clock, table, fees, manager, packetTtlSeconds } = this.#parts;
+    const { self, table, fees, manager, packetTtlSeconds } = this.#parts;
     const { destination, payload, paymentProof } = request;
     if (payload.length > LIMITS.PAYLOAD_BYTES) return refuse(Reason.PayloadTooLarge);
     if (nodeKey(destination) === nodeKey(self)) return refuse(Reason.Loopback);
     const paidMsat = paymentProof === null ? null : amountMsatOf(paymentProof);
     const price = (route: Route): bigint => priceMsat(fees, route.ids.length - 1, payload.length);
-    const route = table.chooseRoute(destination, (known) => paidMsat === null || price(known) <= paidMsat);
-    if (route === null) return this.#noRoute(destination);
+    const tried = new Set<string>();
+    while (tried.size < LIMITS.ROUTES_PER_DESTINATION) {
+      const route = table.chooseRoute(
+        destination,
+        (known) => (paidMsat === null || price(known) <= paidMsat) && !tried.has(nameOf(known)),
+      );
+      if (route === null) {
+        if (tried.size === 0) return this.#noRoute(destination);
+        break;
+      }
+      const outcome = await manager.submitPacket(
+        this.#packet(request, route),
+        request.ttlSeconds ?? packetTtlSeconds,
+      );
+      if (outcome.kind !== 'refused') {
+        const { packetId } = outcome;
+        return { ok: true, packetId, route, priceMsat: paymentProof === null ? 0n : price(route) };
+      }
+      // An invoice that is bound to a route may be bound to another of the few that are kept.
+      if (outcome.reason !== Reason.BindingMismatch) {
+        return refuse(outcome.reason, REMEDIES.get(outcome.reason));
+      }
+      tried.add(nameOf(route));
+    }
+    return refuse(Reason.BindingMismatch);
+  }
+
+  #packet(request: SendRequest, route: Route): MeshPacket {
+    const { self, clock } = this.#parts;
+    const { destination, payload, paymentProof, protocolId } = request;
     this.#sequence += 1n;
-    const packet: MeshPacket = {
+    return {
       version: PACKET_VERSION,
       packetType: paymentProof === null ? this.#freeType(request) : 'Paid',
       source: self,
@@ -78,15 +106,7 @@ export class Outbound {
       timestamp: BigInt(clock.unixSeconds()),
       paymentProof,
       payload,
-      metadata: request.protocolId === null ? null : { protocol: request.protocolId, fields: new Map() },
-    };
-    const outcome = await manager.submitPacket(packet, request.ttlSeconds ?? packetTtlSeconds);
-    if (outcome.kind === 'refused') return refuse(outcome.reason, REMEDIES.get(outcome.reason));
-    return {
-      ok: true,
-      packetId: outcome.packetId,
-      route,
-      priceMsat: paymentProof === null ? 0n : price(route),
+      metadata: protocolId === null ? null : { protocol: protocolId, fields: new Map() },
     };
   }
 
@@ -120,6 +140,10 @@ export class Outbound {
         return 'CommonsGovernance';
     }
   }
+}
+
+function nameOf(route: Route): string {
+  return route.ids.map(nodeKey).join();
 }
 
 function refuse(reason: Reason, remedy?: string): SendResult {

@@ -7,8 +7,10 @@ import { equalsConstantTime } from '../core/bytes.js';
 import { sha256 } from '../core/hash.js';
 import { nodeKey } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
+import { INVOICE_PREFIXES, type BindingRule, type Network } from '../core/policy.js';
 import { Reason } from '../core/reasons.js';
 import type { LightningProof } from '../packet/proof.js';
+import { judgeBinding } from './binding.js';
 import type { Invoice, InvoiceDecoder } from './invoice.js';
 import { keyLife, lightningKey } from './keys.js';
 import type { PayeeRules } from './payees.js';
@@ -18,8 +20,10 @@ import { refused, verified, type VerificationRequest, type VerificationResult } 
 export interface LightningTools {
   readonly decoder: InvoiceDecoder;
   readonly payees: PayeeRules;
-  /** The prefix of this node's network behind `ln`. */
-  readonly network: string;
+  /** JudgePolicy.paymentsSince. */
+  readonly paymentsSince: number;
+  readonly network: Network;
+  readonly binding: BindingRule;
 }
 
 /** @param price of the packet, in msat */
@@ -37,11 +41,17 @@ export function verifyLightning(
   const { invoice } = decoded;
   const known = { payee: invoice.payee, replayKey: lightningKey(invoice.paymentHash) };
 
-  const reason = judgeInvoice(invoice, proof, now, price, tools.network);
+  const reason = judgeInvoice(invoice, proof, now, price, INVOICE_PREFIXES[tools.network]);
   if (reason !== Reason.Accepted) return refused(reason, price, known);
+  if (invoice.timestamp < tools.paymentsSince) return refused(Reason.JournalTooYoung, price, known);
   const { source, destination } = request.packet;
   const payeeReason = tools.payees.judge(invoice.payee, nodeKey(source), nodeKey(destination));
   if (payeeReason !== Reason.Accepted) return refused(payeeReason, price, known);
+
+  const { packet } = request;
+  const bound = { descriptionHash: invoice.descriptionHash, pricesMsat: [price, proof.amountMsats] };
+  const bindingReason = judgeBinding(bound, packet, tools.network, tools.binding);
+  if (bindingReason !== Reason.Accepted) return refused(bindingReason, price, known);
 
   return verified({
     ...known,

@@ -5,7 +5,7 @@
  * It runs on any thread and changes no state: claiming the replay key is the caller's next step.
  */
 import { LIMITS } from '../core/limits.js';
-import { INVOICE_PREFIXES, type FeeSchedule, type JudgePolicy } from '../core/policy.js';
+import type { FeeSchedule, JudgePolicy } from '../core/policy.js';
 import { Reason } from '../core/reasons.js';
 import { priceMsat } from '../ledger/fee.js';
 import type { PaymentProof } from '../packet/proof.js';
@@ -23,6 +23,7 @@ export class PaymentVerifier {
   readonly #fees: FeeSchedule;
   readonly #lightning: LightningTools;
   readonly #settlement: SettlementRules;
+  readonly #paymentsSince: number;
 
   /** The policy is read once: a new policy needs a new verifier. */
   constructor(policy: JudgePolicy, decoder: InvoiceDecoder) {
@@ -30,9 +31,12 @@ export class PaymentVerifier {
     this.#lightning = {
       decoder,
       payees: new PayeeRules(policy),
-      network: INVOICE_PREFIXES[policy.network],
+      paymentsSince: policy.paymentsSince,
+      network: policy.network,
+      binding: policy.binding,
     };
     this.#settlement = settlementRules(policy);
+    this.#paymentsSince = policy.paymentsSince;
   }
 
   /**
@@ -46,6 +50,8 @@ export class PaymentVerifier {
     if (proof.timestamp > BigInt(nowSeconds + LIMITS.FUTURE_SECONDS)) {
       return refused(Reason.ProofFromFuture, price);
     }
+    // Nothing that a node could be asked tells when a payment on the chain was first good.
+    if (proof.kind !== 'Lightning' && this.#paymentsSince > 0) return refused(Reason.JournalTooYoung, price);
     switch (proof.kind) {
       case 'Lightning':
         return verifyLightning(proof, request, price, this.#lightning);

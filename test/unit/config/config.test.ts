@@ -94,6 +94,13 @@ describe('config', () => {
     expect(parsed(`payees = ["${NODE} = ${KEY}"]`).config.payees).toEqual([[NODE, KEY]]);
   });
 
+  it('takes any invoice of an accepted payee unless told to be strict', () => {
+    expect(parsed('').config.binding).toBe('payee');
+    const { config } = parsed('binding = "strict"');
+    const node = { self: nodeIdOf(new Uint8Array(32)), ownPayee: null };
+    expect(judgePolicyOf(config, node).binding).toBe('strict');
+  });
+
   it('accepts no covenants, and one confirmation, unless told otherwise', () => {
     expect(parsed('').config).toMatchObject({ ctv: false, receiveScripts: [], minConfirmations: 1 });
     const { config } = parsed(
