@@ -4,7 +4,6 @@
  * Rules: payments.md, Lightning, in its order, cheapest first behind the decoding of the invoice.
  */
 import { equalsConstantTime } from '../core/bytes.js';
-import { sha256 } from '../core/hash.js';
 import { nodeKey } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import { INVOICE_PREFIXES, type BindingRule, type Network } from '../core/policy.js';
@@ -14,16 +13,27 @@ import { judgeBinding } from './binding.js';
 import type { Invoice, InvoiceDecoder } from './invoice.js';
 import { keyLife, lightningKey } from './keys.js';
 import type { PayeeRules } from './payees.js';
+import type { InvoiceLookup, IssuedInvoice } from './registry.js';
 import { refused, verified, type VerificationRequest, type VerificationResult } from './result.js';
 
 /** What the rules need of this node's policy. */
 export interface LightningTools {
   readonly decoder: InvoiceDecoder;
+  /** The invoices that this node issued, and its key, which they are paid to; null where it has none. */
+  readonly issued: { readonly registry: InvoiceLookup; readonly payee: string } | null;
+  readonly sha256: (bytes: Uint8Array) => Uint8Array;
   readonly payees: PayeeRules;
   /** JudgePolicy.paymentsSince. */
   readonly paymentsSince: number;
   readonly network: Network;
   readonly binding: BindingRule;
+}
+
+/** What the rules need of an invoice, and what the node settled where it issued it. */
+type PaidInvoice = Pick<Invoice, 'payee' | 'network'> & Omit<IssuedInvoice, 'settledMsat'> & Issued;
+interface Issued {
+  /** null where the node settled nothing yet; undefined where it did not issue the invoice. */
+  readonly settledMsat?: bigint | null;
 }
 
 /** @param price of the packet, in msat */
@@ -36,12 +46,12 @@ export function verifyLightning(
   const now = request.nowSeconds;
   if (proof.expiresAt < BigInt(now)) return refused(Reason.ProofExpired, price);
 
-  const decoded = tools.decoder.decode(proof.invoice);
-  if (!decoded.ok) return refused(decoded.reason, price);
-  const { invoice } = decoded;
+  const read = readInvoice(proof.invoice, tools);
+  if (!read.ok) return refused(read.reason, price);
+  const { invoice } = read;
   const known = { payee: invoice.payee, replayKey: lightningKey(invoice.paymentHash) };
 
-  const reason = judgeInvoice(invoice, proof, now, price, INVOICE_PREFIXES[tools.network]);
+  const reason = judgeInvoice(invoice, proof, now, price, tools);
   if (reason !== Reason.Accepted) return refused(reason, price, known);
   if (invoice.timestamp < tools.paymentsSince) return refused(Reason.JournalTooYoung, price, known);
   const { source, destination } = request.packet;
@@ -61,21 +71,34 @@ export function verifyLightning(
   });
 }
 
-/** Everything about the invoice but its payee. */
+/** By its text where this node issued it, without bech32 and curve; else by reading it. */
+function readInvoice(
+  text: string,
+  { decoder, issued, network }: LightningTools,
+): { readonly ok: true; readonly invoice: PaidInvoice } | { readonly ok: false; readonly reason: Reason } {
+  const known = issued === null ? null : issued.registry.find(text);
+  if (known === null || issued === null) return decoder.decode(text);
+  return { ok: true, invoice: { ...known, payee: issued.payee, network: INVOICE_PREFIXES[network] } };
+}
+
+/** Everything about the invoice but its payee and its use. */
 function judgeInvoice(
-  invoice: Invoice,
+  invoice: PaidInvoice,
   proof: LightningProof,
   now: number,
   price: bigint,
-  network: string,
+  { network, sha256 }: LightningTools,
 ): Reason {
-  if (invoice.network !== network) return Reason.WrongNetwork;
+  if (invoice.network !== INVOICE_PREFIXES[network]) return Reason.WrongNetwork;
   if (!equalsConstantTime(sha256(proof.preimage), invoice.paymentHash)) return Reason.WrongPreimage;
   // Expiry is the invoice's own: whatever the proof claims could only have shortened it above.
   if (invoice.timestamp + invoice.expirySeconds < now) return Reason.InvoiceExpired;
   if (invoice.timestamp > now + LIMITS.FUTURE_SECONDS) return Reason.InvoiceFromFuture;
-  if (invoice.amountMsat === null) return Reason.NoAmount;
-  if (invoice.amountMsat !== proof.amountMsats) return Reason.AmountMismatch;
-  if (invoice.amountMsat < price) return Reason.AmountTooLow;
+  const { settledMsat } = invoice;
+  // What was paid is the node's word alone, and only where the invoice leaves it open.
+  const amountMsat = invoice.amountMsat ?? settledMsat ?? null;
+  if (amountMsat === null) return settledMsat === undefined ? Reason.NoAmount : Reason.PaymentNotSettled;
+  if (amountMsat !== proof.amountMsats) return Reason.AmountMismatch;
+  if (amountMsat < price) return Reason.AmountTooLow;
   return Reason.Accepted;
 }

@@ -4,6 +4,7 @@
  * Rules: payments.md. Checks run in its order, cheapest first; one file holds the rules of each kind of proof.
  * It runs on any thread and changes no state: claiming the replay key is the caller's next step.
  */
+import { sha256 as plainSha256 } from '../core/hash.js';
 import { LIMITS } from '../core/limits.js';
 import type { FeeSchedule, JudgePolicy } from '../core/policy.js';
 import { Reason } from '../core/reasons.js';
@@ -14,8 +15,17 @@ import type { InvoiceDecoder } from './invoice.js';
 import { verifyLightning, type LightningTools } from './lightning.js';
 import { verifyOnChain } from './onchain.js';
 import { PayeeRules } from './payees.js';
+import type { InvoiceLookup } from './registry.js';
 import { settlementRules, type SettlementRules } from './settlement.js';
 import { refused, type VerificationRequest, type VerificationResult } from './result.js';
+
+/** What makes judging faster where it is at hand. */
+export interface VerifierTools {
+  /** The invoices that this node issued. Without it all take the way of others, and none without amount passes. */
+  readonly registry?: InvoiceLookup;
+  /** 32 bytes of 1 argument, which is borrowed. */
+  readonly sha256?: (bytes: Uint8Array) => Uint8Array;
+}
 
 export type { VerificationRequest, VerificationResult } from './result.js';
 
@@ -26,10 +36,14 @@ export class PaymentVerifier {
   readonly #paymentsSince: number;
 
   /** The policy is read once: a new policy needs a new verifier. */
-  constructor(policy: JudgePolicy, decoder: InvoiceDecoder) {
+  constructor(policy: JudgePolicy, decoder: InvoiceDecoder, tools: VerifierTools = {}) {
+    const { registry, sha256 = plainSha256 } = tools;
+    const payee = policy.ownPayee?.toLowerCase() ?? null;
     this.#fees = policy.fees;
     this.#lightning = {
       decoder,
+      issued: registry === undefined || payee === null ? null : { registry, payee },
+      sha256,
       payees: new PayeeRules(policy),
       paymentsSince: policy.paymentsSince,
       network: policy.network,

@@ -9,6 +9,7 @@ import { Piscina } from 'piscina';
 import { errorText, MeshError } from '../core/errors.js';
 import { LIMITS } from '../core/limits.js';
 import type { Log } from '../core/ports.js';
+import type { InvoiceVerdict } from '../payment/invoice.js';
 import { compileKernel } from '../wasm/kernel.js';
 import { BatchRegion, createBatchMemory } from './batch-memory.js';
 import type { BatchTask, WorkerStart } from './worker.js';
@@ -28,6 +29,8 @@ export interface CrewOptions {
   readonly table: SharedArrayBuffer;
   /** 16 bytes: the secret of its fingerprints. */
   readonly secret: Uint8Array;
+  /** Memory of the InvoiceRegistry, under the same secret. */
+  readonly registry?: SharedArrayBuffer;
   readonly log: Log;
   /** Another worker module than the built one: for tests of workers that fail. */
   readonly workerFile?: URL;
@@ -44,7 +47,7 @@ export class Crew {
   readonly #options: CrewOptions;
   readonly #start: WorkerStart;
   readonly #free: Batch[];
-  #piscina: Piscina<BatchTask, void>;
+  #piscina: Piscina<BatchTask | readonly string[]>;
   /** Settled but while all workers are replaced. */
   #restart: Promise<void> = Promise.resolve();
   #isRestarting = false;
@@ -57,7 +60,14 @@ export class Crew {
     const batches = createBatchMemory(regions);
     this.workers = options.workers;
     this.#options = options;
-    this.#start = { batches, table: options.table, secret: options.secret, kernel: compileKernel() };
+    const { table, secret, registry } = options;
+    this.#start = {
+      batches,
+      table,
+      secret,
+      kernel: compileKernel(),
+      ...(registry === undefined ? {} : { registry }),
+    };
     this.#free = Array.from({ length: regions }, (_, index) => ({
       index,
       region: new BatchRegion(batches, index),
@@ -136,6 +146,11 @@ export class Crew {
     }
   }
 
+  /** Reads invoices on a worker. @throws where the worker was lost */
+  async readInvoices(texts: readonly string[]): Promise<readonly InvoiceVerdict[]> {
+    return (await this.#piscina.run(texts, { name: 'readInvoices' })) as readonly InvoiceVerdict[];
+  }
+
   /** Stops the workers; batches still out are lost. */
   async close(): Promise<void> {
     this.#isClosing = true;
@@ -147,8 +162,8 @@ export class Crew {
     return this.#free.length === this.workers * LIMITS.BATCHES_PER_WORKER;
   }
 
-  #hire(): Piscina<BatchTask, void> {
-    const piscina = new Piscina<BatchTask, void>({
+  #hire(): Piscina<BatchTask | readonly string[]> {
+    const piscina = new Piscina<BatchTask | readonly string[]>({
       filename: fileURLToPath(this.#options.workerFile ?? WORKER_FILE),
       minThreads: this.workers,
       maxThreads: this.workers,

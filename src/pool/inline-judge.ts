@@ -10,6 +10,8 @@ import type { Clock } from '../core/ports.js';
 import { Reason } from '../core/reasons.js';
 import { PlainProtocolDetector } from '../packet/detect.js';
 import { Bolt11Decoder } from '../payment/bolt11/decode.js';
+import type { InvoiceVerdict } from '../payment/invoice.js';
+import type { InvoiceLookup } from '../payment/registry.js';
 import type { ReplayTable } from '../replay/table.js';
 import { VerdictCounts } from './counts.js';
 import { judgePacket, judgeTools, refusedVerdict, type JudgeParts, type JudgeTools } from './judge.js';
@@ -19,6 +21,8 @@ export interface InlineJudgeOptions {
   readonly policy: JudgePolicy;
   readonly table: ReplayTable;
   readonly clock: Clock;
+  /** The invoices that this node issued. */
+  readonly registry?: InvoiceLookup;
 }
 
 export class InlineJudge implements PacketJudge {
@@ -28,12 +32,13 @@ export class InlineJudge implements PacketJudge {
   #tools: JudgeTools;
   #isClosed = false;
 
-  constructor({ policy, table, clock }: InlineJudgeOptions) {
+  constructor({ policy, table, clock, registry }: InlineJudgeOptions) {
     this.#clock = clock;
     this.#parts = {
       detector: new PlainProtocolDetector(),
       decoder: new Bolt11Decoder(),
       table,
+      ...(registry === undefined ? {} : { registry }),
       sha256: (bytes) => sha256(bytes),
     };
     this.#tools = judgeTools(policy, this.#parts);
@@ -43,6 +48,10 @@ export class InlineJudge implements PacketJudge {
     const verdict = this.#judge(bytes, sender);
     this.#counts.add(verdict);
     return Promise.resolve(verdict);
+  }
+
+  readInvoices(texts: readonly string[]): Promise<readonly InvoiceVerdict[]> {
+    return Promise.resolve(texts.map((text) => this.#parts.decoder.decode(text)));
   }
 
   updatePolicy(policy: JudgePolicy): void {

@@ -10,6 +10,7 @@ import type { JudgePolicy } from '../core/policy.js';
 import type { Reason } from '../core/reasons.js';
 import type { ControlProtocol } from '../packet/control.js';
 import type { DetectedProtocol } from '../packet/detect.js';
+import type { InvoiceVerdict } from '../payment/invoice.js';
 import type { PacketOrigin } from '../packet/structure.js';
 
 /** Where packet bytes came from. */
@@ -72,6 +73,11 @@ export interface JudgeStats {
 }
 
 export interface PacketJudge {
+  /**
+   * Reads invoices where packets are judged, with their signatures: for those that this node issued.
+   * @returns a verdict for each; those that could not be read are refused as JudgeUnavailable; never rejects
+   */
+  readInvoices(texts: readonly string[]): Promise<readonly InvoiceVerdict[]>;
   /**
    * Judges packet bytes; a payment that passes is claimed in the replay table before this resolves.
    * @param bytes read until the promise settles; the caller must not change them meanwhile

@@ -13,6 +13,7 @@ import { decodePacket, type MeshPacket } from '../packet/packet.js';
 import { RoutingPolicyEngine } from '../packet/policy.js';
 import { judgeStructure } from '../packet/structure.js';
 import type { InvoiceDecoder } from '../payment/invoice.js';
+import type { InvoiceLookup } from '../payment/registry.js';
 import { PaymentVerifier } from '../payment/verifier.js';
 import { claimReason } from '../replay/replay-prevention.js';
 import type { ReplayTable } from '../replay/table.js';
@@ -41,6 +42,7 @@ export interface JudgeParts {
   readonly detector: ProtocolDetector;
   readonly decoder: InvoiceDecoder;
   readonly table: ReplayTable;
+  readonly registry?: InvoiceLookup;
   readonly sha256: (bytes: Uint8Array) => Uint8Array;
 }
 
@@ -64,7 +66,7 @@ export function judgeTools(policy: JudgePolicy, parts: JudgeParts): JudgeTools {
     ...parts,
     self: nodeIdOfKey(policy.self),
     gate: new RoutingPolicyEngine(policy, parts.detector),
-    verifier: new PaymentVerifier(policy, parts.decoder),
+    verifier: new PaymentVerifier(policy, parts.decoder, parts),
   };
 }
 

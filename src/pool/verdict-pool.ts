@@ -10,11 +10,13 @@
  */
 import { serialize } from 'node:v8';
 import { assert, present } from '../core/assert.js';
+import { errorText } from '../core/errors.js';
 import { LIMITS } from '../core/limits.js';
 import type { JudgePolicy } from '../core/policy.js';
 import type { Clock } from '../core/ports.js';
 import { Reason } from '../core/reasons.js';
 import { tellSecp256k1 } from '../payment/bolt11/secp256k1.js';
+import { refusedInvoice, type InvoiceVerdict } from '../payment/invoice.js';
 import { PacketState } from './batch-memory.js';
 import { VerdictCounts } from './counts.js';
 import { Crew, type Batch, type CrewOptions } from './crew.js';
@@ -97,6 +99,14 @@ export class VerdictPool implements PacketJudge {
       this.#queuedBytes += bytes.length;
       this.#fill();
     });
+  }
+
+  async readInvoices(texts: readonly string[]): Promise<readonly InvoiceVerdict[]> {
+    try {
+      return await this.#crew.readInvoices(texts);
+    } catch (error) {
+      return texts.map(() => refusedInvoice(Reason.JudgeUnavailable, errorText(error)));
+    }
   }
 
   updatePolicy(policy: JudgePolicy): void {

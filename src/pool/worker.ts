@@ -9,6 +9,8 @@ import { threadId, workerData } from 'node:worker_threads';
 import { present } from '../core/assert.js';
 import type { JudgePolicy } from '../core/policy.js';
 import { Bolt11Decoder } from '../payment/bolt11/decode.js';
+import type { InvoiceVerdict } from '../payment/invoice.js';
+import { InvoiceRegistry } from '../payment/registry.js';
 import { SharedReplayTable } from '../replay/shared-table.js';
 import { WasmKernel, type KernelModule } from '../wasm/kernel.js';
 import { BatchRegion, PacketState } from './batch-memory.js';
@@ -21,6 +23,8 @@ export interface WorkerStart {
   /** 16 bytes: the secret of the replay table's fingerprints. */
   readonly secret: Uint8Array;
   readonly kernel: KernelModule;
+  /** Of the InvoiceRegistry, where this node has one. */
+  readonly registry?: SharedArrayBuffer;
 }
 
 /** One batch, by where it lies. */
@@ -41,6 +45,7 @@ const parts: JudgeParts = {
   detector: kernel,
   decoder: new Bolt11Decoder({ sha256: (bytes) => kernel.sha256(bytes) }),
   table: SharedReplayTable.attach(start.table, kernel),
+  ...(start.registry === undefined ? {} : { registry: InvoiceRegistry.attach(start.registry, kernel) }),
   sha256: (bytes) => kernel.sha256(bytes),
 };
 const regions = new Map<number, BatchRegion>();
@@ -70,6 +75,11 @@ export default function judgeBatch(task: BatchTask): void {
       judgePacket(region.packet(index), context, present(tools, 'a policy was read')),
     );
   }
+}
+
+/** Reads invoices with their signatures. */
+export function readInvoices(texts: readonly string[]): readonly InvoiceVerdict[] {
+  return texts.map((text) => parts.decoder.decode(text));
 }
 
 function regionAt(index: number): BatchRegion {
