@@ -11,9 +11,6 @@ export const SECRET: usize = memory.data(16, 16);
 /** Results: a SHA-256 digest, or a SipHash of 16 bytes. */
 export const RESULT: usize = memory.data(32, 16);
 
-/** Message schedule of SHA-256: 64 words. */
-export const SCHEDULE: usize = memory.data(256, 16);
-
 /** Last one or two blocks of SHA-256, with their padding. */
 export const TAIL: usize = memory.data(128, 16);
 

@@ -1,5 +1,5 @@
 // SHA-256 (FIPS 180-4), reading whole blocks where they lie; only the padded end is copied.
-import { SCHEDULE, TAIL } from './layout';
+import { TAIL } from './layout';
 
 const BLOCK: u32 = 64;
 
@@ -14,6 +14,9 @@ const K: usize = memory.data<u32>([
   0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
   0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
 ]);
+
+/** Of the last sixteen rounds. */
+const LAST_K: usize = K + 192;
 
 let h0: u32 = 0;
 let h1: u32 = 0;
@@ -58,15 +61,56 @@ export function hash(at: usize, length: u32, out: usize): void {
   store<u32>(out, bswap<u32>(h7), 28);
 }
 
+// Small pieces of a round, put in place by the compiler.
+function bigSigma0(x: u32): u32 {
+  return rotr<u32>(x, 2) ^ rotr<u32>(x, 13) ^ rotr<u32>(x, 22);
+}
+
+function bigSigma1(x: u32): u32 {
+  return rotr<u32>(x, 6) ^ rotr<u32>(x, 11) ^ rotr<u32>(x, 25);
+}
+
+function sigma0(x: u32): u32 {
+  return rotr<u32>(x, 7) ^ rotr<u32>(x, 18) ^ (x >> 3);
+}
+
+function sigma1(x: u32): u32 {
+  return rotr<u32>(x, 17) ^ rotr<u32>(x, 19) ^ (x >> 10);
+}
+
+function choice(x: u32, y: u32, z: u32): u32 {
+  return z ^ (x & (y ^ z));
+}
+
+function majority(x: u32, y: u32, z: u32): u32 {
+  return (x & y) | (z & (x | y));
+}
+
+function word(address: usize): u32 {
+  return bswap<u32>(load<u32>(address));
+}
+
+/**
+ * One block into the state. Sixteen rounds stand written out, so that the eight words of the state change names
+ * instead of places and the sixteen of the message schedule stay in locals; they run four times.
+ */
 function compress(block: usize): void {
-  for (let i: usize = 0; i < 64; i += 4) store<u32>(SCHEDULE + i, bswap<u32>(load<u32>(block + i)));
-  for (let p = SCHEDULE + 64; p < SCHEDULE + 256; p += 4) {
-    const w15 = load<u32>(p - 60);
-    const w2 = load<u32>(p - 8);
-    const s0 = rotr<u32>(w15, 7) ^ rotr<u32>(w15, 18) ^ (w15 >> 3);
-    const s1 = rotr<u32>(w2, 17) ^ rotr<u32>(w2, 19) ^ (w2 >> 10);
-    store<u32>(p, load<u32>(p - 64) + s0 + load<u32>(p - 28) + s1);
-  }
+  let w0 = word(block);
+  let w1 = word(block + 4);
+  let w2 = word(block + 8);
+  let w3 = word(block + 12);
+  let w4 = word(block + 16);
+  let w5 = word(block + 20);
+  let w6 = word(block + 24);
+  let w7 = word(block + 28);
+  let w8 = word(block + 32);
+  let w9 = word(block + 36);
+  let w10 = word(block + 40);
+  let w11 = word(block + 44);
+  let w12 = word(block + 48);
+  let w13 = word(block + 52);
+  let w14 = word(block + 56);
+  let w15 = word(block + 60);
 
   let a = h0;
   let b = h1;
@@ -76,20 +120,73 @@ function compress(block: usize): void {
   let f = h5;
   let g = h6;
   let h = h7;
-  for (let i: usize = 0; i < 256; i += 4) {
-    const s1 = rotr<u32>(e, 6) ^ rotr<u32>(e, 11) ^ rotr<u32>(e, 25);
-    const choice = g ^ (e & (f ^ g));
-    const t1 = h + s1 + choice + load<u32>(K + i) + load<u32>(SCHEDULE + i);
-    const s0 = rotr<u32>(a, 2) ^ rotr<u32>(a, 13) ^ rotr<u32>(a, 22);
-    const majority = (a & b) | (c & (a | b));
-    h = g;
-    g = f;
-    f = e;
-    e = d + t1;
-    d = c;
-    c = b;
-    b = a;
-    a = t1 + s0 + majority;
+  for (let k = K; ; k += 64) {
+    h += bigSigma1(e) + choice(e, f, g) + load<u32>(k) + w0;
+    d += h;
+    h += bigSigma0(a) + majority(a, b, c);
+    g += bigSigma1(d) + choice(d, e, f) + load<u32>(k, 4) + w1;
+    c += g;
+    g += bigSigma0(h) + majority(h, a, b);
+    f += bigSigma1(c) + choice(c, d, e) + load<u32>(k, 8) + w2;
+    b += f;
+    f += bigSigma0(g) + majority(g, h, a);
+    e += bigSigma1(b) + choice(b, c, d) + load<u32>(k, 12) + w3;
+    a += e;
+    e += bigSigma0(f) + majority(f, g, h);
+    d += bigSigma1(a) + choice(a, b, c) + load<u32>(k, 16) + w4;
+    h += d;
+    d += bigSigma0(e) + majority(e, f, g);
+    c += bigSigma1(h) + choice(h, a, b) + load<u32>(k, 20) + w5;
+    g += c;
+    c += bigSigma0(d) + majority(d, e, f);
+    b += bigSigma1(g) + choice(g, h, a) + load<u32>(k, 24) + w6;
+    f += b;
+    b += bigSigma0(c) + majority(c, d, e);
+    a += bigSigma1(f) + choice(f, g, h) + load<u32>(k, 28) + w7;
+    e += a;
+    a += bigSigma0(b) + majority(b, c, d);
+    h += bigSigma1(e) + choice(e, f, g) + load<u32>(k, 32) + w8;
+    d += h;
+    h += bigSigma0(a) + majority(a, b, c);
+    g += bigSigma1(d) + choice(d, e, f) + load<u32>(k, 36) + w9;
+    c += g;
+    g += bigSigma0(h) + majority(h, a, b);
+    f += bigSigma1(c) + choice(c, d, e) + load<u32>(k, 40) + w10;
+    b += f;
+    f += bigSigma0(g) + majority(g, h, a);
+    e += bigSigma1(b) + choice(b, c, d) + load<u32>(k, 44) + w11;
+    a += e;
+    e += bigSigma0(f) + majority(f, g, h);
+    d += bigSigma1(a) + choice(a, b, c) + load<u32>(k, 48) + w12;
+    h += d;
+    d += bigSigma0(e) + majority(e, f, g);
+    c += bigSigma1(h) + choice(h, a, b) + load<u32>(k, 52) + w13;
+    g += c;
+    c += bigSigma0(d) + majority(d, e, f);
+    b += bigSigma1(g) + choice(g, h, a) + load<u32>(k, 56) + w14;
+    f += b;
+    b += bigSigma0(c) + majority(c, d, e);
+    a += bigSigma1(f) + choice(f, g, h) + load<u32>(k, 60) + w15;
+    e += a;
+    a += bigSigma0(b) + majority(b, c, d);
+    if (k === LAST_K) break;
+
+    w0 += sigma1(w14) + w9 + sigma0(w1);
+    w1 += sigma1(w15) + w10 + sigma0(w2);
+    w2 += sigma1(w0) + w11 + sigma0(w3);
+    w3 += sigma1(w1) + w12 + sigma0(w4);
+    w4 += sigma1(w2) + w13 + sigma0(w5);
+    w5 += sigma1(w3) + w14 + sigma0(w6);
+    w6 += sigma1(w4) + w15 + sigma0(w7);
+    w7 += sigma1(w5) + w0 + sigma0(w8);
+    w8 += sigma1(w6) + w1 + sigma0(w9);
+    w9 += sigma1(w7) + w2 + sigma0(w10);
+    w10 += sigma1(w8) + w3 + sigma0(w11);
+    w11 += sigma1(w9) + w4 + sigma0(w12);
+    w12 += sigma1(w10) + w5 + sigma0(w13);
+    w13 += sigma1(w11) + w6 + sigma0(w14);
+    w14 += sigma1(w12) + w7 + sigma0(w15);
+    w15 += sigma1(w13) + w8 + sigma0(w0);
   }
   h0 += a;
   h1 += b;

@@ -2,14 +2,17 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MeshError } from '../../../src/core/errors.js';
-import { fromHex, toHex } from '../../../src/core/bytes.js';
+import { concatBytes, fromHex, toHex, utf8 } from '../../../src/core/bytes.js';
 import { present } from '../../../src/core/assert.js';
 import { sha256 } from '../../../src/core/hash.js';
 import { SeededRandom } from '../../../src/core/random.js';
-import { PlainProtocolDetector } from '../../../src/packet/detect.js';
+import { encodeBitcoinMessage } from '../../../src/packet/bitcoin-wire.js';
+import { DETECTED_PROTOCOLS, PlainProtocolDetector } from '../../../src/packet/detect.js';
+import { STRATUM_MESSAGES } from '../../../src/packet/stratum-wire.js';
 import { PlainFingerprinter, type Fingerprinter } from '../../../src/replay/fingerprint.js';
 import { compileKernel, WasmKernel } from '../../../src/wasm/kernel.js';
 import { protocolDetectorContract } from '../../contract/protocol-detector.js';
+import { stratumSample } from '../../support/stratum-samples.js';
 
 const SECRET = Uint8Array.from({ length: 16 }, (_, i) => i);
 
@@ -73,7 +76,7 @@ describe('wasm § SHA-256', () => {
 
   it('agrees with the plain one for every length up to three blocks, and for a megabyte', () => {
     const random = new SeededRandom(3);
-    for (const length of [...Array(193).keys(), 65_535, 1_000_000]) {
+    for (const length of [...Array(193).keys(), 1_535, 1_536, 1_537, 65_535, 1_000_000]) {
       const data = random.bytes(length);
       expect(toHex(kernel.sha256(data)), `${length} bytes`).toBe(toHex(sha256(data)));
     }
@@ -84,6 +87,48 @@ describe('wasm § SHA-256', () => {
     const copy = first.slice();
     kernel.sha256(new Uint8Array(2));
     expect(first).toEqual(copy);
+  });
+});
+
+describe('wasm § many messages in one call', () => {
+  const kernel = WasmKernel.load(SECRET);
+
+  function codes(messages: readonly Uint8Array[]): number[] {
+    let end = 0;
+    const ends = Uint32Array.from(messages, ({ length }) => (end += length));
+    const found = new Uint8Array(messages.length);
+    kernel.detectMany(concatBytes(...messages), ends, found);
+    return [...found];
+  }
+
+  it('are told as one by one: empty ones, junk, good ones, broken ones, and those with long bodies', () => {
+    const random = new SeededRandom(9);
+    const bitcoin = (bytes: number): Uint8Array => encodeBitcoinMessage('regtest', 'tx', random.bytes(bytes));
+    const broken = (bytes: number): Uint8Array => {
+      const message = bitcoin(bytes);
+      message[message.length - 1] = present(message.at(-1), 'a body') ^ 1;
+      return message;
+    };
+    for (let round = 0; round < 20; round++) {
+      const messages = [
+        new Uint8Array(0),
+        ...[3, 50, 2_000].map((bytes) => random.bytes(bytes + round)),
+        ...[0, 31, 1_535, 1_536, 5_000].map((bytes) => bitcoin(bytes + round)),
+        ...[1, 31, 1_535, 1_536, 5_000].map((bytes) => broken(bytes + round)),
+        ...STRATUM_MESSAGES.map((message) => stratumSample(message, round % 2 === 0 ? 'short' : 'full')),
+        utf8('MESH'),
+        new Uint8Array(0),
+      ];
+      const one = messages.map((message) => DETECTED_PROTOCOLS.indexOf(kernel.detectProtocol(message)));
+      expect(codes(messages)).toEqual(one);
+      expect(new Set(one).size).toBe(4);
+    }
+  });
+
+  it('may be none, and may be more than the memory held', () => {
+    expect(codes([])).toEqual([]);
+    const large = encodeBitcoinMessage('signet', 'block', new SeededRandom(4).bytes(7_000_000));
+    expect(codes([large, new Uint8Array(5)])).toEqual([0, 4]);
   });
 });
 
