@@ -3,8 +3,10 @@
  *
  * Rules: node-ipc.md, 5 and Consequences: learn what is refused, do without it, never loop. When the node closes
  * while several kinds wait for an answer, each is under suspicion and goes alone from then on; a kind at which
- * the node closes twice while it is alone is refused. An answer clears a kind, and so does silence; a node that was down may have been
- * started with other permissions, so that clears everything.
+ * the node closes twice while it is alone is refused. An answer clears a kind, and so does silence. A kind that was
+ * answered once is allowed: when the node closes on it, that one request failed (a peer is gone, a module is not
+ * there), and the next may not. A node that was down may have been started with other permissions, so that clears
+ * everything.
  */
 
 /** How often the node must close on a kind alone. Once may have been a coincidence. */
@@ -47,6 +49,8 @@ export class Refusals {
   readonly #suspects = new Set<string>();
   readonly #strikes = new Map<string, number>();
   readonly #refused = new Set<string>();
+  /** The kinds that were answered since the node came up. */
+  readonly #served = new Set<string>();
 
   /** The kinds that the node refuses. */
   get refused(): readonly string[] {
@@ -66,7 +70,13 @@ export class Refusals {
     return this.#suspects.has(request);
   }
 
-  /** The node did not close on it: an answer came, or none in time. */
+  /** An answer came: the node serves this kind. */
+  answered(request: string): void {
+    this.#served.add(request);
+    this.cleared(request);
+  }
+
+  /** The node did not close on it, though no answer came in time. */
   cleared(request: string): void {
     this.#suspects.delete(request);
     this.#strikes.delete(request);
@@ -80,7 +90,7 @@ export class Refusals {
   nodeClosed(unanswered: readonly string[]): string | null {
     for (const request of unanswered) this.#suspects.add(request);
     const [alone, ...others] = unanswered;
-    if (alone === undefined || others.length > 0) return null;
+    if (alone === undefined || others.length > 0 || this.#served.has(alone)) return null;
     const strikes = (this.#strikes.get(alone) ?? 0) + 1;
     this.#strikes.set(alone, strikes);
     if (strikes < STRIKES) return null;
@@ -93,5 +103,6 @@ export class Refusals {
     this.#suspects.clear();
     this.#strikes.clear();
     this.#refused.clear();
+    this.#served.clear();
   }
 }

@@ -205,7 +205,7 @@ export class RequestDesk {
   onResponse(response: ResponseMessage): void {
     const entry = this.#takeInFlight(response.correlation_id);
     if (entry === null) return;
-    this.#refusals.cleared(entry.name);
+    this.#refusals.answered(entry.name);
     entry.timer?.cancel();
     if (response.success && response.payload !== null) {
       this.#answered++;
@@ -220,7 +220,7 @@ export class RequestDesk {
   onUnreadable(correlationId: bigint): void {
     const entry = this.#takeInFlight(correlationId);
     if (entry === null) return;
-    this.#refusals.cleared(entry.name);
+    this.#refusals.answered(entry.name);
     settle(entry, unreadableAnswer(entry.name));
     this.pump();
   }

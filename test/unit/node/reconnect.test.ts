@@ -362,6 +362,27 @@ describe('node connection › refusals', () => {
     ).toBe('resolved');
   });
 
+  it('a kind that was answered once stays allowed: the node also closes on a request that merely fails', async () => {
+    const server = await startServer({
+      onRequest: (connection, { payload }) => {
+        const isGone = payload.name === 'SendMeshPacketToPeer' && payload.value.peer_addr === 'gone';
+        if (isGone) connection.socket.destroy();
+        return isGone;
+      },
+    });
+    const node = await connect(server);
+    const api = node.nodeApi();
+    const send = (address: string): Promise<string> =>
+      codeOf(api.sendMeshPacketToPeer(address, new Uint8Array(1)));
+    expect(await send('here')).toBe('resolved');
+    for (let i = 0; i < 5; i++) {
+      expect(await send('gone')).toBe('NODE_CONNECTION_LOST');
+      await until(() => node.state === 'connected', 'a connection');
+    }
+    expect(node.stats().refusedRequests).toEqual([]);
+    expect(await send('here')).toBe('resolved');
+  });
+
   it('a node that was down may have been given other permissions: it is asked again', async () => {
     const clock = new VirtualClock();
     const server = await startServer(closingOn('PublishEvent'));
