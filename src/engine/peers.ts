@@ -93,6 +93,18 @@ export class PeerBook {
     this.#forget(peer);
   }
 
+  /**
+   * The node tells all its peers: they are greeted, and addresses that it does not have and that never said who
+   * they are are forgotten. Whoever has spoken stays until its link goes down or it falls silent.
+   */
+  reconcile(addresses: readonly string[]): void {
+    const listed = new Set(addresses);
+    for (const peer of this.#byAddress.values()) {
+      if (peer.nodeId === null && !listed.has(peer.address)) this.#byAddress.delete(peer.address);
+    }
+    for (const address of listed) this.connected(address);
+  }
+
   /** Something arrived from an address: the peer, admitted if there is room, or null. */
   heard(address: string): Peer | null {
     const peer = this.#byAddress.get(address) ?? this.#admit(address);

@@ -127,6 +127,20 @@ describe('peers › silence', () => {
   });
 });
 
+describe("peers › the node's list", () => {
+  it('greets who is listed and forgets who is not, unless it has said who it is', () => {
+    const { book, hellos, lost } = bookOf();
+    book.connected('gone');
+    book.connected('spoke');
+    book.hello('spoke', id(2), false);
+    hellos.length = 0;
+    book.reconcile(['new']);
+    expect(hellos).toEqual(['new']);
+    expect(['gone', 'spoke', 'new'].filter((address) => book.knows(address))).toEqual(['spoke', 'new']);
+    expect(lost).toEqual([]);
+  });
+});
+
 describe('peers › bounds', () => {
   it('takes no more peers than it may have, by event or by packet', () => {
     const { book } = bookOf();
