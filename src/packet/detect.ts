@@ -33,6 +33,17 @@ export interface ProtocolDetector {
   detectProtocol(data: Uint8Array): DetectedProtocol;
 }
 
+/** A detector that also takes many messages in one call. */
+export interface BatchDetector extends ProtocolDetector {
+  /**
+   * The protocols of many messages; each as detectProtocol says.
+   * @param data the messages, one behind another
+   * @param ends where each of them ends in `data`, in order
+   * @param codes is filled with the index in DETECTED_PROTOCOLS of each
+   */
+  detectMany(data: Uint8Array, ends: Uint32Array, codes: Uint8Array): void;
+}
+
 export class PlainProtocolDetector implements ProtocolDetector {
   detectProtocol(data: Uint8Array): DetectedProtocol {
     if (hasMagic(data)) return 'MeshPacket';

@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { assert, present } from '../core/assert.js';
 import { MeshError } from '../core/errors.js';
-import { DETECTED_PROTOCOLS, type DetectedProtocol, type ProtocolDetector } from '../packet/detect.js';
+import { DETECTED_PROTOCOLS, type BatchDetector, type DetectedProtocol } from '../packet/detect.js';
 import { FINGERPRINT_SECRET_BYTES, type Fingerprinter } from '../replay/fingerprint.js';
 import { detectTables } from './detect-tables.js';
 
@@ -77,7 +77,7 @@ export function compileKernel(file: URL = WASM_FILE): KernelModule {
 }
 
 /** One instance. Inputs are copied in and not kept; no call waits. Only the thread that made it may use it. */
-export class WasmKernel implements ProtocolDetector, Fingerprinter {
+export class WasmKernel implements BatchDetector, Fingerprinter {
   readonly #exports: KernelExports;
   readonly #inputAddress: number;
   readonly #resultAddress: number;
@@ -113,12 +113,6 @@ export class WasmKernel implements ProtocolDetector, Fingerprinter {
     return present(DETECTED_PROTOCOLS[code], 'the kernel answers with known codes');
   }
 
-  /**
-   * The protocols of many messages in one call, at a few nanoseconds each.
-   * @param data the messages, one behind another
-   * @param ends where each of them ends in `data`, in order
-   * @param codes is filled with the index in DETECTED_PROTOCOLS of each
-   */
   detectMany(data: Uint8Array, ends: Uint32Array, codes: Uint8Array): void {
     const count = ends.length;
     assert(codes.length === count, 'a code for each message');

@@ -1,12 +1,12 @@
 /** `blvm-mesh fuzz`: the fuzzer on the command line. Exit codes: 0 nothing broke, 1 something did, 2 misuse. */
 import Table from 'cli-table3';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { systemClock } from '../../core/clock.js';
 import { randomBelow, systemRandom } from '../../core/random.js';
+import { MAX_SEED, numberBetween, wholeBetween } from './arguments.js';
 import { runFuzz, type FuzzFailure, type FuzzReport } from './fuzzer.js';
 import { FUZZ_TARGETS } from './targets.js';
 
-const MAX_SEED = 0xffff_ffff;
 /** A week: more is a typing error. */
 const MAX_SECONDS = 604_800;
 
@@ -80,23 +80,4 @@ function tableOf({ seed, elapsedSeconds, targets }: FuzzReport): string {
     table.push([name, inputs.toLocaleString('en'), accepted.toLocaleString('en'), `${slowestMicros} us`]);
   }
   return `${table.toString()}\nseed ${seed}, ${elapsedSeconds.toFixed(1)} s\n`;
-}
-
-function numberBetween(low: number, high: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (text.trim() === '' || !(value >= low && value <= high)) {
-      throw new InvalidArgumentError(`Give a number from ${low} to ${high}.`);
-    }
-    return value;
-  };
-}
-
-function wholeBetween(low: number, high: number): (text: string) => number {
-  const parse = numberBetween(low, high);
-  return (text) => {
-    const value = parse(text);
-    if (!Number.isInteger(value)) throw new InvalidArgumentError('Give a whole number.');
-    return value;
-  };
 }
