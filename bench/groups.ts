@@ -13,6 +13,7 @@ import { VerdictPool } from '#dist/pool/verdict-pool.js';
 import type { PacketVerdict } from '#dist/pool/judge-port.js';
 import { compileKernel, WasmKernel } from '#dist/wasm/kernel.js';
 import { reading, signatures } from './bolt11.js';
+import { issuedInvoices } from './issued.js';
 import { bitcoinMessage, freePackets, paidPackets, POLICY, SOURCE } from './samples.js';
 import type { Group, Task } from './suite.js';
 
@@ -174,6 +175,7 @@ export const GROUPS: ReadonlyMap<string, () => Group | Promise<Group>> = new Map
   ['payment', payment],
   ['invoice', reading],
   ['signature', signatures],
+  ['issued', issuedInvoices],
   ['pool-1', () => pool(1)],
   ['pool-2', () => pool(2)],
 ]);

@@ -116,6 +116,11 @@ export class InvoiceRegistry implements InvoiceLookup {
     return new InvoiceRegistry(memory, fingerprinter);
   }
 
+  /** Invoices that it holds at most. */
+  get capacity(): number {
+    return this.#entries;
+  }
+
   find(text: string): IssuedInvoice | null {
     if (!this.#take(text)) return null;
     const at = this.#look();

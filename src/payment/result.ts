@@ -76,5 +76,15 @@ export function verified(payment: {
   readonly replayKey: Uint8Array;
   readonly expiresAt: number;
 }): VerificationResult {
-  return { verified: true, ...payment, reason: Reason.Accepted, needs: null };
+  const { amountMsat, priceMsat, payee, replayKey, expiresAt } = payment;
+  return {
+    verified: true,
+    amountMsat,
+    priceMsat,
+    payee,
+    replayKey,
+    expiresAt,
+    reason: Reason.Accepted,
+    needs: null,
+  };
 }

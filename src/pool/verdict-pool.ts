@@ -102,10 +102,13 @@ export class VerdictPool implements PacketJudge {
   }
 
   async readInvoices(texts: readonly string[]): Promise<readonly InvoiceVerdict[]> {
+    const unread = (detail: string): readonly InvoiceVerdict[] =>
+      texts.map(() => refusedInvoice(Reason.JudgeUnavailable, detail));
+    if (this.#isClosed) return unread('no worker reads any more');
     try {
       return await this.#crew.readInvoices(texts);
     } catch (error) {
-      return texts.map(() => refusedInvoice(Reason.JudgeUnavailable, errorText(error)));
+      return unread(errorText(error));
     }
   }
 
