@@ -11,6 +11,7 @@ import { Reason, reasonName } from '../core/reasons.js';
 import type { NodeEvent } from '../node/messages.js';
 import type { MeshManager } from './mesh-manager.js';
 import type { PeerBook } from './peers.js';
+import type { IssuedInvoices } from './registry.js';
 import type { Settlements } from './settlements.js';
 
 /** The events that have an effect; all of them exist in every generation of the node. */
@@ -22,6 +23,8 @@ export const SUBSCRIBED_EVENTS = [
   'NewBlock',
   'BlockDisconnected',
   'ChainReorg',
+  'PaymentRequestCreated',
+  'PaymentVerified',
   'NodeShutdown',
 ] as const;
 
@@ -29,6 +32,7 @@ export interface EventParts {
   readonly manager: MeshManager;
   readonly peers: PeerBook;
   readonly settlements: Settlements;
+  readonly invoices: Pick<IssuedInvoices, 'created' | 'settled'>;
   readonly log: Log;
   /** The node is going down. */
   readonly onNodeShutdown: () => void;
@@ -50,7 +54,7 @@ export async function followEvents(events: AsyncIterable<NodeEvent>, parts: Even
 }
 
 function handleEvent(event: NodeEvent, parts: EventParts): void {
-  const { peers, settlements, log, onNodeShutdown } = parts;
+  const { peers, settlements, invoices, log, onNodeShutdown } = parts;
   switch (event.name) {
     case 'PeerConnected': {
       const reason = peers.connected(event.value.peer_addr);
@@ -72,6 +76,12 @@ function handleEvent(event: NodeEvent, parts: EventParts): void {
     case 'BlockDisconnected':
     case 'ChainReorg':
       settlements.chainChanged();
+      break;
+    case 'PaymentRequestCreated':
+      if (event.value.invoice !== null) invoices.created(event.value.invoice);
+      break;
+    case 'PaymentVerified':
+      invoices.settled(event.value.invoice, event.value.amount_msats);
       break;
     case 'NodeShutdown':
       log.log('info', 'the node is shutting down', { reason: event.value.reason });

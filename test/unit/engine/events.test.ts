@@ -86,8 +86,12 @@ async function benchOf(): Promise<Bench> {
   };
   settlements.blockConnected = () => calls.push('block');
   settlements.chainChanged = () => calls.push('chain changed');
+  const invoices = {
+    created: (invoice: string) => calls.push(`invoice ${invoice}`),
+    settled: (invoice: string, msat: bigint) => calls.push(`settled ${invoice} with ${msat}`),
+  };
   const onNodeShutdown = (): number => (shutdowns += 1);
-  const parts: EventParts = { manager, peers, settlements, log: testLog(), onNodeShutdown };
+  const parts: EventParts = { manager, peers, settlements, invoices, log: testLog(), onNodeShutdown };
   const stream = new Stream();
   const ended = followEvents(stream, parts);
   return { stream, parts, ended, calls, underWay, shutdowns: () => shutdowns };
@@ -125,7 +129,8 @@ describe('events > packets', () => {
     const net = await EngineNet.start({ nodes: 2, links: [[0, 1]] });
     const { manager, peers, settlements } = net.node(1);
     const stream = new Stream();
-    const parts = { manager, peers, settlements, log: testLog(), onNodeShutdown: () => undefined };
+    const invoices = { created: () => undefined, settled: () => undefined };
+    const parts = { manager, peers, settlements, invoices, log: testLog(), onNodeShutdown: () => undefined };
     const ended = followEvents(stream, parts);
     const packet_data = encodePacket(net.packet([0, 1]));
     stream.push({ name: 'MeshPacketReceived', value: { packet_data, peer_addr: net.addressOf(0) } });
@@ -159,6 +164,18 @@ describe('events > others', () => {
     );
     await settle();
     expect(calls).toEqual(['block', 'chain changed', 'chain changed']);
+  });
+
+  it('of invoices that the node issues, and of what was paid for them, are passed on', async () => {
+    const { stream, calls } = await benchOf();
+    const created = { payment_id: 'p', amount_sats: 1n };
+    stream.push(
+      { name: 'PaymentRequestCreated', value: { ...created, invoice: 'lnbcrt1' } },
+      { name: 'PaymentRequestCreated', value: { ...created, invoice: null } },
+      { name: 'PaymentVerified', value: { payment_id: 'p', amount_msats: 999n, invoice: 'lnbcrt1' } },
+    );
+    await settle();
+    expect(calls).toEqual(['invoice lnbcrt1', 'settled lnbcrt1 with 999']);
   });
 
   it('a peer too many is refused and logged, no more', async () => {
