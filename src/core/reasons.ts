@@ -113,6 +113,11 @@ export const REASON_TABLE = [
   [438, 'PaymentNotSettled', 'the payment request is not settled'],
   [439, 'PaymentOtherTransaction', 'the payment request was settled by another transaction'],
   [440, 'TooFewConfirmations', 'the transaction has fewer confirmations than this node asks for'],
+  [
+    441,
+    'JournalTooYoung',
+    'the payment is older than the journal, which cannot tell whether it was used before',
+  ],
   [450, 'InvoicePrefix', 'the invoice does not begin with ln, a known network, and at most one amount'],
   [451, 'InvoiceFieldLength', 'a field of the invoice has a length that its kind cannot have'],
   [452, 'InvoicePadding', 'the bits that fill up a field of the invoice are not the ones of whole bytes'],

@@ -27,7 +27,21 @@ export const RECORD_TYPES = {
 /** Makes records durable: resolves when they are on disk. */
 export type AppendDurably = (records: readonly JournalRecord[]) => Promise<void>;
 
-/** The fees of packets that ended at this node and whose records are still in the journal, in msat. */
+/** Bytes of the largest posting: 9 routers, and the three accounts that every payment has. */
+const POSTING_BYTES_MAX = 640;
+
+/** A record of an earlier run. */
+export interface RestoredRecord {
+  /** The replay key that it keeps used, 32 bytes, or null where it keeps none. */
+  readonly key: Uint8Array | null;
+  /** Unix seconds at which it was written. */
+  readonly postedAt: number;
+}
+
+/**
+ * The fees of packets that ended at this node, in msat: in this run, and in earlier ones as far as their records were
+ * still in the journal when it began.
+ */
 export interface ReceivedFees {
   readonly packets: number;
   readonly totalMsat: bigint;
@@ -41,6 +55,8 @@ export interface AccountsParts {
   readonly clock: Clock;
   readonly ledger: Ledger;
   readonly append: AppendDurably;
+  /** Whether the journal would take a record with a payload of so many bytes now. */
+  readonly hasRoom: (payloadBytes: number) => boolean;
 }
 
 export class Accounts {
@@ -49,6 +65,11 @@ export class Accounts {
 
   constructor(parts: AccountsParts) {
     this.#parts = parts;
+  }
+
+  /** Whether a payment could be recorded now: asked before one is claimed. */
+  canRecord(): boolean {
+    return this.#parts.hasRoom(POSTING_BYTES_MAX);
   }
 
   /**
@@ -75,18 +96,23 @@ export class Accounts {
 
   /**
    * Takes a record of an earlier run into the balances.
-   * @returns the replay key that it keeps used, or null where it keeps none
    * @throws MeshError JOURNAL_CORRUPT where it is none of ours
    */
-  restore(record: JournalRecord): Uint8Array | null {
+  restore(record: JournalRecord): RestoredRecord {
     const posting = postingOf(record);
+    const postedAt = Number(posting.postedAt);
     if (record.type === RECORD_TYPES.payment) {
       this.#post(posting);
-      return posting.key;
+      return { key: posting.key, postedAt };
     }
     // It sums up many packets, of this node and of others.
     this.#parts.ledger.post(posting);
-    return null;
+    return { key: null, postedAt };
+  }
+
+  /** The journal was rewritten (Journal.compact). */
+  logRewritten(dropped: number, carried: number): void {
+    this.#parts.ledger.rewritten(dropped, carried);
   }
 
   received(): ReceivedFees {
@@ -109,6 +135,11 @@ export class Accounts {
       else received.treasuryMsat += amountMsat;
     }
   }
+}
+
+/** Whether a payment that could not be recorded is surely not on the disk, so that its key may be used again. */
+export function isSurelyUnwritten(error: unknown): boolean {
+  return error instanceof MeshError && (error.code === 'JOURNAL_BUSY' || error.code === 'SHUTTING_DOWN');
 }
 
 /**

@@ -7,7 +7,14 @@
 import { U64_MAX } from '../core/bincode.js';
 import { LIMITS } from '../core/limits.js';
 import type { Clock, Random } from '../core/ports.js';
-import { accountName, encodePosting, signedMsat, type Account, type Entry } from '../ledger/posting.js';
+import {
+  accountName,
+  encodePosting,
+  othersOf,
+  signedMsat,
+  type Account,
+  type Entry,
+} from '../ledger/posting.js';
 import { KEEP_FOREVER, type JournalFold, type JournalRecord } from '../store/journal.js';
 import { postingOf, RECORD_TYPES } from './accounts.js';
 
@@ -16,20 +23,26 @@ const KEY_BYTES = 32;
 export class CarriedBalances implements JournalFold {
   readonly #clock: Clock;
   readonly #random: Random;
+  readonly #maximum: number;
   readonly #balances = new Map<string, { readonly account: Account; balanceMsat: bigint }>();
 
-  constructor(clock: Clock, random: Random) {
+  /** @param maximum accounts kept by node; what further ones are owed goes to `<kind>:others`, as in the ledger */
+  constructor(clock: Clock, random: Random, maximum: number = LIMITS.LEDGER_ACCOUNTS) {
     this.#clock = clock;
     this.#random = random;
+    this.#maximum = maximum;
   }
 
-  drop(record: JournalRecord): void {
+  /** Also takes what was carried before, so that many foldings leave one. */
+  take(record: JournalRecord, isExpired: boolean): boolean {
+    if (!isExpired && record.type !== RECORD_TYPES.carried) return false;
     for (const entry of postingOf(record).entries) {
-      const name = accountName(entry.account);
-      const known = this.#balances.get(name) ?? { account: entry.account, balanceMsat: 0n };
+      const { name, account } = this.#place(entry.account);
+      const known = this.#balances.get(name) ?? { account, balanceMsat: 0n };
       known.balanceMsat += signedMsat(entry);
       this.#balances.set(name, known);
     }
+    return true;
   }
 
   carried(): readonly JournalRecord[] {
@@ -41,6 +54,13 @@ export class CarriedBalances implements JournalFold {
       records.push(this.#record(owed.slice(at, at + LIMITS.CARRIED_ENTRIES)));
     }
     return records;
+  }
+
+  #place(account: Account): { readonly name: string; readonly account: Account } {
+    const name = accountName(account);
+    if (this.#balances.has(name) || this.#balances.size < this.#maximum) return { name, account };
+    const others = othersOf(account);
+    return { name: accountName(others), account: others };
   }
 
   /** One balanced posting: what is owed was paid in. */

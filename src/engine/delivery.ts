@@ -32,6 +32,8 @@ interface Handler {
   moduleId: string;
   method: string;
   readonly queue: Waiting[];
+  /** Of the packets in the queue. */
+  queuedBytes: number;
   running: boolean;
 }
 
@@ -42,6 +44,8 @@ export class DeliveryDesk {
   readonly #clock: Clock;
   readonly #log: Log;
   #inboxBytes = 0;
+  /** Of the packets in the queues of all handlers. */
+  #queuedBytes = 0;
   #delivered = 0;
   #failures = 0;
 
@@ -53,17 +57,20 @@ export class DeliveryDesk {
 
   /** Registers or replaces a protocol's handler. */
   register(protocolId: string, moduleId: string, method: string): Reason {
-    let handler = this.#handlers.get(protocolId);
-    if (handler === undefined) {
-      if (this.#handlers.size >= LIMITS.HANDLERS) return Reason.BadLimit;
-      handler = { moduleId, method, queue: [], running: false };
-      this.#handlers.set(protocolId, handler);
-    }
+    const known = this.#handlers.get(protocolId);
+    if (known === undefined && this.#handlers.size >= LIMITS.HANDLERS) return Reason.BadLimit;
+    const handler = known ?? { moduleId, method, queue: [], queuedBytes: 0, running: false };
+    this.#handlers.set(protocolId, handler);
     handler.moduleId = moduleId;
     handler.method = method;
-    // What came before its handler did moves from the inbox to the handler.
-    const room = LIMITS.HANDLER_QUEUE - handler.queue.length;
-    handler.queue.push(...this.#takeFromInbox((waiting) => waiting.protocolId === protocolId, room));
+    // What came before its handler did moves from the inbox to the handler, in order and as far as there is room.
+    let isFull = false;
+    this.#takeFromInbox((waiting) => {
+      if (waiting.protocolId !== protocolId || isFull) return false;
+      isFull = !this.#isRoomFor(handler, waiting);
+      if (!isFull) this.#enqueue(handler, waiting);
+      return !isFull;
+    }, LIMITS.HANDLER_QUEUE);
     this.#run(handler);
     return Reason.Accepted;
   }
@@ -78,8 +85,8 @@ export class DeliveryDesk {
     const waiting: Waiting = { protocolId, packet, bytes, peerAddress, tries: 0 };
     const handler = this.#handlers.get(protocolId);
     if (handler === undefined) return this.#keep(waiting);
-    if (handler.queue.length >= LIMITS.HANDLER_QUEUE) return Reason.InboxFull;
-    handler.queue.push(waiting);
+    if (!this.#isRoomFor(handler, waiting)) return Reason.InboxFull;
+    this.#enqueue(handler, waiting);
     this.#run(handler);
     return Reason.Accepted;
   }
@@ -122,6 +129,26 @@ export class DeliveryDesk {
     return Reason.Accepted;
   }
 
+  #isRoomFor(handler: Handler, { bytes }: Waiting): boolean {
+    return (
+      handler.queue.length < LIMITS.HANDLER_QUEUE &&
+      handler.queuedBytes + bytes.length <= LIMITS.HANDLER_QUEUE_BYTES &&
+      this.#queuedBytes + bytes.length <= LIMITS.HANDLER_QUEUES_BYTES
+    );
+  }
+
+  #enqueue(handler: Handler, waiting: Waiting): void {
+    handler.queue.push(waiting);
+    handler.queuedBytes += waiting.bytes.length;
+    this.#queuedBytes += waiting.bytes.length;
+  }
+
+  #dequeue(handler: Handler): void {
+    const bytes = handler.queue.shift()?.bytes.length ?? 0;
+    handler.queuedBytes -= bytes;
+    this.#queuedBytes -= bytes;
+  }
+
   #takeFromInbox(matches: (waiting: Waiting) => boolean, most: number): Waiting[] {
     const taken: Waiting[] = [];
     const left: Waiting[] = [];
@@ -144,7 +171,7 @@ export class DeliveryDesk {
       try {
         await this.#call(handler.moduleId, handler.method, next.bytes, next.peerAddress);
         this.#delivered += 1;
-        handler.queue.shift();
+        this.#dequeue(handler);
       } catch (error) {
         next.tries += 1;
         this.#failures += 1;
@@ -154,7 +181,8 @@ export class DeliveryDesk {
           method: handler.method,
           error: errorText(error),
         });
-        if (next.tries >= LIMITS.HANDLER_TRIES && this.#keep(next) === Reason.Accepted) handler.queue.shift();
+        if (next.tries >= LIMITS.HANDLER_TRIES && this.#keep(next) === Reason.Accepted)
+          this.#dequeue(handler);
         else await this.#pause(next.tries);
       }
     }

@@ -7,6 +7,7 @@
 import { join } from 'node:path';
 import { MeshError } from '../core/errors.js';
 import type { NodeId } from '../core/ids.js';
+import { LIMITS } from '../core/limits.js';
 import type { Clock, Log, Random } from '../core/ports.js';
 import { judgePolicyOf, type MeshConfig } from '../config/config.js';
 import type { ModuleIntegration } from '../node/module-integration.js';
@@ -16,8 +17,9 @@ import { FINGERPRINT_SECRET_BYTES } from '../replay/fingerprint.js';
 import { SharedReplayTable } from '../replay/shared-table.js';
 import type { ReplayTable } from '../replay/table.js';
 import { nodeDisk } from '../store/disk.js';
-import { openIdentity } from '../store/identity.js';
+import { hasIdentity, openIdentity } from '../store/identity.js';
 import { Journal, JOURNAL_FILE } from '../store/journal.js';
+import { SlowWork } from '../store/slow-work.js';
 import { compileKernel, WasmKernel } from '../wasm/kernel.js';
 import type { Accounts } from './accounts.js';
 import { CarriedBalances } from './carried.js';
@@ -49,18 +51,19 @@ export interface Foundations {
 /** @throws MeshError when the data directory or the workers cannot be used */
 export async function layFoundations(options: MeshModuleOptions): Promise<Foundations> {
   const { config, dataDir, clock, random, log, integration } = options;
+  const parts = { disk: nodeDisk, path: join(dataDir, JOURNAL_FILE), clock, log };
+  // The journal is made before the identity: a crash between the two leaves a first run.
+  const journal = await Journal.open({ ...parts, isFirstRun: !(await hasIdentity(dataDir)) });
   const { nodeId: self } = await openIdentity(dataDir, log);
   const ownPayee = config.ownPayee ?? (await lightningKey(integration.nodeApi(), log));
   const secret = random.bytes(FINGERPRINT_SECRET_BYTES);
   const table = SharedReplayTable.create(new WasmKernel(compileKernel(), secret), config.replayCapacity);
-  const journal = await Journal.open({
-    disk: nodeDisk,
-    path: join(dataDir, JOURNAL_FILE),
-    clock,
-    log,
-    fold: new CarriedBalances(clock, random),
-  });
-  const policy = judgePolicyOf(config, { self, ownPayee });
+  // Nothing is in the ledger yet that the rewritten log would have to agree with.
+  await journal.compact(
+    () => new CarriedBalances(clock, random),
+    () => undefined,
+  );
+  const policy = judgePolicyOf(config, { self, ownPayee, paymentsSince: journal.knowsSince });
   const judge = await VerdictPool.start({
     workers: config.workers,
     policy,
@@ -73,13 +76,22 @@ export async function layFoundations(options: MeshModuleOptions): Promise<Founda
 }
 
 /**
- * Takes what earlier runs accepted from the journal: their payments stay used, their fees stay owed.
+ * Takes what earlier runs accepted from the journal: their payments stay used, their fees stay owed. A clock that was
+ * set back meanwhile does not revive what has expired by then: payments are judged at the time of the newest record.
  * @throws MeshError JOURNAL_CORRUPT; CONFIG_INVALID where the replay table is too small for them
  */
-export async function restore({ journal, table }: Foundations, accounts: Accounts, log: Log): Promise<void> {
+export async function restore(
+  { journal, table }: Pick<Foundations, 'journal' | 'table'>,
+  accounts: Accounts,
+  clock: Clock,
+  log: Log,
+): Promise<void> {
+  const progress = new SlowWork(clock, log, 'restoring accepted payments from the journal');
+  const all = journal.stats().records;
   let records = 0;
+  let newest = journal.droppedAt;
   for await (const record of journal.records()) {
-    const key = accounts.restore(record);
+    const { key, postedAt } = accounts.restore(record);
     if (key !== null && table.claim(key, record.keepUntil) === 'full') {
       throw new MeshError(
         'CONFIG_INVALID',
@@ -87,7 +99,22 @@ export async function restore({ journal, table }: Foundations, accounts: Account
         { replayCapacity: table.stats().capacity },
       );
     }
+    newest = Math.max(newest, postedAt);
     records += 1;
+    progress.at({ records, of: all });
   }
   if (records > 0) log.log('info', 'restored accepted payments from the journal', { records });
+  const behindSeconds = newest - clock.unixSeconds();
+  if (behindSeconds > LIMITS.FUTURE_SECONDS) {
+    log.log('warn', 'the clock is behind the journal: payments are judged at the time of its newest record', {
+      behindSeconds,
+    });
+  }
+  table.expire(newest);
+  const { knowsSince } = journal;
+  if (knowsSince > clock.unixSeconds() - LIMITS.REPLAY_TTL_SECONDS) {
+    log.log('warn', 'the journal is younger than this node: payments from before it are refused', {
+      since: knowsSince,
+    });
+  }
 }

@@ -14,7 +14,7 @@ import { Reason, reasonName } from '../core/reasons.js';
 import { assert, present } from '../core/assert.js';
 import { DISCOVERY_PROTOCOL, HELLO_PROTOCOL, isUnknownPeer } from '../packet/control.js';
 import { decodeDiscovery } from '../packet/discovery.js';
-import { decodePacket, encodePacket, type MeshPacket } from '../packet/packet.js';
+import { decodePacket, encodePacket, isDeclaredPaid, type MeshPacket } from '../packet/packet.js';
 import type { Counters } from '../metrics/counters.js';
 import type { PacketJudge, PacketSender, PacketVerdict } from '../pool/judge-port.js';
 import { priceMsat } from '../ledger/fee.js';
@@ -23,7 +23,7 @@ import { isBoundInvoice } from '../payment/binding.js';
 import type { ReplayPrevention } from '../replay/replay-prevention.js';
 import type { RouteDiscovery } from '../routing/discovery.js';
 import type { RoutingTable } from '../routing/table.js';
-import type { Accounts } from './accounts.js';
+import { isSurelyUnwritten, type Accounts } from './accounts.js';
 import { PacketCare, type AttemptOutcome, type CaredPacket } from './care.js';
 import type { DeliveryDesk } from './delivery.js';
 import { Introductions } from './introductions.js';
@@ -99,13 +99,14 @@ export class MeshManager {
     peerAddress: string,
     until: 'attempted' | 'accepted' = 'attempted',
   ): Promise<PacketOutcome> {
-    const { counters, peers } = this.#parts;
+    const { accounts, counters, peers } = this.#parts;
     counters.count('packets_received');
     if (packetBytes.length > LIMITS.PACKET_BYTES) return this.#refuse(Reason.PacketTooLarge);
     const peer = peers.heard(peerAddress);
     if (peer === null) return this.#refuse(Reason.TooManyPeers);
     if (!peers.takePacket(peerAddress)) return this.#refuse(Reason.PacketQuotaExceeded);
     if (!this.#care.hasRoom(packetBytes.length)) return this.#refuse(Reason.Overloaded);
+    if (isDeclaredPaid(packetBytes) && !accounts.canRecord()) return this.#refuse(Reason.NotRecorded);
     return this.#introductions.inTurn(peer, () => this.#handle(packetBytes, peer, until));
   }
 
@@ -138,6 +139,8 @@ export class MeshManager {
   async submitPacket(packet: MeshPacket, ttlSeconds: number): Promise<PacketOutcome> {
     const packetBytes = encodePacket(packet);
     if (!this.#care.hasRoom(packetBytes.length)) return this.#refuse(Reason.Overloaded);
+    const isPaid = packet.packetType === 'Paid';
+    if (isPaid && !this.#parts.accounts.canRecord()) return this.#refuse(Reason.NotRecorded);
     const sender = { previousHop: null, origin: 'local' } as const;
     const verdict = await this.#judge(packetBytes, sender, { from: null, patience: 'known' });
     if (verdict.kind === 'refused') return this.#refuse(verdict.reason);
@@ -188,7 +191,7 @@ export class MeshManager {
 
   /** The judge's verdict; where it left a question to the node, what the answer makes of it. */
   async #judge(packetBytes: Uint8Array, sender: PacketSender, asker: Asker): Promise<PacketVerdict> {
-    const { judge, settlements, replay } = this.#parts;
+    const { accounts, judge, settlements, replay } = this.#parts;
     const verdict = await judge.judge(packetBytes, sender);
     if (verdict.kind !== 'question') return verdict;
     const settled = await settlements.settle(judgedPacket(packetBytes), asker);
@@ -196,6 +199,7 @@ export class MeshManager {
     if (!settled.verified) return refuse(settled.reason);
     // The node took its time, in which others may have filled the room.
     if (!this.#care.hasRoom(packetBytes.length)) return refuse(Reason.Overloaded);
+    if (!accounts.canRecord()) return refuse(Reason.NotRecorded);
     const { amountMsat, expiresAt } = settled;
     const key = present(settled.replayKey, 'a verified payment has a key');
     const claim = replay.checkReplay({ key, expiresAt }, null, 0n);
@@ -246,6 +250,9 @@ export class MeshManager {
         log.log('error', 'a payment could not be recorded; its packet is refused', {
           error: errorText(error),
         });
+        // Where nobody can tell whether it was written, the key stays used until a restart reads the disk.
+        const key = present(verdict.replayKey, 'an accepted payment has a key');
+        if (isSurelyUnwritten(error)) replay.release(key);
         return this.#refuse(Reason.NotRecorded);
       }
     }

@@ -6,6 +6,7 @@
  */
 import { errorText } from '../core/errors.js';
 import { nodeKey, type NodeId } from '../core/ids.js';
+import { LIMITS } from '../core/limits.js';
 import type { Clock, Timer } from '../core/ports.js';
 import type { JudgePolicy, MeshMode } from '../core/policy.js';
 import { randomU64 } from '../core/random.js';
@@ -24,6 +25,7 @@ import { RouteDiscovery } from '../routing/discovery.js';
 import { RoutingTable } from '../routing/table.js';
 import type { Journal } from '../store/journal.js';
 import { Accounts } from './accounts.js';
+import { CarriedBalances } from './carried.js';
 import { DeliveryDesk } from './delivery.js';
 import { followEvents, SUBSCRIBED_EVENTS } from './events.js';
 import { layFoundations, restore, type Foundations, type MeshModuleOptions } from './foundations.js';
@@ -67,7 +69,9 @@ export class MeshModule {
   #config: MeshConfig;
   #policy: RoutingPolicyEngine;
   #controlSequence: bigint;
+  /** null before the start and after the end. */
   #sweep: Timer | null = null;
+  #compaction: Timer | null = null;
 
   /**
    * Starts the mesh on a connected node: restores what the journal holds, starts the workers, subscribes.
@@ -76,7 +80,7 @@ export class MeshModule {
   static async start(options: MeshModuleOptions): Promise<MeshModule> {
     const foundations = await layFoundations(options);
     const mesh = new MeshModule(options, foundations);
-    await restore(foundations, mesh.accounts, options.log);
+    await restore(foundations, mesh.accounts, options.clock, options.log);
     await mesh.#join();
     return mesh;
   }
@@ -185,7 +189,8 @@ export class MeshModule {
       self,
       clock,
       ledger: this.ledger,
-      append: (record) => journal.append(record),
+      append: (records) => journal.append(records),
+      hasRoom: (payloadBytes) => journal.hasRoom(payloadBytes),
     });
     this.settlements = new Settlements({
       node: integration.nodeApi(),
@@ -270,6 +275,8 @@ export class MeshModule {
   /** Stops taking packets, finishes those that are judged, and closes the journal. */
   async close(): Promise<void> {
     this.#sweep?.cancel();
+    this.#sweep = null;
+    this.#compaction?.cancel();
     this.peers.stop();
     await this.judge.close();
     this.manager.close();
@@ -282,7 +289,8 @@ export class MeshModule {
   }
 
   #judgePolicy(): JudgePolicy {
-    return judgePolicyOf(this.#config, { self: this.self, ownPayee: this.#ownPayee });
+    const paymentsSince = this.#journal.knowsSince;
+    return judgePolicyOf(this.#config, { self: this.self, ownPayee: this.#ownPayee, paymentsSince });
   }
 
   #header(): ControlHeader {
@@ -310,7 +318,21 @@ export class MeshModule {
       this.replay.cleanupExpired();
       this.#sweep = this.clock.after(SWEEP_MILLIS, sweep);
     };
+    this.#compactLater();
     this.#sweep = this.clock.after(SWEEP_MILLIS, sweep);
+  }
+
+  #compactLater(): void {
+    const { clock, random } = this.#options;
+    this.#compaction = clock.after(LIMITS.JOURNAL_COMPACT_MILLIS, () => {
+      const fold = (): CarriedBalances => new CarriedBalances(clock, random);
+      const onRewritten = (dropped: number, carried: number): void => {
+        this.accounts.logRewritten(dropped, carried);
+      };
+      void this.#journal.compact(fold, onRewritten).then(() => {
+        if (this.#sweep !== null) this.#compactLater();
+      });
+    });
   }
 
   /** Says hello to every peer that the node has. */

@@ -4,9 +4,10 @@
  * Rules: payments.md, Fee split (double entry, append-only, in msat; exactly one posting per accepted payment).
  */
 import { assert } from '../core/assert.js';
+import { equalBytes } from '../core/bytes.js';
 import { decode, encode, fixedBytes, nodeId, struct, taggedEnum, u64, unitEnum, vec } from '../core/codec.js';
 import type { Codec, Decoded } from '../core/codec.js';
-import { nodeKey, type NodeId } from '../core/ids.js';
+import { nodeIdOf, nodeKey, type NodeId } from '../core/ids.js';
 import type { FeeDistribution } from './fee.js';
 
 /** Where value stands. PaidIn is what payers brought; the others are what is owed to whom. */
@@ -79,7 +80,18 @@ export function signedMsat(entry: Entry): bigint {
   return entry.side === 'Debit' ? entry.amountMsat : -entry.amountMsat;
 }
 
-/** The account's name for maps and people: `paid-in`, `destination:<64 hex>`, `router:<64 hex>`, `treasury`. */
+/** Stands for all nodes for which there was no room: nobody has this id. */
+const OTHERS: NodeId = nodeIdOf(new Uint8Array(32));
+
+/** The account that takes what one more account of its kind would, past the most that are kept by node. */
+export function othersOf(account: Account): Account {
+  return account.kind === 'Destination' || account.kind === 'Router' ? { ...account, node: OTHERS } : account;
+}
+
+/**
+ * The account's name for maps and people: `paid-in`, `destination:<64 hex>`, `router:<64 hex>`, `treasury`; where it
+ * stands for many nodes, `destination:others` and `router:others`.
+ */
 export function accountName(account: Account): string {
   switch (account.kind) {
     case 'PaidIn':
@@ -87,10 +99,14 @@ export function accountName(account: Account): string {
     case 'Treasury':
       return 'treasury';
     case 'Destination':
-      return `destination:${nodeKey(account.node)}`;
+      return `destination:${nodeName(account.node)}`;
     case 'Router':
-      return `router:${nodeKey(account.node)}`;
+      return `router:${nodeName(account.node)}`;
   }
+}
+
+function nodeName(node: NodeId): string {
+  return equalBytes(node, OTHERS) ? 'others' : nodeKey(node);
 }
 
 const account: Codec<Account> = taggedEnum<Account>('Account', {

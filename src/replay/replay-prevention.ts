@@ -70,6 +70,14 @@ export class ReplayPrevention {
     return Reason.Accepted;
   }
 
+  /**
+   * Gives back the key of a payment that was claimed for a packet on which nobody acted, and never will. Only for the
+   * one that the claim was for.
+   */
+  release(key: Uint8Array): void {
+    this.#table.release(key);
+  }
+
   /** Forgets keys whose time is over, in bounded work: to be called every second or so. @returns keys forgotten */
   cleanupExpired(): number {
     return this.#table.expire(this.#clock.unixSeconds());

@@ -11,7 +11,7 @@
  *     PENDING -> HELD      by the same thread (compare-exchange), when it has won
  *     PENDING -> DOOMED    by a rival for the same key whose slot has a lower index (compare-exchange)
  *     PENDING, DOOMED -> FREE   by the thread that made it PENDING, when it has lost
- *     HELD -> FREE         by the one thread that expires
+ *     HELD -> FREE         by the one thread that expires, which also undoes claims
  *
  * A claim looks at all 32 slots for its key, makes one PENDING, and looks at all of them again. It withdraws
  * where it meets the key HELD, or PENDING at a lower index; one PENDING at a higher index it dooms. Then it
@@ -143,6 +143,20 @@ export class SharedReplayTable implements ReplayTable {
   has(key: Uint8Array): boolean {
     const [first, second, tag] = this.#place(key);
     return this.#look(first, second, tag) === FOUND;
+  }
+
+  release(key: Uint8Array): void {
+    assert(this.#isOwner, 'a claim is undone by the thread that made the table');
+    const words = this.#words;
+    const [first, second, tag] = this.#place(key);
+    for (const start of [first, second]) {
+      for (let slot = start; slot < start + SLOTS_PER_BUCKET; slot++) {
+        const control = Atomics.load(words, slot);
+        if (control !== (tag | HELD) || !this.#isSame(slot, control)) continue;
+        Atomics.store(words, slot, FREE);
+        Atomics.sub(words, counterOf(slot), 1);
+      }
+    }
   }
 
   expire(nowSeconds: number): number {

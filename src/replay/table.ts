@@ -32,6 +32,11 @@ export interface ReplayTable {
   /** Whether a claim of the key would find it taken. */
   has(key: Uint8Array): boolean;
   /**
+   * Undoes a claim that was won, so that the next one may win: only on behalf of the winner, once, and on the thread
+   * that expires. A key that is not held is left alone.
+   */
+  release(key: Uint8Array): void;
+  /**
    * Forgets keys whose time is over, looking at no more than LIMITS.REPLAY_EXPIRE_SLOTS of them: call it again and
    * again and it goes round. One thread only.
    * @returns keys forgotten
@@ -67,6 +72,10 @@ export class PlainReplayTable implements ReplayTable {
 
   has(key: Uint8Array): boolean {
     return this.#expiries.has(toHex(key));
+  }
+
+  release(key: Uint8Array): void {
+    this.#expiries.delete(toHex(key));
   }
 
   expire(nowSeconds: number): number {

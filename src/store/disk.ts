@@ -2,8 +2,8 @@
  * What the journal needs of a disk, as a port: tests put a disk in its place that fails, writes short and loses
  * what was not synced.
  */
-import { open, rename, rm, type FileHandle } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { open, readdir, rename, rm, type FileHandle } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { syncFolder } from './durable-file.js';
 
 /** One open file. Positions and lengths are bytes. Every method rejects with the system's error. */
@@ -20,6 +20,8 @@ export interface DiskFile {
 }
 
 export interface Disk {
+  /** Paths of the files whose path begins with `prefix`, in no order. The folder is that of the prefix. */
+  list(prefix: string): Promise<readonly string[]>;
   /** Opens for reading and writing; null where there is no such file. */
   open(path: string): Promise<DiskFile | null>;
   /** An empty file, in place of one that is there. */
@@ -32,6 +34,11 @@ export interface Disk {
 
 /** The machine's own file system. Files are for this user alone. */
 export const nodeDisk: Disk = {
+  list: async (prefix) => {
+    const folder = dirname(prefix);
+    const names = await readdir(folder);
+    return names.filter((name) => name.startsWith(basename(prefix))).map((name) => join(folder, name));
+  },
   open: async (path) => {
     try {
       return diskFile(await open(path, 'r+'));

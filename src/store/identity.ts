@@ -5,7 +5,7 @@
  * while the data directory is locked (data-dir.ts), so that no second process makes another.
  */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { chmod, open } from 'node:fs/promises';
+import { access, chmod, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorText, MeshError } from '../core/errors.js';
 import { NODE_ID_BYTES, nodeIdOf, nodeKey, type NodeId } from '../core/ids.js';
@@ -46,6 +46,16 @@ export async function openIdentity(dataDir: string, log: Log): Promise<Identity>
       { file: path },
       { cause: error },
     );
+  }
+}
+
+/** Whether a data directory has an identity already, of whatever kind: then this is not its first run. */
+export async function hasIdentity(dataDir: string): Promise<boolean> {
+  try {
+    await access(join(dataDir, IDENTITY_FILE));
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ENOENT';
   }
 }
 

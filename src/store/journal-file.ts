@@ -1,7 +1,7 @@
 /**
- * The journal as a file: opened, checked, its torn end cut off, rewritten without what has expired.
+ * One segment of the journal as a file: written whole beside its place, checked, its torn end cut off.
  *
- * Rules: payments.md, any proof, 8. A file appears only whole: it is written beside and renamed.
+ * Rules: payments.md, any proof, 8. A new file appears only whole: it is written under another name and renamed.
  */
 import { errorText, MeshError } from '../core/errors.js';
 import { LIMITS } from '../core/limits.js';
@@ -14,161 +14,156 @@ import {
   FILE_HEADER_BYTES,
   recordBytes,
   type JournalRecord,
+  type SegmentHeader,
 } from './journal-format.js';
-import { readGroups } from './journal-reader.js';
+import { readGroups, type JournalGroup } from './journal-reader.js';
 
-/** Asked when expired records are dropped; what it returns takes their place, such as balances carried forward. */
-export interface JournalFold {
-  /** Called for each record that is about to go, oldest first. */
-  drop(record: JournalRecord): void;
-  /** Called once, after the last of them. */
-  carried(): readonly JournalRecord[];
-}
-
-/** What a journal file holds, as found when it was opened. */
-export interface JournalContents {
-  /** Unix seconds. Kept when the file is rewritten. */
-  readonly beganAt: number;
+/** A segment, and how far it is written. */
+export interface SegmentContents {
+  readonly header: SegmentHeader;
   /** Bytes: where the next group goes. */
   readonly end: number;
   readonly groups: number;
-  readonly records: number;
-  /** How many of the records may be dropped. */
-  readonly expired: number;
+  /** Until when each of its records is kept, in order. */
+  readonly keepUntils: number[];
 }
 
-/** A journal file ready to be appended to; it is created where there is none. Errors as Journal.open. */
-export async function openJournalFile(parts: {
-  readonly disk: Disk;
-  readonly path: string;
-  readonly nowSeconds: number;
-  readonly log: Log;
-  readonly fold?: JournalFold;
-}): Promise<{ readonly file: DiskFile; readonly contents: JournalContents }> {
-  const { disk, path, nowSeconds, log, fold } = parts;
-  let file: DiskFile | null = null;
-  try {
-    await disk.remove(newPath(path));
-    file = (await disk.open(path)) ?? (await createFile(disk, path, nowSeconds, []));
-    const contents = await recover(file, path, nowSeconds, log);
-    if (contents.expired * 2 <= contents.records) return { file, contents };
-    const old = file;
-    file = await createFile(disk, path, contents.beganAt, keptRecords(old, contents.end, nowSeconds, fold));
-    await old.close();
-    log.log('info', 'dropped expired records from the journal', { file: path, records: contents.expired });
-    return { file, contents: await recover(file, path, nowSeconds, log) };
-  } catch (error) {
-    await file?.close();
-    throw error instanceof MeshError ? error : diskFailure(path, error);
-  }
+export interface SegmentFile {
+  readonly file: DiskFile;
+  readonly contents: SegmentContents;
 }
 
-function newPath(path: string): string {
-  return `${path}.new`;
-}
-
-/** Writes a whole new journal beside and puts it in place. */
-async function createFile(
+/** Writes a whole new segment and makes it durable; the name that it has is for the caller to change. */
+export async function writeSegment(
   disk: Disk,
   path: string,
-  beganAt: number,
+  header: SegmentHeader,
   records: Iterable<JournalRecord> | AsyncIterable<JournalRecord>,
-): Promise<DiskFile> {
-  const file = await disk.create(newPath(path));
+): Promise<SegmentFile> {
+  const file = await disk.create(path);
   try {
-    let at = 0;
-    let sequence = 0;
+    const keepUntils: number[] = [];
+    let end = 0;
+    let groups = 0;
     let group: JournalRecord[] = [];
     let groupBytes = 0;
     const put = async (bytes: Uint8Array): Promise<void> => {
-      await writeAll(file, bytes, at);
-      at += bytes.length;
+      await writeAll(file, bytes, end);
+      end += bytes.length;
     };
-    await put(encodeFileHeader(beganAt));
+    await put(encodeFileHeader(header));
     for await (const record of records) {
       if (groupBytes + recordBytes(record) > LIMITS.JOURNAL_GROUP_BYTES) {
-        await put(encodeGroup(sequence++, group));
+        await put(encodeGroup(groups++, group));
         group = [];
         groupBytes = 0;
       }
       group.push(record);
       groupBytes += recordBytes(record);
+      keepUntils.push(record.keepUntil);
     }
-    if (group.length > 0) await put(encodeGroup(sequence, group));
+    if (group.length > 0) await put(encodeGroup(groups++, group));
     await file.dataSync();
-    await disk.rename(newPath(path), path);
-    return file;
+    return { file, contents: { header, end, groups, keepUntils } };
   } catch (error) {
     await file.close();
     throw error;
   }
 }
 
-/** Checks the whole file, cuts off a torn tail and counts what is in it. */
-async function recover(file: DiskFile, path: string, nowSeconds: number, log: Log): Promise<JournalContents> {
-  const size = await file.size();
+/** @throws MeshError JOURNAL_CORRUPT where the file is no segment */
+export async function readHeader(file: DiskFile, path: string): Promise<SegmentHeader> {
   const head = new Uint8Array(FILE_HEADER_BYTES);
-  const beganAt = decodeFileHeader(head.subarray(0, await readFully(file, head, 0)));
-  if (beganAt === null) throw damage(path, 0, 'it does not start like a journal');
-  const reader = readGroups(file, FILE_HEADER_BYTES, size);
+  const header = decodeFileHeader(head.subarray(0, await readFully(file, head, 0)));
+  if (header === null) throw damage(path, 0, 'it does not start like a journal');
+  return header;
+}
+
+/**
+ * Checks a whole segment.
+ * @param onTorn called where a crash tore the last group, with where that starts and what is left of it; a segment
+ *   that no group was written to any more cannot be torn
+ * @throws MeshError JOURNAL_CORRUPT
+ */
+export async function scanSegment(
+  file: DiskFile,
+  path: string,
+  header: SegmentHeader,
+  onTorn: ((offset: number, bytes: number) => Promise<void>) | null,
+): Promise<SegmentContents> {
+  const keepUntils: number[] = [];
   let end = FILE_HEADER_BYTES;
   let groups = 0;
-  let records = 0;
-  let expired = 0;
+  const reader = readGroups(file, FILE_HEADER_BYTES, await file.size());
   for (;;) {
     const next = await reader.next();
     if (next.done !== true) {
-      const group = next.value;
-      end = group.end;
+      end = next.value.end;
       groups++;
-      records += group.records.length;
-      for (const record of group.records) if (isExpired(record, nowSeconds)) expired++;
+      for (const { keepUntil } of next.value.records) keepUntils.push(keepUntil);
       continue;
     }
     const tail = next.value;
     if (tail.kind === 'damaged') throw damage(path, end, tail.why);
     if (tail.kind === 'torn') {
-      await file.truncate(end);
-      await file.dataSync();
-      log.log('warn', 'cut off a torn write at the end of the journal; none of it had been acted on', {
-        file: path,
-        offset: end,
-        bytes: tail.bytes,
-      });
+      if (onTorn === null)
+        throw damage(path, end, 'it ends within a group, and others were written after it');
+      await onTorn(end, tail.bytes);
     }
-    return { beganAt, end, groups, records, expired };
+    return { header, end, groups, keepUntils };
   }
 }
 
-/** What a rewritten journal holds: what is carried forward of the expired records, then the others. */
-async function* keptRecords(
+/** Cuts a torn last group off: nobody was told that it was written. */
+export async function cutTail(
   file: DiskFile,
-  end: number,
-  nowSeconds: number,
-  fold: JournalFold | undefined,
-): AsyncGenerator<JournalRecord, void> {
-  if (fold !== undefined) {
-    for await (const { records } of readGroups(file, FILE_HEADER_BYTES, end)) {
-      for (const record of records) if (isExpired(record, nowSeconds)) fold.drop(record);
-    }
-    yield* fold.carried();
-  }
-  for await (const { records } of readGroups(file, FILE_HEADER_BYTES, end)) {
-    for (const record of records) if (!isExpired(record, nowSeconds)) yield record;
-  }
+  path: string,
+  offset: number,
+  bytes: number,
+  log: Log,
+): Promise<void> {
+  await file.truncate(offset);
+  await file.dataSync();
+  log.log('warn', 'cut off a torn write at the end of the journal; none of it had been acted on', {
+    file: path,
+    offset,
+    bytes,
+  });
 }
 
-function isExpired(record: JournalRecord, nowSeconds: number): boolean {
-  return record.keepUntil < nowSeconds;
+/**
+ * The groups of a segment that was checked before.
+ * @throws MeshError JOURNAL_CORRUPT, JOURNAL_FAILED
+ */
+export async function* wholeGroups(
+  file: DiskFile,
+  path: string,
+  end: number,
+): AsyncGenerator<JournalGroup, void> {
+  const groups = readGroups(file, FILE_HEADER_BYTES, end);
+  let at = FILE_HEADER_BYTES;
+  try {
+    for (;;) {
+      const next = await groups.next();
+      if (next.done === true) {
+        if (next.value.kind === 'whole') return;
+        throw damage(path, at, 'a group that was whole before cannot be read any more');
+      }
+      at = next.value.end;
+      yield next.value;
+    }
+  } catch (error) {
+    throw error instanceof MeshError ? error : diskFailure(path, error);
+  }
 }
 
 /** The journal cannot be read, and nothing that was written can be trusted to be all. */
 export function damage(path: string, offset: number, why: string): MeshError {
   return new MeshError(
     'JOURNAL_CORRUPT',
-    `${path} is damaged at byte ${offset}: ${why}. Check the disk and restore the file from a backup. Without it ` +
+    `${path} is damaged at byte ${offset}: ${why}. Check the disk and restore the journal from a backup. Without it ` +
       'payments that were used before could be used again, so the module does not start by itself with a new one; ' +
-      'move the file away to accept that.',
+      'move all files of the journal away to accept that. Payments that are older than the new one are then refused.',
     { file: path, offset },
   );
 }

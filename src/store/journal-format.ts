@@ -1,13 +1,14 @@
 /**
- * The bytes of the journal (little endian):
+ * The bytes of one segment of the journal (little endian):
  *
- *     file   = "BLVMJNL1", u64 began at (Unix seconds), u32 CRC-32C of the 16 bytes before; then groups
+ *     file   = "BLVMJNL2", u64 began at, u64 dropped at (Unix seconds), u64 first, u64 last (numbers of the segments
+ *              that it stands for), u8 whole (0 or 1), u32 CRC-32C of the 41 bytes before; then groups
  *     group  = "MJG1", u32 body bytes, u32 records, u64 number of the group (0, 1, 2 ...), u32 CRC-32C of the body,
  *              u32 CRC-32C of the 24 bytes before; then the body: records
  *     record = u32 payload bytes, u8 type, u64 keep until (Unix seconds); then the payload
  *
  * A group is what one fdatasync makes durable, and the next is written only after it: so at most the last group of
- * a file can be torn, and a bad one with anything behind it means damage.
+ * the newest segment can be torn, and a bad one with anything behind it means damage.
  */
 import { assert } from '../core/assert.js';
 import { crc32c } from './crc32c.js';
@@ -25,30 +26,55 @@ export interface JournalRecord {
   readonly payload: Uint8Array;
 }
 
-export const FILE_HEADER_BYTES = 20;
+/** What a segment says of itself and of the journal that it is a part of. */
+export interface SegmentHeader {
+  /** Unix seconds at which the journal was created; the same in all its segments. */
+  readonly beganAt: number;
+  /** Whether the journal is as old as the node's identity: then nothing was ever accepted that it did not hold. */
+  readonly isWhole: boolean;
+  /** The segments that this one stands for: one, or several whose expired records were dropped. Counted from 1. */
+  readonly first: number;
+  readonly last: number;
+  /** Unix seconds up to which records of it may have been dropped as expired; 0 where none were. */
+  readonly droppedAt: number;
+}
+
+export const FILE_HEADER_BYTES = 45;
+const HEADER_CHECKED_BYTES = 41;
 export const GROUP_HEADER_BYTES = 28;
 export const RECORD_HEADER_BYTES = 13;
 
-const FILE_MAGIC = new Uint8Array(Buffer.from('BLVMJNL1', 'latin1'));
+const FILE_MAGIC = new Uint8Array(Buffer.from('BLVMJNL2', 'latin1'));
 /** "MJG1" as a little-endian number. */
 const GROUP_MAGIC = 0x3147_4a4d;
 
-export function encodeFileHeader(beganAtSeconds: number): Uint8Array {
+export function encodeFileHeader(header: SegmentHeader): Uint8Array {
   const bytes = new Uint8Array(FILE_HEADER_BYTES);
   const view = new DataView(bytes.buffer);
   bytes.set(FILE_MAGIC);
-  view.setBigUint64(8, BigInt(beganAtSeconds), true);
-  view.setUint32(16, crc32c(bytes.subarray(0, 16)), true);
+  view.setBigUint64(8, BigInt(header.beganAt), true);
+  view.setBigUint64(16, BigInt(header.droppedAt), true);
+  view.setBigUint64(24, BigInt(header.first), true);
+  view.setBigUint64(32, BigInt(header.last), true);
+  view.setUint8(40, header.isWhole ? 1 : 0);
+  view.setUint32(HEADER_CHECKED_BYTES, crc32c(bytes.subarray(0, HEADER_CHECKED_BYTES)), true);
   return bytes;
 }
 
-/** When the journal began, or null where the bytes are no file header. */
-export function decodeFileHeader(bytes: Uint8Array): number | null {
+/** What a segment says of itself, or null where the bytes are no file header. */
+export function decodeFileHeader(bytes: Uint8Array): SegmentHeader | null {
   if (bytes.length < FILE_HEADER_BYTES || FILE_MAGIC.some((byte, index) => bytes[index] !== byte))
     return null;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (view.getUint32(16, true) !== crc32c(bytes.subarray(0, 16))) return null;
-  return Number(view.getBigUint64(8, true));
+  if (view.getUint32(HEADER_CHECKED_BYTES, true) !== crc32c(bytes.subarray(0, HEADER_CHECKED_BYTES)))
+    return null;
+  return {
+    beganAt: Number(view.getBigUint64(8, true)),
+    droppedAt: Number(view.getBigUint64(16, true)),
+    first: Number(view.getBigUint64(24, true)),
+    last: Number(view.getBigUint64(32, true)),
+    isWhole: view.getUint8(40) === 1,
+  };
 }
 
 /** Bytes that a record takes in a group's body. */
@@ -110,7 +136,7 @@ export function decodeGroupHeader(bytes: Uint8Array): GroupHeader | null {
   return fits ? header : null;
 }
 
-/** The records of a body, copied, or null where it does not fit its header. */
+/** The records of a body, whose payloads are parts of it, or null where it does not fit its header. */
 export function decodeBody(header: GroupHeader, body: Uint8Array): readonly JournalRecord[] | null {
   if (body.length !== header.bodyBytes || crc32c(body) !== header.bodyChecksum) return null;
   const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
@@ -123,7 +149,7 @@ export function decodeBody(header: GroupHeader, body: Uint8Array): readonly Jour
     records.push({
       type: view.getUint8(at + 4),
       keepUntil: Number(view.getBigUint64(at + 5, true)),
-      payload: body.slice(payloadStart, payloadEnd),
+      payload: body.subarray(payloadStart, payloadEnd),
     });
     at = payloadEnd;
   }

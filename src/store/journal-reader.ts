@@ -1,5 +1,5 @@
 /**
- * Reads a journal file from front to back and decides where it ends: at its last whole group, or, where a crash
+ * Reads a segment of the journal from front to back and decides where it ends: at its last whole group, or, where a crash
  * tore the last one, before it. Anything else is damage. The rules are those of journal-format.ts.
  */
 import { LIMITS } from '../core/limits.js';
@@ -40,7 +40,7 @@ class FileWindow {
     this.#file = file;
   }
 
-  /** Bytes of the file, fewer where it ends; valid until the next call. */
+  /** Bytes of the file, fewer where it ends; not written to afterwards. */
   async at(position: number, count: number): Promise<Uint8Array> {
     const offset = position - this.#start;
     if (offset < 0 || offset + count > this.#bytes.length) {

@@ -13,6 +13,7 @@ export function replayKey(number: number): Uint8Array {
 type Step =
   | { readonly do: 'claim'; readonly key: number; readonly life: number }
   | { readonly do: 'has'; readonly key: number }
+  | { readonly do: 'release'; readonly key: number }
   | { readonly do: 'expire'; readonly pass: number };
 
 const steps: fc.Arbitrary<Step> = fc.oneof(
@@ -25,6 +26,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('has' as const), key: fc.nat(40) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('release' as const), key: fc.nat(40) }) },
   {
     weight: 2,
     arbitrary: fc.record({ do: fc.constant('expire' as const), pass: fc.integer({ min: -20, max: 30 }) }),
@@ -43,6 +45,18 @@ export function replayTableContract(name: string, make: (capacity: number) => Re
       expect(table.claim(replayKey(1), 9_999)).toBe('taken');
       expect(table.claim(replayKey(2), 100)).toBe('claimed');
       expect(table.stats().keys).toBe(2);
+    });
+
+    it('gives a key again once its claim was undone, and no other', () => {
+      const table = make(64);
+      for (const n of [1, 2, 3]) table.claim(replayKey(n), 100);
+      table.release(replayKey(2));
+      table.release(replayKey(9));
+      expect(table.stats().keys).toBe(2);
+      expect([1, 2, 3].map((n) => table.has(replayKey(n)))).toEqual([true, false, true]);
+      expect(table.claim(replayKey(2), 100)).toBe('claimed');
+      expect(table.claim(replayKey(2), 100)).toBe('taken');
+      expect(table.claim(replayKey(1), 100)).toBe('taken');
     });
 
     it('remembers a key through the last second of its life, and forgets it after', () => {
@@ -107,6 +121,9 @@ export function replayTableContract(name: string, make: (capacity: number) => Re
               if (isNew) model.set(step.key, now + step.life);
             } else if (step.do === 'has') {
               expect(table.has(replayKey(step.key))).toBe(model.has(step.key));
+            } else if (step.do === 'release') {
+              table.release(replayKey(step.key));
+              model.delete(step.key);
             } else {
               now += step.pass;
               horizon = Math.max(horizon, now);

@@ -49,7 +49,7 @@ async function writeJournal(dataDir: string, record: JournalRecord): Promise<voi
   const fold = { drop: () => undefined, carried: () => [] };
   const log = { log: () => undefined };
   const path = join(dataDir, JOURNAL_FILE);
-  const journal = await Journal.open({ disk: nodeDisk, path, clock: systemClock, log, fold });
+  const journal = await Journal.open({ disk: nodeDisk, path, clock: systemClock, log, isFirstRun: true });
   await journal.append([record]);
   await journal.close();
 }

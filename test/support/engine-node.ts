@@ -12,6 +12,7 @@ import { randomU64 } from '../../src/core/random.js';
 import { Accounts, postingOf } from '../../src/engine/accounts.js';
 import { CarriedBalances } from '../../src/engine/carried.js';
 import { DeliveryDesk } from '../../src/engine/delivery.js';
+import { restore } from '../../src/engine/foundations.js';
 import { MeshManager, type PacketOutcome } from '../../src/engine/mesh-manager.js';
 import { Outbound } from '../../src/engine/outbound.js';
 import { PeerBook } from '../../src/engine/peers.js';
@@ -90,19 +91,16 @@ export class EngineNode {
   /** Opens the journal on the disk, takes what earlier runs accepted, and starts the hello rounds. */
   static async start(options: EngineNodeOptions): Promise<EngineNode> {
     const { disk, clock, random } = options;
-    const fold = new CarriedBalances(clock, random);
-    const journal = await Journal.open({
-      disk,
-      path: JOURNAL_FILE,
-      clock,
-      log: { log: () => undefined },
-      fold,
-    });
-    const node = new EngineNode(options, journal);
-    for await (const record of journal.records()) {
-      const key = node.accounts.restore(record);
-      if (key !== null) node.replayTable.claim(key, record.keepUntil);
-    }
+    const log: Log = { log: () => undefined };
+    const isFirstRun = disk.files.size === 0;
+    const journal = await Journal.open({ disk, path: JOURNAL_FILE, clock, log, isFirstRun });
+    await journal.compact(
+      () => new CarriedBalances(clock, random),
+      () => undefined,
+    );
+    const policy = { ...options.policy, paymentsSince: journal.knowsSince };
+    const node = new EngineNode({ ...options, policy }, journal);
+    await restore({ journal, table: node.replayTable }, node.accounts, clock, log);
     node.peers.start();
     node.#sweepLater();
     return node;
@@ -175,6 +173,7 @@ export class EngineNode {
       clock,
       ledger: this.ledger,
       append: (records) => journal.append(records),
+      hasRoom: (payloadBytes) => journal.hasRoom(payloadBytes),
     });
     this.settlements = new Settlements({
       node: {

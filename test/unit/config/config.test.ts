@@ -97,7 +97,7 @@ describe('config', () => {
   it('takes any invoice of an accepted payee unless told to be strict', () => {
     expect(parsed('').config.binding).toBe('payee');
     const { config } = parsed('binding = "strict"');
-    const node = { self: nodeIdOf(new Uint8Array(32)), ownPayee: null };
+    const node = { self: nodeIdOf(new Uint8Array(32)), ownPayee: null, paymentsSince: 0 };
     expect(judgePolicyOf(config, node).binding).toBe('strict');
   });
 
@@ -107,11 +107,12 @@ describe('config', () => {
       'ctv = true\nreceive_scripts = ["00aF", "51", "00AF"]\nmin_confirmations = 1000',
     );
     expect(config).toMatchObject({ ctv: true, receiveScripts: ['00af', '51'], minConfirmations: 1_000 });
-    const node = { self: nodeIdOf(new Uint8Array(32)), ownPayee: null };
+    const node = { self: nodeIdOf(new Uint8Array(32)), ownPayee: null, paymentsSince: 7 };
     expect(judgePolicyOf(config, node)).toMatchObject({
       ctv: true,
       receiveScripts: ['00af', '51'],
       minConfirmations: 1_000,
+      paymentsSince: 7,
     });
   });
 
@@ -216,13 +217,14 @@ describe('config', () => {
   it('makes the policy of the workers, where the configured key counts more than the told one', () => {
     const self = nodeIdOf(new Uint8Array(32).fill(0xab));
     const { config } = parsed(`accepted_payees = ["${KEY}"]`);
-    expect(judgePolicyOf(config, { self, ownPayee: OTHER_KEY })).toMatchObject({
+    const node = { self, ownPayee: OTHER_KEY, paymentsSince: 0 };
+    expect(judgePolicyOf(config, node)).toMatchObject({
       self: NODE,
       ownPayee: OTHER_KEY,
       acceptedPayees: [KEY],
     });
     const configured = parsed(`own_payee = "${KEY}"`).config;
-    expect(judgePolicyOf(configured, { self, ownPayee: OTHER_KEY }).ownPayee).toBe(KEY);
+    expect(judgePolicyOf(configured, node).ownPayee).toBe(KEY);
   });
 });
 

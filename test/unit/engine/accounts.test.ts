@@ -10,8 +10,9 @@ import { nodeIdOf, nodeKey, type NodeId } from '../../../src/core/ids.js';
 import { SeededRandom } from '../../../src/core/random.js';
 import { Accounts, postingOf, RECORD_TYPES, type AppendDurably } from '../../../src/engine/accounts.js';
 import { CarriedBalances } from '../../../src/engine/carried.js';
+import { splitFee } from '../../../src/ledger/fee.js';
 import { Ledger } from '../../../src/ledger/ledger.js';
-import { encodePosting, isBalanced, type Posting } from '../../../src/ledger/posting.js';
+import { encodePosting, isBalanced, paymentPosting, type Posting } from '../../../src/ledger/posting.js';
 import type { MeshPacket } from '../../../src/packet/packet.js';
 import { refusedVerdict } from '../../../src/pool/judge.js';
 import type { PacketVerdict } from '../../../src/pool/judge-port.js';
@@ -53,11 +54,14 @@ class Run {
   readonly #journal: Journal;
 
   static async start(disk: MemoryDisk, clock: VirtualClock, random: SeededRandom): Promise<Run> {
-    const fold = new CarriedBalances(clock, random);
-    const journal = await Journal.open({ disk, path: 'j', clock, log: silent, fold });
+    const journal = await Journal.open({ disk, path: 'j', clock, log: silent, isFirstRun: true });
+    await journal.compact(
+      () => new CarriedBalances(clock, random),
+      () => undefined,
+    );
     const run = new Run(journal, clock);
     for (const record of await run.records()) {
-      const key = run.accounts.restore(record);
+      const { key } = run.accounts.restore(record);
       if (key !== null) run.keys.add(toHex(key));
     }
     return run;
@@ -67,7 +71,8 @@ class Run {
     this.#journal = journal;
     const { ledger } = this;
     const append: AppendDurably = (records) => journal.append(records);
-    this.accounts = new Accounts({ self: SELF, clock, ledger, append });
+    const hasRoom = (bytes: number): boolean => journal.hasRoom(bytes);
+    this.accounts = new Accounts({ self: SELF, clock, ledger, append, hasRoom });
   }
 
   accept({ packet, verdict }: Payment): Promise<void> {
@@ -98,7 +103,8 @@ describe('accounts > a payment', () => {
     let fail: ((error: Error) => void) | null = null;
     const ledger = new Ledger();
     const append: AppendDurably = () => new Promise((_, reject) => (fail = reject));
-    const accounts = new Accounts({ self: SELF, clock: clockAt(), ledger, append });
+    const parts = { self: SELF, clock: clockAt(), ledger, append, hasRoom: () => true };
+    const accounts = new Accounts(parts);
     const { packet, verdict } = payment(1, 1_000n, [testNode(1), SELF], 1);
     const accepted = accounts.accept(packet, verdict);
     expect(ledger.totals().postings).toBe(0);
@@ -138,6 +144,7 @@ describe('accounts > a payment', () => {
       clock: clockAt(),
       ledger: new Ledger(),
       append: () => Promise.resolve(),
+      hasRoom: () => true,
     });
     const good = encodePosting({ key: new Uint8Array(32), postedAt: 0n, entries: [] });
     for (const record of [
@@ -183,7 +190,7 @@ describe('accounts > a restart', () => {
       new Set([toHex(payment(99, 0n, [], 0).verdict.replayKey ?? new Uint8Array())]),
     );
     expect(await after.isConserved()).toBe(true);
-    const [carried, kept, ...rest] = await after.records();
+    const [kept, carried, ...rest] = await after.records();
     expect(carried).toMatchObject({ type: RECORD_TYPES.carried, keepUntil: KEEP_FOREVER });
     expect(kept).toMatchObject({ type: RECORD_TYPES.payment });
     expect(rest).toEqual([]);
@@ -312,7 +319,7 @@ describe('carried balances', () => {
 
   it('beyond 64 bits are written in several entries, and balance', () => {
     const fold = new CarriedBalances(clockAt(), new SeededRandom(1));
-    for (let n = 0; n < 5; n++) fold.drop(recordOf(U64_MAX));
+    for (let n = 0; n < 5; n++) expect(fold.take(recordOf(U64_MAX), true)).toBe(true);
     const ledger = new Ledger();
     for (const record of fold.carried()) {
       expect(isBalanced(postingOf(record))).toBe(true);
@@ -320,5 +327,43 @@ describe('carried balances', () => {
     }
     expect(ledger.totals().totalMsat).toBe(5n * U64_MAX);
     expect(ledger.balances().get(`destination:${nodeKey(SELF)}`)).toBe(-5n * U64_MAX);
+  });
+
+  it('leave alone what has not expired, and fold what was carried before once more', () => {
+    const random = new SeededRandom(1);
+    const before = new CarriedBalances(clockAt(), random);
+    expect(before.take(recordOf(5n), false)).toBe(false);
+    expect(before.take(recordOf(7n), true)).toBe(true);
+    const again = new CarriedBalances(clockAt(), random);
+    for (const record of before.carried()) expect(again.take(record, false)).toBe(true);
+    expect(again.take(recordOf(1n), true)).toBe(true);
+    expect(again.carried()).toHaveLength(1);
+    const ledger = new Ledger();
+    for (const record of again.carried()) ledger.post(postingOf(record));
+    expect(ledger.totals()).toMatchObject({ totalMsat: 8n, destinationMsat: 8n, postings: 1 });
+  });
+
+  it('of more nodes than there is room for are in one account of their kind, and nothing is lost', () => {
+    const fold = new CarriedBalances(clockAt(), new SeededRandom(1), 3);
+    for (let n = 0; n < 10; n++) {
+      const routed = paymentPosting({
+        key: idBytes(n),
+        postedAt: 0n,
+        destination: SELF,
+        routers: [nodeIdOf(idBytes(n + 1))],
+        distribution: splitFee(1_000n, [1n]),
+      });
+      const payload = encodePosting(routed);
+      fold.take({ type: RECORD_TYPES.payment, keepUntil: 1, payload }, true);
+    }
+    const ledger = new Ledger();
+    for (const record of fold.carried()) expect(ledger.post(postingOf(record))).toBe('posted');
+    expect(ledger.totals()).toMatchObject({
+      totalMsat: 10_000n,
+      routersMsat: 3_000n,
+      destinationMsat: 6_000n,
+    });
+    expect(ledger.balances().get('router:others')).toBe(-2_700n);
+    expect(ledger.balances().size).toBeLessThanOrEqual(5);
   });
 });

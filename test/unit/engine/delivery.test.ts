@@ -112,6 +112,38 @@ describe('delivery › inbox', () => {
     expect(give(desk, 'b', 1)).toBe(Reason.InboxFull);
   });
 
+  it('is bounded by bytes: of one handler, and of all together', async () => {
+    const large = new Uint8Array(LIMITS.PACKET_BYTES);
+    const { desk, clock, settle } = deskOf((moduleId) =>
+      moduleId === 'quick' ? Promise.resolve() : new Promise(() => undefined),
+    );
+    const deliver = (protocol: string): Reason => desk.deliver(packetOf(protocol, 1), large, 'peer');
+    const fit = Math.floor(LIMITS.HANDLER_QUEUE_BYTES / large.length);
+    let taken = 0;
+    for (let n = 0; taken < LIMITS.HANDLER_QUEUES_BYTES - LIMITS.HANDLER_QUEUE_BYTES; n++) {
+      desk.register(`p${n}`, 'slow', 'onPacket');
+      for (let i = 0; i < fit; i++) expect(deliver(`p${n}`)).toBe(Reason.Accepted);
+      expect(deliver(`p${n}`)).toBe(Reason.InboxFull);
+      taken += fit * large.length;
+    }
+    desk.register('quick', 'quick', 'onPacket');
+    const left = Math.floor((LIMITS.HANDLER_QUEUES_BYTES - taken) / large.length);
+    for (let i = 0; i < left; i++) expect(deliver('quick')).toBe(Reason.Accepted);
+    expect(deliver('quick')).toBe(Reason.InboxFull);
+    await settle();
+    clock.advance(1);
+    expect(deliver('quick')).toBe(Reason.Accepted);
+  });
+
+  it('moves to a new handler as much as fits, in order, and keeps the rest', () => {
+    const large = new Uint8Array(LIMITS.PACKET_BYTES);
+    const { desk } = deskOf(() => new Promise(() => undefined));
+    const fit = Math.floor(LIMITS.HANDLER_QUEUE_BYTES / large.length);
+    for (let n = 0; n < fit + 3; n++) desk.deliver(packetOf('a', n), large, 'peer');
+    desk.register('a', 'slow', 'onPacket');
+    expect(desk.poll('a', 10).map(({ payload }) => payload[0])).toEqual([fit, fit + 1, fit + 2]);
+  });
+
   it('registers no more handlers than it may', () => {
     const { desk } = deskOf(() => Promise.resolve());
     for (let i = 0; i < LIMITS.HANDLERS; i++) expect(desk.register(`p${i}`, 'm', 'h')).toBe(Reason.Accepted);

@@ -1,10 +1,12 @@
 // The coordinator in whole networks: delivery over several hops, duplicates and replays, refusals that change
 // nothing, free traffic. What happens when neighbours are lost is in repair.test.ts.
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { utf8 } from '../../../src/core/bytes.js';
 import { LIMITS } from '../../../src/core/limits.js';
 import type { JudgePolicy } from '../../../src/core/policy.js';
 import { Reason, reasonName } from '../../../src/core/reasons.js';
+import { MeshError } from '../../../src/core/errors.js';
+import { RECORD_TYPES } from '../../../src/engine/accounts.js';
 import type { PacketOutcome } from '../../../src/engine/mesh-manager.js';
 import { encodePacket, packetId, type MeshPacket } from '../../../src/packet/packet.js';
 import { STRATUM_MESSAGES } from '../../../src/packet/stratum-wire.js';
@@ -277,8 +279,12 @@ describe('manager > a refusal changes nothing', () => {
     const packet = net.packet([0, 1, 2]);
     expect(told(await net.inject(0, 1, packet))).toBe('refused: NotRecorded');
     // The disk may hold it: the payment stays used until a restart has read what is there.
-    expect(told(await net.inject(0, 1, packet))).toBe('refused: ReplayedPayment');
+    const keyed = node.state()['keys'];
+    expect(keyed).toBe(1);
+    // From here on no payment is claimed any more.
+    expect(told(await net.inject(0, 1, packet))).toBe('refused: NotRecorded');
     expect(told(await net.inject(0, 1, net.packet([0, 1, 2])))).toBe('refused: NotRecorded');
+    expect(node.state()['keys']).toBe(keyed);
     expect(node.manager.stats()).toEqual({ waiting: 0, kept: 0, bytes: 0 });
     expect(node.ledger.totals().postings).toBe(0);
     expect(net.hops).toEqual([]);
@@ -286,6 +292,44 @@ describe('manager > a refusal changes nothing', () => {
     await net.restart(1, 'kill');
     await net.until(() => net.areNeighbours(0, 1) && net.areNeighbours(1, 2), 5_000);
     expect(told(await net.inject(0, 1, packet))).toBe('forwarded');
+  });
+
+  it('a journal that is behind refuses payments before they are claimed, and takes them afterwards', async () => {
+    const net = await netOf({ nodes: 3, links: LINE.slice(0, 2) });
+    const node = net.node(1);
+    let release = (): void => undefined;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    node.disk.before = (operation) => (operation === 'sync' ? released : undefined);
+    const waiting: Promise<void>[] = [];
+    const payload = new Uint8Array(LIMITS.JOURNAL_GROUP_BYTES - 100);
+    const foreign = { type: RECORD_TYPES.carried, keepUntil: 0, payload };
+    while (node.journal.hasRoom(payload.length)) waiting.push(node.journal.append([foreign]));
+    while (node.journal.hasRoom(2_000))
+      waiting.push(node.journal.append([{ ...foreign, payload: new Uint8Array(1_000) }]));
+    while (node.accounts.canRecord())
+      waiting.push(node.journal.append([{ ...foreign, payload: new Uint8Array(10) }]));
+    const packet = net.packet([0, 1, 2]);
+    expect(told(await net.inject(0, 1, packet))).toBe('refused: NotRecorded');
+    expect(node.state()['keys']).toBe(0);
+    expect(told(await net.inject(0, 1, freePacket(net, [0, 1, 2])))).toBe('forwarded');
+    release();
+    await Promise.all(waiting);
+    expect(told(await net.inject(0, 1, packet))).toBe('forwarded');
+  });
+
+  it('a payment that was claimed and then surely not written is as good as new', async () => {
+    const net = await netOf({ nodes: 3, links: LINE.slice(0, 2) });
+    const node = net.node(1);
+    const packet = net.packet([0, 1, 2]);
+    // It fills up between the question and the claim.
+    const busy = new MeshError('JOURNAL_BUSY', 'too slow');
+    const append = vi.spyOn(node.journal, 'append').mockRejectedValueOnce(busy);
+    expect(told(await net.inject(0, 1, packet))).toBe('refused: NotRecorded');
+    expect(append).toHaveBeenCalledTimes(1);
+    expect(node.state()['keys']).toBe(0);
+    expect(told(await net.inject(0, 1, packet))).toBe('forwarded');
+    expect(node.state()['keys']).toBe(1);
+    expect((await node.audit()).conserved).toBe(true);
   });
 
   it('a node that has as much in care as it may refuses before the payment is claimed', async () => {

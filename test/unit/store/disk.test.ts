@@ -31,10 +31,10 @@ describe('journal on the real disk', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it('survives reopening and rewriting, in one file for this user alone', async () => {
+  it('survives reopening and rewriting, in files for this user alone', async () => {
     const path = join(folder, 'payments.journal');
     const clock = new VirtualClock();
-    const parts = { disk: nodeDisk, path, clock, log: { log: (): void => undefined } };
+    const parts = { disk: nodeDisk, path, clock, log: { log: (): void => undefined }, isFirstRun: true };
     const payload = new Uint8Array(100).fill(7);
     const first = await Journal.open(parts);
     const expiresAt = clock.unixSeconds() + 5;
@@ -47,6 +47,10 @@ describe('journal on the real disk', () => {
     const large = statSync(path).size;
     clock.advance(6_000);
     const second = await Journal.open(parts);
+    await second.compact(
+      () => ({ take: (_, isExpired) => isExpired, carried: () => [] }),
+      () => undefined,
+    );
     let count = 0;
     for await (const record of second.records()) {
       expect(record).toEqual({ type: 1, keepUntil: KEEP_FOREVER, payload });
@@ -54,8 +58,13 @@ describe('journal on the real disk', () => {
     }
     await second.close();
     expect(count).toBe(1_000);
-    expect(statSync(path).size).toBeLessThan(large / 2);
-    expect(statSync(path).mode & 0o077).toBe(0);
-    expect(readdirSync(folder)).toEqual(['payments.journal']);
+    const names = readdirSync(folder).sort();
+    expect(names).toEqual(['payments.journal', 'payments.journal.1']);
+    const sizes = names.map((name) => statSync(join(folder, name)).size);
+    expect(sizes.reduce((sum, size) => sum + size)).toBeLessThan(large / 2);
+    for (const name of names) expect(statSync(join(folder, name)).mode & 0o077).toBe(0);
+    const third = await Journal.open(parts);
+    expect(third.stats()).toMatchObject({ records: 1_000, segments: 2 });
+    await third.close();
   });
 });

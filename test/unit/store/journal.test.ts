@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { VirtualClock } from '../../../src/core/clock.js';
 import { LIMITS } from '../../../src/core/limits.js';
 import type { Log } from '../../../src/core/ports.js';
-import { Journal, KEEP_FOREVER, type JournalFold, type JournalRecord } from '../../../src/store/journal.js';
+import { Journal, KEEP_FOREVER, type JournalRecord } from '../../../src/store/journal.js';
 import { FILE_HEADER_BYTES } from '../../../src/store/journal-format.js';
 import { MemoryDisk } from './memory-disk.js';
 
@@ -22,8 +22,8 @@ function numberOf({ payload }: JournalRecord): number {
   return new DataView(payload.buffer, payload.byteOffset).getUint32(0);
 }
 
-function opened(disk: MemoryDisk, clock = new VirtualClock(START), fold?: JournalFold): Promise<Journal> {
-  return Journal.open({ disk, path: PATH, clock, log: silent, ...(fold === undefined ? {} : { fold }) });
+function opened(disk: MemoryDisk, clock = new VirtualClock(START)): Promise<Journal> {
+  return Journal.open({ disk, path: PATH, clock, log: silent, isFirstRun: true });
 }
 
 async function recordsOf(journal: Journal): Promise<JournalRecord[]> {
@@ -64,8 +64,7 @@ describe('journal', () => {
     const { disk } = await diskOf([records.slice(0, 2), records.slice(2)]);
     const journal = await opened(disk);
     expect(await recordsOf(journal)).toEqual(records);
-    expect(journal.beganAt).toBe(START);
-    expect(journal.stats()).toMatchObject({ records: 3, isFailed: false });
+    expect(journal.stats()).toMatchObject({ records: 3, segments: 1, isFailed: false });
   });
 
   it('gives back what was appended since it was opened', async () => {
@@ -186,7 +185,7 @@ describe('journal on a failing disk', () => {
 
   it('says so where it cannot be opened or read', async () => {
     const { disk } = await diskOf([[record(1)]]);
-    for (const failing of ['open', 'read', 'remove'] as const) {
+    for (const failing of ['list', 'open', 'read', 'remove'] as const) {
       disk.before = (operation) => {
         if (operation === failing) throw new Error('EIO');
       };
@@ -299,62 +298,5 @@ describe('journal recovery', () => {
         expect(found).toEqual([...found].sort((a, b) => a - b));
       }),
     );
-  });
-});
-
-describe('journal rewrite', () => {
-  const expiring = [record(1, START + 10), record(2, START + 10), record(3), record(4, START + 10)];
-
-  it('drops expired records when they are more than half', async () => {
-    const { disk } = await diskOf([expiring]);
-    const before = disk.contentOf(PATH).length;
-    const journal = await opened(disk, new VirtualClock(START + 11));
-    expect((await recordsOf(journal)).map(numberOf)).toEqual([3]);
-    expect(journal.beganAt).toBe(START);
-    expect(journal.stats()).toMatchObject({ records: 1 });
-    expect(disk.contentOf(PATH).length).toBeLessThan(before);
-    await journal.append([record(5)]);
-    expect(await numbersOf(disk)).toEqual([3, 5]);
-  });
-
-  it('keeps them while they are half or fewer, and to the last second', async () => {
-    const { disk } = await diskOf([[...expiring, record(5), record(6)]]);
-    expect(await recordsOf(await opened(disk, new VirtualClock(START + 11)))).toHaveLength(6);
-    const { disk: other } = await diskOf([expiring]);
-    expect(await recordsOf(await opened(other, new VirtualClock(START + 10)))).toHaveLength(4);
-  });
-
-  it('puts what is carried forward in their place', async () => {
-    const { disk } = await diskOf([expiring]);
-    const dropped: number[] = [];
-    const fold: JournalFold = {
-      drop: (item) => dropped.push(numberOf(item)),
-      carried: () => [record(100 + dropped.length)],
-    };
-    const journal = await opened(disk, new VirtualClock(START + 11), fold);
-    expect(dropped).toEqual([1, 2, 4]);
-    expect((await recordsOf(journal)).map(numberOf)).toEqual([103, 3]);
-  });
-
-  it('leaves the old journal whole wherever it is interrupted', async () => {
-    const { disk } = await diskOf([expiring]);
-    const content = disk.contentOf(PATH).slice();
-    let isDone = false;
-    for (let operations = 0; !isDone; operations++) {
-      const tried = new MemoryDisk();
-      tried.put(PATH, content);
-      let left = operations;
-      tried.before = () => {
-        if (left-- <= 0) throw new Error('crashed');
-      };
-      await opened(tried, new VirtualClock(START + 11)).then(
-        () => (isDone = true),
-        () => undefined,
-      );
-      const after = tried.crash((synced) => synced);
-      const found = await numbersOf(after);
-      expect([[1, 2, 3, 4], [3]]).toContainEqual(found);
-      expect([...after.files.keys()]).toEqual([PATH]);
-    }
   });
 });

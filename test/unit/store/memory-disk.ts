@@ -8,7 +8,8 @@ interface Content {
   synced: Uint8Array;
 }
 
-export type Operation = 'open' | 'create' | 'rename' | 'remove' | 'read' | 'write' | 'truncate' | 'sync';
+export type Operation =
+  'list' | 'open' | 'create' | 'rename' | 'remove' | 'read' | 'write' | 'truncate' | 'sync';
 
 export class MemoryDisk implements Disk {
   readonly files = new Map<string, Content>();
@@ -17,6 +18,11 @@ export class MemoryDisk implements Disk {
   /** Most bytes that one write takes. */
   writeBytes = Number.POSITIVE_INFINITY;
   syncs = 0;
+
+  async list(prefix: string): Promise<readonly string[]> {
+    await this.before('list');
+    return [...this.files.keys()].filter((path) => path.startsWith(prefix));
+  }
 
   async open(path: string): Promise<DiskFile | null> {
     await this.before('open');
