@@ -46,7 +46,6 @@ function logOf(dataDir: string): string {
 }
 
 async function writeJournal(dataDir: string, record: JournalRecord): Promise<void> {
-  const fold = { drop: () => undefined, carried: () => [] };
   const log = { log: () => undefined };
   const path = join(dataDir, JOURNAL_FILE);
   const journal = await Journal.open({ disk: nodeDisk, path, clock: systemClock, log, isFirstRun: true });
