@@ -11,6 +11,7 @@ import { LIMITS } from '../core/limits.js';
 import type { Clock, Log, Random } from '../core/ports.js';
 import { judgePolicyOf, type MeshConfig } from '../config/config.js';
 import type { ModuleIntegration } from '../node/module-integration.js';
+import { InvoiceRegistry } from '../payment/registry.js';
 import type { PacketJudge } from '../pool/judge-port.js';
 import { VerdictPool } from '../pool/verdict-pool.js';
 import { FINGERPRINT_SECRET_BYTES } from '../replay/fingerprint.js';
@@ -23,6 +24,7 @@ import { SlowWork } from '../store/slow-work.js';
 import { compileKernel, WasmKernel } from '../wasm/kernel.js';
 import type { Accounts } from './accounts.js';
 import { CarriedBalances } from './carried.js';
+import { openInvoiceJournal } from './registry.js';
 import { lightningKey } from './lightning-key.js';
 
 export interface MeshModuleOptions {
@@ -46,6 +48,9 @@ export interface Foundations {
   readonly table: ReplayTable;
   readonly journal: Journal;
   readonly judge: PacketJudge;
+  /** The invoices that this node issued, shared with the workers, and where they are kept over restarts. */
+  readonly registry: InvoiceRegistry;
+  readonly invoiceJournal: Journal | null;
 }
 
 /** @throws MeshError when the data directory or the workers cannot be used */
@@ -57,7 +62,10 @@ export async function layFoundations(options: MeshModuleOptions): Promise<Founda
   const { nodeId: self } = await openIdentity(dataDir, log);
   const ownPayee = config.ownPayee ?? (await lightningKey(integration.nodeApi(), log));
   const secret = random.bytes(FINGERPRINT_SECRET_BYTES);
-  const table = SharedReplayTable.create(new WasmKernel(compileKernel(), secret), config.replayCapacity);
+  const kernel = new WasmKernel(compileKernel(), secret);
+  const table = SharedReplayTable.create(kernel, config.replayCapacity);
+  const registry = InvoiceRegistry.create(kernel);
+  const invoiceJournal = await openInvoiceJournal(dataDir, clock, log);
   // Nothing is in the ledger yet that the rewritten log would have to agree with.
   await journal.compact(
     () => new CarriedBalances(clock, random),
@@ -68,11 +76,12 @@ export async function layFoundations(options: MeshModuleOptions): Promise<Founda
     workers: config.workers,
     policy,
     table: table.memory,
+    registry: registry.memory,
     secret,
     log,
     clock,
   });
-  return { self, ownPayee, table, journal, judge };
+  return { self, ownPayee, table, journal, judge, registry, invoiceJournal };
 }
 
 /**

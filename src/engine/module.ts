@@ -33,6 +33,7 @@ import { MeshManager } from './mesh-manager.js';
 import { Outbound } from './outbound.js';
 import { PeerBook } from './peers.js';
 import { EventPublisher } from './publisher.js';
+import { IssuedInvoices } from './registry.js';
 import { Settlements } from './settlements.js';
 
 /** Of the requests to the node, the part that questions about payments may take: the rest sends packets. */
@@ -62,8 +63,10 @@ export class MeshModule {
   readonly judge: PacketJudge;
   readonly replay: ReplayPrevention;
   readonly settlements: Settlements;
+  readonly invoices: IssuedInvoices;
   readonly #options: MeshModuleOptions;
   readonly #journal: Journal;
+  readonly #invoiceJournal: Journal | null;
   readonly #ownPayee: string | null;
   readonly #startedMillis: number;
   #config: MeshConfig;
@@ -81,6 +84,7 @@ export class MeshModule {
     const foundations = await layFoundations(options);
     const mesh = new MeshModule(options, foundations);
     await restore(foundations, mesh.accounts, options.clock, options.log);
+    await mesh.invoices.restore();
     await mesh.#join();
     return mesh;
   }
@@ -91,6 +95,7 @@ export class MeshModule {
     this.#options = options;
     this.#config = config;
     this.#journal = journal;
+    this.#invoiceJournal = parts.invoiceJournal;
     this.#ownPayee = parts.ownPayee;
     this.#startedMillis = clock.monotonicMillis();
     this.#controlSequence = randomU64(random) >> 1n;
@@ -151,6 +156,8 @@ export class MeshModule {
       maxPeers: config.maxPeers,
       staticPeers: new Set([...config.peers, ...config.bootstrapNodes]),
       packetsPerMinute: config.rateLimitPerMinute,
+      freePacketsPerMinute: config.freePacketsPerMinute,
+      freeBytesPerMinute: config.freeBytesPerMinute,
       helloIntervalMillis: config.helloIntervalSeconds * 1_000,
       sendHello: (address) => {
         sendControl(address, encodePacket(helloPacket(this.#header(), this.table.nodeAt(address))));
@@ -199,6 +206,16 @@ export class MeshModule {
       counters: this.counters,
       policy: this.#judgePolicy(),
       questionsPerSecond: Math.max(1, config.nodeRequestsPerSecond / QUESTIONS_SHARE),
+    });
+    this.invoices = new IssuedInvoices({
+      registry: parts.registry,
+      journal: parts.invoiceJournal,
+      judge,
+      clock,
+      log,
+      counters: this.counters,
+      payee: parts.ownPayee?.toLowerCase() ?? null,
+      network: config.network,
     });
     this.manager = new MeshManager({
       self,
@@ -281,6 +298,8 @@ export class MeshModule {
     await this.judge.close();
     this.manager.close();
     this.discovery.close();
+    await this.invoices.idle();
+    await this.#invoiceJournal?.close();
     await this.#journal.close();
   }
 
@@ -301,9 +320,9 @@ export class MeshModule {
   /** Subscribes, greets the peers that are connected already, and follows the node's events. */
   async #join(): Promise<void> {
     const { integration, log, onNodeShutdown } = this.#options;
-    const { manager, peers, settlements } = this;
+    const { manager, peers, settlements, invoices } = this;
     const events = integration.eventReceiver();
-    void followEvents(events, { manager, peers, settlements, log, onNodeShutdown });
+    void followEvents(events, { manager, peers, settlements, invoices, log, onNodeShutdown });
     await integration.subscribeEvents(SUBSCRIBED_EVENTS);
     await this.greetPeers();
     integration.onStateChange((state) => {
@@ -339,7 +358,8 @@ export class MeshModule {
   async greetPeers(): Promise<void> {
     const { integration, log } = this.#options;
     try {
-      for (const peer of await integration.nodeApi().getNetworkPeers()) this.peers.connected(peer.addr);
+      const peers = await integration.nodeApi().getNetworkPeers();
+      this.peers.reconcile(peers.map(({ addr }) => addr));
     } catch (error) {
       log.log('warn', 'the node did not tell its peers; they are greeted as they connect', {
         error: errorText(error),
