@@ -33,6 +33,10 @@ export interface MeshConfig {
   readonly maxPeers: number;
   /** Packets per minute of one peer. */
   readonly rateLimitPerMinute: number;
+  /** Free packets per minute of one peer. */
+  readonly freePacketsPerMinute: number;
+  /** Bytes of free packets per minute of one peer. */
+  readonly freeBytesPerMinute: number;
   /** 33 bytes in hex each. */
   readonly acceptedPayees: readonly string[];
   /** Lightning key (33 bytes in hex) by node. */
@@ -140,6 +144,8 @@ function configOf(values: Readonly<OptionValues>): MeshConfig {
     payees: Object.freeze(values.payees.map((pair) => Object.freeze(pair))),
     ownPayee: values.own_payee,
     binding: values.binding,
+    freePacketsPerMinute: values.free_packets_per_minute,
+    freeBytesPerMinute: values.free_bytes_per_minute,
     ctv: values.ctv,
     receiveScripts: Object.freeze(values.receive_scripts),
     minConfirmations: values.min_confirmations,

@@ -42,6 +42,8 @@ export interface OptionValues {
   bootstrap_nodes: readonly string[];
   max_peers: number;
   rate_limit_per_minute: number;
+  free_packets_per_minute: number;
+  free_bytes_per_minute: number;
   accepted_payees: readonly string[];
   payees: readonly (readonly [NodeKey, string])[];
   own_payee: string | null;
@@ -126,6 +128,15 @@ export const OPTIONS: { readonly [N in OptionName]: Option<OptionValues[N]> } = 
   accepted_payees: listOption(
     lightningKey,
     'Lightning keys that a packet of any destination may be paid to: a treasury or a gateway. The key of this node needs no mention.',
+  ),
+  free_packets_per_minute: integerOption(
+    { low: 1, high: 100_000_000, fallback: 12_000, unit: 'packets per minute' },
+    'Free packets (Bitcoin P2P, Stratum V2, governance, or whatever else says it is free) taken from one peer, ' +
+      'never more than half of rate_limit_per_minute: the rest is for what is paid.',
+  ),
+  free_bytes_per_minute: integerOption(
+    { low: 1, high: 1_000_000_000_000, fallback: 60_000_000, unit: 'bytes per minute' },
+    'Bytes of free packets taken from one peer. The default, 1 MB a second, is a few times what a Bitcoin node relays.',
   ),
   payees: pairsOption(
     nodeIdText,

@@ -153,6 +153,11 @@ export class BincodeReader {
     return this.#take(count) ? this.#input.slice(this.#offset - count, this.#offset) : new Uint8Array(count);
   }
 
+  /** Passes over exactly `count` bytes. */
+  skip(count: number): void {
+    this.#take(count);
+  }
+
   /** A Vec<u8>, copied. */
   bytes(): Uint8Array {
     const length = this.length(1);

@@ -76,6 +76,11 @@ export const LIMIT_TABLE = {
     'bytes',
     'memory of accepted packets that still wait for their next hop',
   ],
+  FREE_SHARE_PERCENT: [
+    50,
+    '%',
+    'of the room for waiting packets, and of the packets of one peer, that free traffic takes at most',
+  ],
   CONTROL_PER_PEER: [
     50,
     'per second',

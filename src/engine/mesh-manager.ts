@@ -13,6 +13,7 @@ import type { FeeSchedule } from '../core/policy.js';
 import { Reason, reasonName } from '../core/reasons.js';
 import { assert, present } from '../core/assert.js';
 import { DISCOVERY_PROTOCOL, HELLO_PROTOCOL, isUnknownPeer } from '../packet/control.js';
+import { declaredTraffic, type DeclaredTraffic } from '../packet/declared.js';
 import { decodeDiscovery } from '../packet/discovery.js';
 import { decodePacket, encodePacket, isDeclaredPaid, type MeshPacket } from '../packet/packet.js';
 import type { Counters } from '../metrics/counters.js';
@@ -104,8 +105,10 @@ export class MeshManager {
     if (packetBytes.length > LIMITS.PACKET_BYTES) return this.#refuse(Reason.PacketTooLarge);
     const peer = peers.heard(peerAddress);
     if (peer === null) return this.#refuse(Reason.TooManyPeers);
-    if (!peers.takePacket(peerAddress)) return this.#refuse(Reason.PacketQuotaExceeded);
-    if (!this.#care.hasRoom(packetBytes.length)) return this.#refuse(Reason.Overloaded);
+    const traffic = declaredTraffic(packetBytes);
+    const charged = peers.charge(peerAddress, traffic, packetBytes.length);
+    if (charged !== Reason.Accepted) return this.#refuse(charged);
+    if (!this.#hasRoom(packetBytes.length, traffic)) return this.#refuse(Reason.Overloaded);
     if (isDeclaredPaid(packetBytes) && !accounts.canRecord()) return this.#refuse(Reason.NotRecorded);
     return this.#introductions.inTurn(peer, () => this.#handle(packetBytes, peer, until));
   }
@@ -178,6 +181,15 @@ export class MeshManager {
     this.#care.close();
   }
 
+  /** Whether a packet fits in care. Free ones leave a part of the room to paid ones, from however many peers they come. */
+  #hasRoom(bytes: number, traffic: DeclaredTraffic): boolean {
+    if (traffic !== 'free') return this.#care.hasRoom(bytes);
+    const { waiting } = this.#care.stats();
+    const share = LIMITS.FREE_SHARE_PERCENT / 100;
+    const reserved = (1 - share) * LIMITS.PACKETS_IN_CARE_BYTES;
+    return waiting < share * LIMITS.PACKETS_IN_CARE && this.#care.hasRoom(bytes + reserved);
+  }
+
   #refuse(reason: Reason): PacketOutcome {
     this.#parts.counters.refuse(reason);
     return { kind: 'refused', reason };
@@ -209,8 +221,7 @@ export class MeshManager {
   }
 
   #handleControl(packet: MeshPacket, verdict: PacketVerdict, peer: Peer): PacketOutcome {
-    const { peers, discovery, counters } = this.#parts;
-    if (!peers.takeControl(peer.address)) return this.#refuse(Reason.ControlQuotaExceeded);
+    const { discovery, counters } = this.#parts;
     const reason = this.#control(packet, verdict, peer, discovery);
     if (reason !== Reason.Accepted && !ROUTINE.has(reason)) return this.#refuse(reason);
     counters.count('packets_control');
@@ -242,7 +253,7 @@ export class MeshManager {
     },
   ): Promise<PacketOutcome> {
     const { from, ttlSeconds, until } = how;
-    const { counters, accounts, replay, log } = this.#parts;
+    const { counters, accounts, peers, replay, log } = this.#parts;
     if (verdict.kind === 'paid') {
       try {
         await accounts.accept(packet, verdict);
@@ -257,6 +268,11 @@ export class MeshManager {
       }
     }
     // Nothing else tells a free packet that was relayed from the same one offered again.
+    // Where all is free, so is what says that it is paid.
+    const isUncharged = verdict.kind === 'free' && packet.packetType === 'Paid';
+    if (isUncharged && from !== null && !peers.chargeFree(from, bytes.length)) {
+      return this.#refuse(Reason.FreeQuotaExceeded);
+    }
     if (verdict.kind === 'free' && this.#care.holds(verdict.packetId)) return this.#duplicate(verdict);
     if (verdict.kind === 'free' && from !== null && verdict.position === 1) {
       // The link vouches for the source: its sequence numbers hold. A payment's own key protects paid packets.

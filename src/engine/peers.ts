@@ -12,6 +12,7 @@ import type { Clock, Random, Timer } from '../core/ports.js';
 import { jittered } from '../core/random.js';
 import { Reason } from '../core/reasons.js';
 import { TokenBucket } from '../core/token-bucket.js';
+import type { DeclaredTraffic } from '../packet/declared.js';
 
 /** One connected peer. The fields change as it speaks. */
 export interface Peer {
@@ -30,6 +31,8 @@ interface PeerState extends Peer {
   hellosUnanswered: number;
   returnedMillis: number;
   readonly packets: TokenBucket;
+  readonly freePackets: TokenBucket;
+  readonly freeBytes: TokenBucket;
   readonly control: TokenBucket;
 }
 
@@ -41,6 +44,9 @@ export interface PeerBookOptions {
   /** Addresses that always have a place, and are greeted until they answer. */
   readonly staticPeers: ReadonlySet<string>;
   readonly packetsPerMinute: number;
+  /** Of those, free ones: at most the share that free traffic may take (limits.ts). */
+  readonly freePacketsPerMinute: number;
+  readonly freeBytesPerMinute: number;
   readonly helloIntervalMillis: number;
   /** Sends a hello; failures are the link's to report. */
   readonly sendHello: (address: string) => void;
@@ -114,14 +120,28 @@ export class PeerBook {
     return peer;
   }
 
-  /** Takes one packet from the peer's allowance. */
-  takePacket(address: string): boolean {
-    return this.#byAddress.get(address)?.packets.take(this.#options.clock.monotonicMillis()) ?? false;
+  /**
+   * Charges a packet to the peer's allowances: that of what it says it is, then that of all its packets. What a flood
+   * of free packets is refused for is taken from nothing else, so the peer's paid ones still pass.
+   * @returns Accepted, or which of them is used up
+   */
+  charge(address: string, traffic: DeclaredTraffic, bytes: number): Reason {
+    const peer = this.#byAddress.get(address);
+    if (peer === undefined) return Reason.UnknownPeer;
+    const now = this.#options.clock.monotonicMillis();
+    if (traffic === 'control' && !peer.control.take(now)) return Reason.ControlQuotaExceeded;
+    if (traffic === 'free' && !this.chargeFree(address, bytes)) return Reason.FreeQuotaExceeded;
+    return peer.packets.take(now) ? Reason.Accepted : Reason.PacketQuotaExceeded;
   }
 
-  /** Takes one control message from the peer's allowance. */
-  takeControl(address: string): boolean {
-    return this.#byAddress.get(address)?.control.take(this.#options.clock.monotonicMillis()) ?? false;
+  /** Charges a packet to the peer's allowance of free traffic alone; false where that is used up. */
+  chargeFree(address: string, bytes: number): boolean {
+    const peer = this.#byAddress.get(address);
+    if (peer === undefined) return false;
+    const now = this.#options.clock.monotonicMillis();
+    // What has no room among the bytes does not count among the packets.
+    const hasRoom = peer.freeBytes.waitMillis(now, bytes) === 0;
+    return hasRoom && peer.freePackets.take(now) && peer.freeBytes.take(now, bytes);
   }
 
   /**
@@ -168,9 +188,13 @@ export class PeerBook {
   }
 
   #admit(address: string): PeerState | null {
-    const { clock, packetsPerMinute, maxPeers, staticPeers } = this.#options;
+    const { clock, packetsPerMinute, freeBytesPerMinute, maxPeers, staticPeers } = this.#options;
     if (this.#byAddress.size >= maxPeers && !staticPeers.has(address)) return null;
     const now = clock.monotonicMillis();
+    const freePackets = Math.min(
+      this.#options.freePacketsPerMinute,
+      (packetsPerMinute * LIMITS.FREE_SHARE_PERCENT) / 100,
+    );
     const peer: PeerState = {
       address,
       nodeId: null,
@@ -178,7 +202,9 @@ export class PeerBook {
       lastHelloMillis: Number.NEGATIVE_INFINITY,
       hellosUnanswered: 0,
       returnedMillis: Number.NEGATIVE_INFINITY,
-      packets: new TokenBucket(packetsPerMinute / 60, Math.max(1, packetsPerMinute / 6), now),
+      packets: perMinute(packetsPerMinute, 1, now),
+      freePackets: perMinute(freePackets, 1, now),
+      freeBytes: perMinute(freeBytesPerMinute, LIMITS.PACKET_BYTES, now),
       control: new TokenBucket(LIMITS.CONTROL_PER_PEER, 4 * LIMITS.CONTROL_PER_PEER, now),
     };
     this.#byAddress.set(address, peer);
@@ -231,6 +257,11 @@ export class PeerBook {
     this.#addressOf.delete(nodeKey(nodeId));
     this.#options.onLost(nodeId, peer.address);
   }
+}
+
+/** What is not used can be saved up for ten seconds, and for what comes at once in any case. */
+function perMinute(tokens: number, atOnce: number, nowMillis: number): TokenBucket {
+  return new TokenBucket(tokens / 60, Math.max(atOnce, tokens / 6), nowMillis);
 }
 
 function sameId(known: NodeId, claimed: NodeId): Reason {

@@ -15,6 +15,7 @@ import { LIMITS } from '../core/limits.js';
 import type { JudgePolicy } from '../core/policy.js';
 import type { Clock } from '../core/ports.js';
 import { Reason } from '../core/reasons.js';
+import { declaredTraffic } from '../packet/declared.js';
 import { tellSecp256k1 } from '../payment/bolt11/secp256k1.js';
 import { refusedInvoice, type InvoiceVerdict } from '../payment/invoice.js';
 import { PacketState } from './batch-memory.js';
@@ -177,10 +178,19 @@ export class VerdictPool implements PacketJudge {
   #refusal(bytes: Uint8Array): Reason | null {
     if (this.#isClosed) return Reason.JudgeUnavailable;
     if (bytes.length > LIMITS.PACKET_BYTES) return Reason.PacketTooLarge;
-    const isFull =
-      this.#queue.length - this.#head >= LIMITS.PACKETS_QUEUED ||
-      this.#queuedBytes + bytes.length > LIMITS.PACKETS_QUEUED_BYTES;
+    const isShareFull = !this.#hasRoom(bytes.length, LIMITS.FREE_SHARE_PERCENT / 100);
+    if (!isShareFull) return null;
+    // The rest is for paid packets: a flood of free ones, from however many peers, must not keep them out.
+    const isFull = declaredTraffic(bytes) === 'free' || !this.#hasRoom(bytes.length, 1);
     return isFull ? Reason.Overloaded : null;
+  }
+
+  /** Whether so many bytes more fit in a share of the queue. */
+  #hasRoom(bytes: number, share: number): boolean {
+    return (
+      this.#queue.length - this.#head < share * LIMITS.PACKETS_QUEUED &&
+      this.#queuedBytes + bytes <= share * LIMITS.PACKETS_QUEUED_BYTES
+    );
   }
 
   /** What a task says beside its region. */

@@ -50,6 +50,8 @@ export interface EngineNetOptions {
   readonly policy?: (index: number) => Partial<JudgePolicy>;
   readonly packetTtlSeconds?: number;
   readonly packetsPerMinute?: number;
+  readonly freePacketsPerMinute?: number;
+  readonly freeBytesPerMinute?: number;
   readonly maxPeers?: number;
   readonly replayKeys?: number;
 }
@@ -312,6 +314,8 @@ export class EngineNet {
       packetTtlSeconds: this.#options.packetTtlSeconds ?? 20,
       packetsPerMinute: this.#options.packetsPerMinute ?? 600_000,
       maxPeers: this.#options.maxPeers ?? 64,
+      freePacketsPerMinute: this.#options.freePacketsPerMinute ?? 300_000,
+      freeBytesPerMinute: this.#options.freeBytesPerMinute ?? 10_000_000_000,
       replayKeys: this.#options.replayKeys ?? 100_000,
     });
   }

@@ -48,6 +48,8 @@ export interface EngineNodeOptions {
   readonly packetTtlSeconds: number;
   readonly packetsPerMinute: number;
   readonly maxPeers: number;
+  readonly freePacketsPerMinute: number;
+  readonly freeBytesPerMinute: number;
   readonly replayKeys: number;
 }
 
@@ -153,6 +155,8 @@ export class EngineNode {
       sendHello: (address) => {
         sendControl(address, encodePacket(helloPacket(this.#header(), this.table.nodeAt(address))));
       },
+      freePacketsPerMinute: options.freePacketsPerMinute,
+      freeBytesPerMinute: options.freeBytesPerMinute,
       onJoined: (nodeId, address) => {
         const reason = this.table.addDirectPeer(nodeId, address);
         if (reason === Reason.Accepted) this.manager.routesChanged();

@@ -260,7 +260,8 @@ describe('manager > a refusal changes nothing', () => {
 
   it('a peer that is over its packets per minute leaves the others theirs', async () => {
     const net = await netOf({ nodes: 3, links: TRIANGLE, packetsPerMinute: 600 });
-    const flood = async (): Promise<PacketOutcome> => net.inject(0, 2, utf8('junk'));
+    const unpaid = net.packet([0, 2], { paymentProof: null });
+    const flood = async (): Promise<PacketOutcome> => net.inject(0, 2, unpaid);
     let last = await flood();
     for (let i = 0; i < 200 && told(last) !== 'refused: PacketQuotaExceeded'; i++) last = await flood();
     expect(told(last)).toBe('refused: PacketQuotaExceeded');
@@ -336,7 +337,7 @@ describe('manager > a refusal changes nothing', () => {
     const net = await netOf({ nodes: 3, links: LINE.slice(0, 2), policy: openMode });
     net.cut(1, 2);
     const payload = new Uint8Array(LIMITS.PAYLOAD_BYTES);
-    const heavy = (): MeshPacket => freePacket(net, [0, 1, 2], { payload });
+    const heavy = (): MeshPacket => freePacket(net, [0, 1, 2], { payload, packetType: 'Paid' });
     let outcome = await net.inject(0, 1, heavy());
     for (let i = 0; i < 300 && outcome.kind === 'held'; i++) outcome = await net.inject(0, 1, heavy());
     expect(told(outcome)).toBe('refused: Overloaded');

@@ -5,6 +5,7 @@ import { LIMITS } from '../../../src/core/limits.js';
 import { SeededRandom } from '../../../src/core/random.js';
 import { Reason } from '../../../src/core/reasons.js';
 import { PeerBook, type PeerBookOptions } from '../../../src/engine/peers.js';
+import type { DeclaredTraffic } from '../../../src/packet/declared.js';
 
 const HELLO_MILLIS = 1_000;
 const id = (byte: number): NodeId => nodeIdOf(new Uint8Array(32).fill(byte));
@@ -27,6 +28,8 @@ function bookOf(options: Partial<PeerBookOptions> = {}): {
     maxPeers: 4,
     staticPeers: new Set(['own']),
     packetsPerMinute: 600,
+    freePacketsPerMinute: 600,
+    freeBytesPerMinute: 60_000_000,
     helloIntervalMillis: HELLO_MILLIS,
     sendHello: (address) => hellos.push(address),
     onJoined: () => Reason.Accepted,
@@ -166,13 +169,61 @@ describe('peers › bounds', () => {
     const { book, clock } = bookOf({ packetsPerMinute: 60 });
     book.connected('a');
     book.connected('b');
+    const charge = (address: string): Reason => book.charge(address, 'paid', 500);
     let granted = 0;
-    while (book.takePacket('a')) granted += 1;
+    while (charge('a') === Reason.Accepted) granted += 1;
     expect(granted).toBe(10);
-    expect(book.takePacket('b')).toBe(true);
+    expect(charge('b')).toBe(Reason.Accepted);
     clock.advance(1_000);
-    expect(book.takePacket('a')).toBe(true);
-    expect(book.takePacket('a')).toBe(false);
-    expect(book.takePacket('nobody')).toBe(false);
+    expect(charge('a')).toBe(Reason.Accepted);
+    expect(charge('a')).toBe(Reason.PacketQuotaExceeded);
+    expect(charge('nobody')).toBe(Reason.UnknownPeer);
+  });
+});
+
+describe('peers › quota of free traffic', () => {
+  const granted = (book: PeerBook, traffic: DeclaredTraffic, bytes = 500): number => {
+    let count = 0;
+    while (book.charge('a', traffic, bytes) === Reason.Accepted) count += 1;
+    return count;
+  };
+
+  it('counts packets: those above it are refused for it, and take nothing from the paid ones', () => {
+    const { book, clock } = bookOf({ packetsPerMinute: 600, freePacketsPerMinute: 60 });
+    book.connected('a');
+    expect(granted(book, 'free')).toBe(10);
+    for (let n = 0; n < 1_000; n++) expect(book.charge('a', 'free', 1)).toBe(Reason.FreeQuotaExceeded);
+    expect(granted(book, 'paid')).toBe(90);
+    clock.advance(1_000);
+    expect(granted(book, 'free')).toBe(1);
+  });
+
+  it('counts bytes, of which one packet of any size is always among the first', () => {
+    const { book, clock } = bookOf({ freeBytesPerMinute: 600 });
+    book.connected('a');
+    expect(book.charge('a', 'free', LIMITS.PACKET_BYTES)).toBe(Reason.Accepted);
+    expect(book.charge('a', 'free', 100)).toBe(Reason.FreeQuotaExceeded);
+    expect(book.charge('a', 'paid', LIMITS.PACKET_BYTES)).toBe(Reason.Accepted);
+    clock.advance(10_000);
+    expect(book.charge('a', 'free', 101)).toBe(Reason.FreeQuotaExceeded);
+    expect(book.charge('a', 'free', 100)).toBe(Reason.Accepted);
+  });
+
+  it('never takes more than its share of all packets, whatever is configured', () => {
+    const { book } = bookOf({ packetsPerMinute: 600, freePacketsPerMinute: 1_000_000 });
+    book.connected('a');
+    expect(granted(book, 'free')).toBe(LIMITS.FREE_SHARE_PERCENT);
+    expect(granted(book, 'paid')).toBe(100 - LIMITS.FREE_SHARE_PERCENT);
+  });
+
+  it('is one, that of control traffic another', () => {
+    const { book, clock } = bookOf({ packetsPerMinute: 600_000, freePacketsPerMinute: 60 });
+    book.connected('a');
+    expect(granted(book, 'free')).toBe(10);
+    expect(granted(book, 'control')).toBe(4 * LIMITS.CONTROL_PER_PEER);
+    expect(book.charge('a', 'control', 1)).toBe(Reason.ControlQuotaExceeded);
+    expect(book.charge('a', 'paid', 1)).toBe(Reason.Accepted);
+    clock.advance(1_000);
+    expect(granted(book, 'control')).toBe(LIMITS.CONTROL_PER_PEER);
   });
 });

@@ -11,7 +11,7 @@ import { VirtualClock } from '../../../src/core/clock.js';
 import { LIMITS } from '../../../src/core/limits.js';
 import { SeededRandom } from '../../../src/core/random.js';
 import { reasonName } from '../../../src/core/reasons.js';
-import { encodePacket } from '../../../src/packet/packet.js';
+import { encodePacket, PACKET_TYPES, PACKET_VERSION } from '../../../src/packet/packet.js';
 import type { PacketSender, PacketVerdict } from '../../../src/pool/judge-port.js';
 import { VerdictPool, type VerdictPoolOptions } from '../../../src/pool/verdict-pool.js';
 import { PlainFingerprinter } from '../../../src/replay/fingerprint.js';
@@ -58,6 +58,13 @@ afterEach(async () => {
   await Promise.all(pools.splice(0).map((pool) => pool.close()));
 });
 
+/** Junk that begins as a packet of type Paid. */
+function paidLike(bytes: number): Uint8Array {
+  const packet = new Uint8Array(bytes);
+  packet.set([PACKET_VERSION, PACKET_TYPES.indexOf('Paid')]);
+  return packet;
+}
+
 describe('verdict pool § batches', () => {
   it('packs what comes at once into one batch, up to its number of packets', async () => {
     const pool = await startPool();
@@ -89,7 +96,7 @@ describe('verdict pool § batches', () => {
     const all = reasons(
       await judgeAll(
         pool,
-        Array.from({ length: room + 500 }, () => new Uint8Array(3)),
+        Array.from({ length: room + 500 }, () => paidLike(9)),
       ),
     );
     expect(all.filter((reason) => reason === 'Overloaded')).toHaveLength(500);
@@ -99,7 +106,7 @@ describe('verdict pool § batches', () => {
 
   it('bounds the bytes that wait as well', async () => {
     const pool = await startPool();
-    const large = new Uint8Array(LIMITS.PACKET_BYTES);
+    const large = paidLike(LIMITS.PACKET_BYTES);
     const all = reasons(
       await judgeAll(
         pool,
@@ -108,6 +115,19 @@ describe('verdict pool § batches', () => {
     );
     const waiting = Math.floor(LIMITS.PACKETS_QUEUED_BYTES / LIMITS.PACKET_BYTES) + LIMITS.BATCHES_PER_WORKER;
     expect(all.filter((reason) => reason === 'Overloaded')).toHaveLength(100 - waiting);
+  });
+});
+
+describe('verdict pool § free packets', () => {
+  it('take their share of the queue and leave the rest to paid ones', async () => {
+    const pool = await startPool();
+    const inBatches = LIMITS.BATCHES_PER_WORKER * LIMITS.BATCH_PACKETS;
+    const share = (LIMITS.PACKETS_QUEUED * LIMITS.FREE_SHARE_PERCENT) / 100;
+    const flood = Array.from({ length: inBatches + share + 500 }, () => new Uint8Array(9));
+    const paid = Array.from({ length: LIMITS.PACKETS_QUEUED - share }, () => paidLike(9));
+    const all = reasons(await judgeAll(pool, [...flood, ...paid]));
+    expect(all.slice(0, flood.length).filter((reason) => reason === 'Overloaded')).toHaveLength(500);
+    expect(all.slice(flood.length)).not.toContain('Overloaded');
   });
 });
 
