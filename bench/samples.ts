@@ -23,6 +23,7 @@ export const POLICY: JudgePolicy = {
   ownPayee: toHex(payeeOf(PAYEE_KEY)),
   acceptedPayees: [],
   declaredPayees: [],
+  cappedPayees: [],
   binding: 'payee',
   ctv: false,
   receiveScripts: [],

@@ -43,6 +43,8 @@ export interface MeshConfig {
   readonly payees: readonly (readonly [NodeKey, string])[];
   /** 33 bytes in hex; overrides what the node tells. */
   readonly ownPayee: string | null;
+  /** What a payee may owe this node; 0 for no cap. */
+  readonly maxUnsettledMsat: bigint;
   readonly binding: BindingRule;
   /** Whether payments by covenant are accepted. */
   readonly ctv: boolean;
@@ -106,7 +108,8 @@ export async function loadConfig(source: {
 /** What the workers must know to judge packets. `ownPayee` is what the node told; the configuration overrides it. */
 export function judgePolicyOf(
   config: MeshConfig,
-  node: { readonly self: NodeId; readonly ownPayee: string | null; readonly paymentsSince: number },
+  node: Pick<JudgePolicy, 'ownPayee' | 'paymentsSince'> &
+    Partial<Pick<JudgePolicy, 'cappedPayees'>> & { readonly self: NodeId },
 ): JudgePolicy {
   return {
     enabled: config.enabled,
@@ -116,6 +119,7 @@ export function judgePolicyOf(
     ownPayee: config.ownPayee ?? node.ownPayee,
     acceptedPayees: config.acceptedPayees,
     declaredPayees: config.payees,
+    cappedPayees: node.cappedPayees ?? [],
     binding: config.binding,
     ctv: config.ctv,
     receiveScripts: config.receiveScripts,
@@ -140,12 +144,13 @@ function configOf(values: Readonly<OptionValues>): MeshConfig {
     bootstrapNodes: Object.freeze(values.bootstrap_nodes),
     maxPeers: values.max_peers,
     rateLimitPerMinute: values.rate_limit_per_minute,
+    freePacketsPerMinute: values.free_packets_per_minute,
+    freeBytesPerMinute: values.free_bytes_per_minute,
     acceptedPayees: Object.freeze(values.accepted_payees),
     payees: Object.freeze(values.payees.map((pair) => Object.freeze(pair))),
     ownPayee: values.own_payee,
+    maxUnsettledMsat: values.max_unsettled_msats,
     binding: values.binding,
-    freePacketsPerMinute: values.free_packets_per_minute,
-    freeBytesPerMinute: values.free_bytes_per_minute,
     ctv: values.ctv,
     receiveScripts: Object.freeze(values.receive_scripts),
     minConfirmations: values.min_confirmations,

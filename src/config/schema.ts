@@ -47,6 +47,7 @@ export interface OptionValues {
   accepted_payees: readonly string[];
   payees: readonly (readonly [NodeKey, string])[];
   own_payee: string | null;
+  max_unsettled_msats: bigint;
   binding: BindingRule;
   ctv: boolean;
   receive_scripts: readonly string[];
@@ -72,6 +73,9 @@ const LOG_LEVELS: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'erro
 
 /** 0.1 BTC: a price above it is a slip of the keyboard. */
 const MAX_PRICE_MSATS = 10_000_000_000n;
+
+/** All bitcoin that can exist. */
+const MAX_UNSETTLED_MSATS = 2_100_000_000_000_000_000n;
 
 export const OPTIONS: { readonly [N in OptionName]: Option<OptionValues[N]> } = {
   enabled: booleanOption(
@@ -125,10 +129,6 @@ export const OPTIONS: { readonly [N in OptionName]: Option<OptionValues[N]> } = 
     { low: 1, high: 100_000_000, fallback: 60_000, unit: 'packets per minute' },
     'Packets taken from one peer. The default, 1,000 a second, is below what one worker verifies, so that one peer alone cannot keep the workers busy.',
   ),
-  accepted_payees: listOption(
-    lightningKey,
-    'Lightning keys that a packet of any destination may be paid to: a treasury or a gateway. The key of this node needs no mention.',
-  ),
   free_packets_per_minute: integerOption(
     { low: 1, high: 100_000_000, fallback: 12_000, unit: 'packets per minute' },
     'Free packets (Bitcoin P2P, Stratum V2, governance, or whatever else says it is free) taken from one peer, ' +
@@ -137,6 +137,10 @@ export const OPTIONS: { readonly [N in OptionName]: Option<OptionValues[N]> } = 
   free_bytes_per_minute: integerOption(
     { low: 1, high: 1_000_000_000_000, fallback: 60_000_000, unit: 'bytes per minute' },
     'Bytes of free packets taken from one peer. The default, 1 MB a second, is a few times what a Bitcoin node relays.',
+  ),
+  accepted_payees: listOption(
+    lightningKey,
+    'Lightning keys that a packet of any destination may be paid to: a treasury or a gateway. The key of this node needs no mention.',
   ),
   payees: pairsOption(
     nodeIdText,
@@ -147,6 +151,13 @@ export const OPTIONS: { readonly [N in OptionName]: Option<OptionValues[N]> } = 
     lightningKey,
     '',
     "This node's Lightning key where the node does not tell it, or another than it tells.",
+  ),
+  max_unsettled_msats: amountOption(
+    MAX_UNSETTLED_MSATS,
+    1_000_000_000n,
+    'msat',
+    'What one payee other than this node may owe it: its shares of payments that went to their key. Packets paid to a ' +
+      'payee that owes so much are refused; 0 is no cap. `blvm-mesh ledger statement` shows what a payee owes.',
   ),
   binding: choiceOption(
     BINDING_RULES,

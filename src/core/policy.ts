@@ -48,6 +48,8 @@ export interface JudgePolicy {
   readonly acceptedPayees: readonly string[];
   /** Lightning keys by the node that declared them: accepted where that node is the destination. */
   readonly declaredPayees: readonly (readonly [NodeKey, string])[];
+  /** Lightning keys that nothing may be paid to any more, since they owe this node as much as they may: hex. */
+  readonly cappedPayees: readonly string[];
   readonly binding: BindingRule;
   /** Whether payments by covenant (CTV) are accepted. */
   readonly ctv: boolean;

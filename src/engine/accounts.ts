@@ -14,6 +14,7 @@ import type { Ledger } from '../ledger/ledger.js';
 import { decodePosting, encodePosting, paymentPosting, type Posting } from '../ledger/posting.js';
 import type { MeshPacket } from '../packet/packet.js';
 import type { PacketVerdict } from '../pool/judge-port.js';
+import type { Debts } from './debts.js';
 import type { JournalRecord } from '../store/journal.js';
 
 /** Types of journal records. */
@@ -27,7 +28,7 @@ export const RECORD_TYPES = {
 /** Makes records durable: resolves when they are on disk. */
 export type AppendDurably = (records: readonly JournalRecord[]) => Promise<void>;
 
-/** Bytes of the largest posting: 9 routers, and the three accounts that every payment has. */
+/** Bytes of the largest posting: 9 routers, the three accounts that every payment has, and a debt. */
 const POSTING_BYTES_MAX = 640;
 
 /** A record of an earlier run. */
@@ -57,6 +58,7 @@ export interface AccountsParts {
   readonly append: AppendDurably;
   /** Whether the journal would take a record with a payload of so many bytes now. */
   readonly hasRoom: (payloadBytes: number) => boolean;
+  readonly debts: Debts;
 }
 
 export class Accounts {
@@ -77,17 +79,21 @@ export class Accounts {
    * @throws MeshError when it could not be made durable; then nothing was posted
    */
   async accept(packet: MeshPacket, verdict: PacketVerdict): Promise<void> {
+    const { destination } = packet;
     const routers = packet.route.slice(1, -1);
+    // Routers share equally: a packet does not say what each of them asked for.
+    const distribution = splitFee(
+      verdict.amountMsat,
+      routers.map(() => 1n),
+    );
+    const { payee } = verdict;
     const posting = paymentPosting({
       key: present(verdict.replayKey, 'an accepted payment has a key'),
       postedAt: BigInt(this.#parts.clock.unixSeconds()),
-      destination: packet.destination,
+      destination,
       routers,
-      // Routers share equally: a packet does not say what each of them asked for.
-      distribution: splitFee(
-        verdict.amountMsat,
-        routers.map(() => 1n),
-      ),
+      distribution,
+      due: this.#parts.debts.dueOf({ payee, destination, routers, distribution }),
     });
     const { payment: type } = RECORD_TYPES;
     await this.#parts.append([{ type, keepUntil: verdict.expiresAt, payload: encodePosting(posting) }]);
@@ -106,7 +112,7 @@ export class Accounts {
       return { key: posting.key, postedAt };
     }
     // It sums up many packets, of this node and of others.
-    this.#parts.ledger.post(posting);
+    if (this.#parts.ledger.post(posting) === 'posted') this.#parts.debts.posted(posting);
     return { key: null, postedAt };
   }
 
@@ -121,6 +127,7 @@ export class Accounts {
 
   #post(posting: Posting): void {
     if (this.#parts.ledger.post(posting) !== 'posted') return;
+    this.#parts.debts.posted(posting);
     const own = nodeKey(this.#parts.self);
     const endsHere = posting.entries.some(
       ({ account }) => account.kind === 'Destination' && nodeKey(account.node) === own,
@@ -132,7 +139,7 @@ export class Accounts {
       if (account.kind === 'PaidIn') received.totalMsat += amountMsat;
       else if (account.kind === 'Destination') received.destinationMsat += amountMsat;
       else if (account.kind === 'Router') received.routersMsat += amountMsat;
-      else received.treasuryMsat += amountMsat;
+      else if (account.kind === 'Treasury') received.treasuryMsat += amountMsat;
     }
   }
 }

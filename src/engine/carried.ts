@@ -20,6 +20,9 @@ import { postingOf, RECORD_TYPES } from './accounts.js';
 
 const KEY_BYTES = 32;
 
+/** Accounts of what is owed to somebody, out of what was paid in. */
+const OWED: ReadonlySet<Account['kind']> = new Set(['Destination', 'Router', 'Treasury']);
+
 export class CarriedBalances implements JournalFold {
   readonly #clock: Clock;
   readonly #random: Random;
@@ -46,12 +49,23 @@ export class CarriedBalances implements JournalFold {
   }
 
   carried(): readonly JournalRecord[] {
-    const owed = [...this.#balances.values()]
-      .filter(({ account }) => account.kind !== 'PaidIn')
-      .flatMap(({ account, balanceMsat }) => creditsOf(account, -balanceMsat));
+    const balances = [...this.#balances.values()];
+    const owed = balances
+      .filter(({ account }) => OWED.has(account.kind))
+      .flatMap(({ account, balanceMsat }) => entriesOf(account, 'Credit', -balanceMsat));
+    const due = balances
+      .filter(({ account }) => account.kind === 'Payee')
+      .flatMap(({ account, balanceMsat }) => entriesOf(account, 'Debit', balanceMsat));
+    return [
+      ...this.#records(owed, { kind: 'PaidIn' }, 'Debit'),
+      ...this.#records(due, { kind: 'Unsettled' }, 'Credit'),
+    ];
+  }
+
+  #records(entries: readonly Entry[], against: Account, side: Entry['side']): readonly JournalRecord[] {
     const records: JournalRecord[] = [];
-    for (let at = 0; at < owed.length; at += LIMITS.CARRIED_ENTRIES) {
-      records.push(this.#record(owed.slice(at, at + LIMITS.CARRIED_ENTRIES)));
+    for (let at = 0; at < entries.length; at += LIMITS.CARRIED_ENTRIES) {
+      records.push(this.#record(entries.slice(at, at + LIMITS.CARRIED_ENTRIES), against, side));
     }
     return records;
   }
@@ -63,25 +77,20 @@ export class CarriedBalances implements JournalFold {
     return { name: accountName(others), account: others };
   }
 
-  /** One balanced posting: what is owed was paid in. */
-  #record(owed: readonly Entry[]): JournalRecord {
-    const paidInMsat = owed.reduce((sum, { amountMsat }) => sum + amountMsat, 0n);
-    const paidIn = parts(paidInMsat).map((amountMsat): Entry => ({
-      account: { kind: 'PaidIn' },
-      side: 'Debit',
-      amountMsat,
-    }));
+  /** One balanced posting: what is owed was paid in, what payees owe is unsettled. */
+  #record(entries: readonly Entry[], against: Account, side: Entry['side']): JournalRecord {
+    const sumMsat = entries.reduce((sum, { amountMsat }) => sum + amountMsat, 0n);
     const payload = encodePosting({
       key: this.#random.bytes(KEY_BYTES),
       postedAt: BigInt(this.#clock.unixSeconds()),
-      entries: [...paidIn, ...owed],
+      entries: [...entriesOf(against, side, sumMsat), ...entries],
     });
     return { type: RECORD_TYPES.carried, keepUntil: KEEP_FOREVER, payload };
   }
 }
 
-function creditsOf(account: Account, owedMsat: bigint): readonly Entry[] {
-  return parts(owedMsat).map((amountMsat) => ({ account, side: 'Credit', amountMsat }));
+function entriesOf(account: Account, side: Entry['side'], sumMsat: bigint): readonly Entry[] {
+  return parts(sumMsat).map((amountMsat) => ({ account, side, amountMsat }));
 }
 
 /** A sum in parts that fit in 64 bits, as entries must. */

@@ -26,6 +26,7 @@ import { RoutingTable } from '../routing/table.js';
 import type { Journal } from '../store/journal.js';
 import { Accounts } from './accounts.js';
 import { CarriedBalances } from './carried.js';
+import { Debts } from './debts.js';
 import { DeliveryDesk } from './delivery.js';
 import { followEvents, SUBSCRIBED_EVENTS } from './events.js';
 import { layFoundations, restore, type Foundations, type MeshModuleOptions } from './foundations.js';
@@ -59,6 +60,7 @@ export class MeshModule {
   readonly manager: MeshManager;
   readonly outbound: Outbound;
   readonly accounts: Accounts;
+  readonly debts: Debts;
   readonly ledger: Ledger;
   readonly judge: PacketJudge;
   readonly replay: ReplayPrevention;
@@ -105,6 +107,16 @@ export class MeshModule {
     this.replay = new ReplayPrevention(parts.table, clock);
     this.counters = new Counters();
     this.ledger = new Ledger();
+    this.debts = new Debts({
+      self,
+      ownPayee: parts.ownPayee?.toLowerCase() ?? null,
+      ledger: this.ledger,
+      capMsat: config.maxUnsettledMsat,
+      log,
+      onCapped: () => {
+        judge.updatePolicy(this.#judgePolicy());
+      },
+    });
     this.#policy = this.#policyEngine();
 
     const publisher = new EventPublisher((event) => integration.publish(event), clock, log, this.counters);
@@ -198,6 +210,7 @@ export class MeshModule {
       ledger: this.ledger,
       append: (records) => journal.append(records),
       hasRoom: (payloadBytes) => journal.hasRoom(payloadBytes),
+      debts: this.debts,
     });
     this.settlements = new Settlements({
       node: integration.nodeApi(),
@@ -308,8 +321,12 @@ export class MeshModule {
   }
 
   #judgePolicy(): JudgePolicy {
-    const paymentsSince = this.#journal.knowsSince;
-    return judgePolicyOf(this.#config, { self: this.self, ownPayee: this.#ownPayee, paymentsSince });
+    return judgePolicyOf(this.#config, {
+      self: this.self,
+      ownPayee: this.#ownPayee,
+      paymentsSince: this.#journal.knowsSince,
+      cappedPayees: this.debts.capped(),
+    });
   }
 
   #header(): ControlHeader {

@@ -111,7 +111,15 @@ export class Ledger {
     this.#rewritings += 1;
   }
 
-  /** Balances in msat by account name: paid-in is positive, what is owed negative; together they are 0. */
+  /** What a payee owes this node, in msat. @param payee 33 bytes in lower-case hex */
+  owedByPayee(payee: string): bigint {
+    return this.#balances.of(`payee:${payee}`);
+  }
+
+  /**
+   * Balances in msat by account name: paid-in and what payees owe are positive, what is owed to others and unsettled
+   * negative; together they are 0.
+   */
   balances(): ReadonlyMap<string, bigint> {
     return this.#balances.byAccount();
   }
@@ -217,6 +225,10 @@ class Balances {
       const { kind } = entry.account;
       this.#byKind.set(kind, (this.#byKind.get(kind) ?? 0n) + amount);
     }
+  }
+
+  of(name: string): bigint {
+    return this.#byAccount.get(name) ?? 0n;
   }
 
   byAccount(): ReadonlyMap<string, bigint> {

@@ -4,18 +4,24 @@
  * Rules: payments.md, Fee split (double entry, append-only, in msat; exactly one posting per accepted payment).
  */
 import { assert } from '../core/assert.js';
-import { equalBytes } from '../core/bytes.js';
+import { equalBytes, toHex } from '../core/bytes.js';
 import { decode, encode, fixedBytes, nodeId, struct, taggedEnum, u64, unitEnum, vec } from '../core/codec.js';
 import type { Codec, Decoded } from '../core/codec.js';
 import { nodeIdOf, nodeKey, type NodeId } from '../core/ids.js';
 import type { FeeDistribution } from './fee.js';
 
-/** Where value stands. PaidIn is what payers brought; the others are what is owed to whom. */
+/**
+ * Where value stands. PaidIn is what payers brought; Destination, Router and Treasury are what of it is owed to whom.
+ * Where a payment went to a Lightning key that is not this node's, Payee is what its holder owes this node of it, and
+ * Unsettled stands against that.
+ */
 export type Account =
   | { readonly kind: 'PaidIn' }
   | { readonly kind: 'Destination'; readonly node: NodeId }
   | { readonly kind: 'Router'; readonly node: NodeId }
-  | { readonly kind: 'Treasury' };
+  | { readonly kind: 'Treasury' }
+  | { readonly kind: 'Payee'; readonly key: Uint8Array }
+  | { readonly kind: 'Unsettled' };
 
 /** A debit adds to its account's balance, a credit takes from it; what an account is owed is its credit. */
 export type Side = 'Debit' | 'Credit';
@@ -43,11 +49,20 @@ export interface PaymentFacts {
   /** In the order of the route, as many as the distribution has router parts. */
   readonly routers: readonly NodeId[];
   readonly distribution: FeeDistribution;
+  /** What somebody who was paid owes this node of it; left out where that is nothing. */
+  readonly due?: Due | null;
+}
+
+/** A debt to this node. */
+export interface Due {
+  /** The debtor's Lightning key, 33 bytes. */
+  readonly payee: Uint8Array;
+  readonly amountMsat: bigint;
 }
 
 /** The posting of one accepted payment: its whole amount paid in, its parts owed to the parties of the route. */
 export function paymentPosting(facts: PaymentFacts): Posting {
-  const { destination, routers, distribution } = facts;
+  const { destination, routers, distribution, due = null } = facts;
   assert(routers.length === distribution.routerMsat.length, 'each router has its part');
   const entries: Entry[] = [
     { account: { kind: 'PaidIn' }, side: 'Debit', amountMsat: distribution.totalMsat },
@@ -62,12 +77,21 @@ export function paymentPosting(facts: PaymentFacts): Posting {
       amountMsat: distribution.destinationMsat,
     },
     { account: { kind: 'Treasury' }, side: 'Credit', amountMsat: distribution.treasuryMsat },
+    ...(due === null ? [] : dueEntries(due)),
   ];
   return {
     key: facts.key,
     postedAt: facts.postedAt,
     entries: entries.filter((entry) => entry.amountMsat > 0n),
   };
+}
+
+/** A debt to this node, and what stands against it. */
+export function dueEntries({ payee, amountMsat }: Due): readonly Entry[] {
+  return [
+    { account: { kind: 'Payee', key: payee }, side: 'Debit', amountMsat },
+    { account: { kind: 'Unsettled' }, side: 'Credit', amountMsat },
+  ];
 }
 
 /** Whether debits and credits sum to the same. */
@@ -89,7 +113,8 @@ export function othersOf(account: Account): Account {
 }
 
 /**
- * The account's name for maps and people: `paid-in`, `destination:<64 hex>`, `router:<64 hex>`, `treasury`; where it
+ * The account's name for maps and people: `paid-in`, `destination:<64 hex>`, `router:<64 hex>`, `treasury`,
+ * `payee:<66 hex>`, `unsettled`; where it
  * stands for many nodes, `destination:others` and `router:others`.
  */
 export function accountName(account: Account): string {
@@ -102,6 +127,10 @@ export function accountName(account: Account): string {
       return `destination:${nodeName(account.node)}`;
     case 'Router':
       return `router:${nodeName(account.node)}`;
+    case 'Payee':
+      return `payee:${toHex(account.key)}`;
+    case 'Unsettled':
+      return 'unsettled';
   }
 }
 
@@ -114,6 +143,8 @@ const account: Codec<Account> = taggedEnum<Account>('Account', {
   Destination: struct({ node: nodeId }),
   Router: struct({ node: nodeId }),
   Treasury: struct({}),
+  Payee: struct({ key: fixedBytes(33) }),
+  Unsettled: struct({}),
 });
 
 const postingCodec: Codec<Posting> = struct<Posting>({

@@ -2,7 +2,7 @@
  * Which Lightning keys a packet may be paid to.
  *
  * Rules: payments.md, Lightning, Payee: this node's key, the key that the destination declared, keys listed in
- * the configuration; never the source's own.
+ * the configuration; never the source's own; Bounded trust: none that owes this node as much as it may.
  */
 import type { NodeKey } from '../core/ids.js';
 import type { JudgePolicy } from '../core/policy.js';
@@ -13,12 +13,14 @@ export class PayeeRules {
   readonly #self: NodeKey;
   readonly #ownPayee: string | null;
   readonly #accepted: ReadonlySet<string>;
+  readonly #capped: ReadonlySet<string>;
   readonly #declared: ReadonlyMap<NodeKey, ReadonlySet<string>>;
 
   constructor(policy: JudgePolicy) {
     this.#self = policy.self;
     this.#ownPayee = policy.ownPayee?.toLowerCase() ?? null;
     this.#accepted = new Set(policy.acceptedPayees.map((key) => key.toLowerCase()));
+    this.#capped = new Set(policy.cappedPayees.map((key) => key.toLowerCase()));
     const declared = new Map<NodeKey, Set<string>>();
     for (const [node, payee] of policy.declaredPayees) {
       const keys = declared.get(node) ?? new Set<string>();
@@ -35,7 +37,8 @@ export class PayeeRules {
     if (this.#belongsTo(payee, source)) return Reason.PayeeIsSource;
     const isAccepted =
       payee === this.#ownPayee || this.#accepted.has(payee) || this.#belongsTo(payee, destination);
-    return isAccepted ? Reason.Accepted : Reason.PayeeNotAccepted;
+    if (!isAccepted) return Reason.PayeeNotAccepted;
+    return this.#capped.has(payee) ? Reason.DebtCapReached : Reason.Accepted;
   }
 
   #belongsTo(payee: string, node: NodeKey): boolean {

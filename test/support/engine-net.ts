@@ -54,6 +54,7 @@ export interface EngineNetOptions {
   readonly freeBytesPerMinute?: number;
   readonly maxPeers?: number;
   readonly replayKeys?: number;
+  readonly maxUnsettledMsat?: bigint;
 }
 
 /** The id of a node of every net. */
@@ -313,10 +314,11 @@ export class EngineNet {
       helloIntervalMillis: HELLO_MILLIS,
       packetTtlSeconds: this.#options.packetTtlSeconds ?? 20,
       packetsPerMinute: this.#options.packetsPerMinute ?? 600_000,
-      maxPeers: this.#options.maxPeers ?? 64,
       freePacketsPerMinute: this.#options.freePacketsPerMinute ?? 300_000,
       freeBytesPerMinute: this.#options.freeBytesPerMinute ?? 10_000_000_000,
+      maxPeers: this.#options.maxPeers ?? 64,
       replayKeys: this.#options.replayKeys ?? 100_000,
+      maxUnsettledMsat: this.#options.maxUnsettledMsat ?? 0n,
     });
   }
 

@@ -11,6 +11,7 @@ import { Reason, reasonName, type ReasonName } from '../../src/core/reasons.js';
 import { randomU64 } from '../../src/core/random.js';
 import { Accounts, postingOf } from '../../src/engine/accounts.js';
 import { CarriedBalances } from '../../src/engine/carried.js';
+import { Debts } from '../../src/engine/debts.js';
 import { DeliveryDesk } from '../../src/engine/delivery.js';
 import { restore } from '../../src/engine/foundations.js';
 import { MeshManager, type PacketOutcome } from '../../src/engine/mesh-manager.js';
@@ -47,10 +48,12 @@ export interface EngineNodeOptions {
   readonly helloIntervalMillis: number;
   readonly packetTtlSeconds: number;
   readonly packetsPerMinute: number;
-  readonly maxPeers: number;
   readonly freePacketsPerMinute: number;
   readonly freeBytesPerMinute: number;
+  readonly maxPeers: number;
   readonly replayKeys: number;
+  /** What a payee may owe the node; 0 for no cap. */
+  readonly maxUnsettledMsat: bigint;
 }
 
 /** Something that could not be routed. */
@@ -68,6 +71,7 @@ export class EngineNode {
   readonly manager: MeshManager;
   readonly outbound: Outbound;
   readonly accounts: Accounts;
+  readonly debts: Debts;
   readonly replay: ReplayPrevention;
   readonly replayTable: PlainReplayTable;
   readonly ledger = new Ledger();
@@ -151,12 +155,12 @@ export class EngineNode {
       maxPeers: options.maxPeers,
       staticPeers: new Set(),
       packetsPerMinute: options.packetsPerMinute,
+      freePacketsPerMinute: options.freePacketsPerMinute,
+      freeBytesPerMinute: options.freeBytesPerMinute,
       helloIntervalMillis,
       sendHello: (address) => {
         sendControl(address, encodePacket(helloPacket(this.#header(), this.table.nodeAt(address))));
       },
-      freePacketsPerMinute: options.freePacketsPerMinute,
-      freeBytesPerMinute: options.freeBytesPerMinute,
       onJoined: (nodeId, address) => {
         const reason = this.table.addDirectPeer(nodeId, address);
         if (reason === Reason.Accepted) this.manager.routesChanged();
@@ -172,12 +176,23 @@ export class EngineNode {
       },
     });
     this.delivery = new DeliveryDesk(() => Promise.reject(new Error('no module here')), clock, log);
+    this.debts = new Debts({
+      self,
+      ownPayee: policy.ownPayee,
+      ledger: this.ledger,
+      capMsat: options.maxUnsettledMsat,
+      log,
+      onCapped: () => {
+        this.#setPolicy({ cappedPayees: this.debts.capped() });
+      },
+    });
     this.accounts = new Accounts({
       self,
       clock,
       ledger: this.ledger,
       append: (records) => journal.append(records),
       hasRoom: (payloadBytes) => journal.hasRoom(payloadBytes),
+      debts: this.debts,
     });
     this.settlements = new Settlements({
       node: {
@@ -228,9 +243,7 @@ export class EngineNode {
   }
 
   setMode(mode: MeshMode): void {
-    this.#policy = { ...this.#policy, mode };
-    this.judge.updatePolicy(this.#policy);
-    this.settlements.updatePolicy(this.#policy);
+    this.#setPolicy({ mode });
   }
 
   handle(packetBytes: Uint8Array, address: string): Promise<PacketOutcome> {
@@ -276,6 +289,12 @@ export class EngineNode {
     this.discovery.close();
     await this.judge.close();
     if (way === 'close') await this.journal.close();
+  }
+
+  #setPolicy(changes: Partial<JudgePolicy>): void {
+    this.#policy = { ...this.#policy, ...changes };
+    this.judge.updatePolicy(this.#policy);
+    this.settlements.updatePolicy(this.#policy);
   }
 
   #header(): ControlHeader {

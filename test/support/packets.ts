@@ -35,6 +35,7 @@ export function testPolicy(changes: Partial<JudgePolicy> = {}): JudgePolicy {
     ownPayee: null,
     acceptedPayees: [],
     declaredPayees: [],
+    cappedPayees: [],
     binding: 'payee',
     ctv: false,
     receiveScripts: [],

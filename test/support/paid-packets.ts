@@ -37,6 +37,7 @@ export function testPolicy(changes: Partial<JudgePolicy> = {}): JudgePolicy {
       [nodeKey(SOURCE), PAYEES.source.publicKey],
       [nodeKey(DESTINATION), PAYEES.destination.publicKey],
     ],
+    cappedPayees: [],
     binding: 'payee',
     ctv: false,
     receiveScripts: [],

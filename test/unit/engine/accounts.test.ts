@@ -10,6 +10,7 @@ import { nodeIdOf, nodeKey, type NodeId } from '../../../src/core/ids.js';
 import { SeededRandom } from '../../../src/core/random.js';
 import { Accounts, postingOf, RECORD_TYPES, type AppendDurably } from '../../../src/engine/accounts.js';
 import { CarriedBalances } from '../../../src/engine/carried.js';
+import { Debts } from '../../../src/engine/debts.js';
 import { splitFee } from '../../../src/ledger/fee.js';
 import { Ledger } from '../../../src/ledger/ledger.js';
 import { encodePosting, isBalanced, paymentPosting, type Posting } from '../../../src/ledger/posting.js';
@@ -24,6 +25,18 @@ import { MemoryDisk } from '../store/memory-disk.js';
 
 const SELF = testNode(2);
 const silent = { log: () => undefined };
+
+/** Nobody owes anything: payments here have no payee. */
+function debtsIn(ledger: Ledger): Debts {
+  return new Debts({
+    self: SELF,
+    ownPayee: null,
+    ledger,
+    capMsat: 0n,
+    log: silent,
+    onCapped: () => undefined,
+  });
+}
 
 /** A payment that was accepted here. */
 interface Payment {
@@ -72,7 +85,7 @@ class Run {
     const { ledger } = this;
     const append: AppendDurably = (records) => journal.append(records);
     const hasRoom = (bytes: number): boolean => journal.hasRoom(bytes);
-    this.accounts = new Accounts({ self: SELF, clock, ledger, append, hasRoom });
+    this.accounts = new Accounts({ self: SELF, clock, ledger, append, hasRoom, debts: debtsIn(ledger) });
   }
 
   accept({ packet, verdict }: Payment): Promise<void> {
@@ -103,7 +116,14 @@ describe('accounts > a payment', () => {
     let fail: ((error: Error) => void) | null = null;
     const ledger = new Ledger();
     const append: AppendDurably = () => new Promise((_, reject) => (fail = reject));
-    const parts = { self: SELF, clock: clockAt(), ledger, append, hasRoom: () => true };
+    const parts = {
+      self: SELF,
+      clock: clockAt(),
+      ledger,
+      append,
+      hasRoom: () => true,
+      debts: debtsIn(ledger),
+    };
     const accounts = new Accounts(parts);
     const { packet, verdict } = payment(1, 1_000n, [testNode(1), SELF], 1);
     const accepted = accounts.accept(packet, verdict);
@@ -139,10 +159,12 @@ describe('accounts > a payment', () => {
   });
 
   it('a record of another version stops the start', () => {
+    const ledger = new Ledger();
     const accounts = new Accounts({
       self: SELF,
       clock: clockAt(),
-      ledger: new Ledger(),
+      ledger,
+      debts: debtsIn(ledger),
       append: () => Promise.resolve(),
       hasRoom: () => true,
     });
