@@ -24,7 +24,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   api: [...BELOW_ENGINE, 'engine'],
   dev: ['core', 'packet', 'node'],
   demo: [...BELOW_ENGINE, 'engine', 'api', 'dev'],
-  'cli.ts': [...BELOW_ENGINE, 'engine', 'api', 'dev', 'demo'],
+  stress: [...BELOW_ENGINE, 'engine', 'api', 'dev'],
+  'cli.ts': [...BELOW_ENGINE, 'engine', 'api', 'dev', 'demo', 'stress'],
   'index.ts': [...BELOW_ENGINE, 'engine', 'api', 'dev', 'demo'],
 };
 
