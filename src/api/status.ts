@@ -31,6 +31,14 @@ export function statusJson(mesh: MeshModule): Json {
       treasuryMsat: String(totals.treasuryMsat),
       conserved: totals.destinationMsat + totals.routersMsat + totals.treasuryMsat === totals.totalMsat,
     },
+    debts: {
+      capMsat: String(mesh.config.maxUnsettledMsat),
+      payees: mesh.debts.list().map(({ payee, owedMsat, isCapped }) => ({
+        payee,
+        owedMsat: String(owedMsat),
+        isCapped,
+      })),
+    },
     received: {
       packets: received.packets,
       totalMsat: String(received.totalMsat),

@@ -43,6 +43,8 @@ export interface SharedPayment {
 export class Debts {
   readonly #parts: DebtsParts;
   readonly #capped = new Set<string>();
+  /** All payees that ever owed something, as far as the journal knows. */
+  readonly #payees = new Set<string>();
 
   constructor(parts: DebtsParts) {
     this.#parts = parts;
@@ -51,6 +53,15 @@ export class Debts {
   /** Payees past the cap, 33 bytes in hex each: no more than there are accepted ones. */
   capped(): readonly string[] {
     return [...this.#capped];
+  }
+
+  /** What each payee owes. */
+  list(): readonly { readonly payee: string; readonly owedMsat: bigint; readonly isCapped: boolean }[] {
+    return [...this.#payees].map((payee) => ({
+      payee,
+      owedMsat: this.#parts.ledger.owedByPayee(payee),
+      isCapped: this.#capped.has(payee),
+    }));
   }
 
   /** What the payee owes this node of a payment, or null where that is nothing. */
@@ -71,6 +82,7 @@ export class Debts {
     for (const { account } of posting.entries) {
       if (account.kind !== 'Payee') continue;
       const payee = toHex(account.key);
+      this.#payees.add(payee);
       const owedMsat = ledger.owedByPayee(payee);
       if (this.#capped.has(payee) || !isPastCap(owedMsat, capMsat)) continue;
       this.#capped.add(payee);
