@@ -14,6 +14,7 @@ import type { PacketVerdict } from '#dist/pool/judge-port.js';
 import { compileKernel, WasmKernel } from '#dist/wasm/kernel.js';
 import { reading, signatures } from './bolt11.js';
 import { issuedInvoices } from './issued.js';
+import { durableClaims } from './journal.js';
 import { bitcoinMessage, freePackets, paidPackets, POLICY, SOURCE } from './samples.js';
 import type { Group, Task } from './suite.js';
 
@@ -172,6 +173,7 @@ export const GROUPS: ReadonlyMap<string, () => Group | Promise<Group>> = new Map
   ['detect-200', () => detection(200)],
   ['detect-1400', () => detection(1_400)],
   ['replay', replay],
+  ['journal', () => durableClaims((capacity) => SharedReplayTable.create(kernel, capacity))],
   ['payment', payment],
   ['invoice', reading],
   ['signature', signatures],
