@@ -365,7 +365,8 @@ export class MeshModule {
       const onRewritten = (dropped: number, carried: number): void => {
         this.accounts.logRewritten(dropped, carried);
       };
-      void this.#journal.compact(fold, onRewritten).then(() => {
+      const compacted = Promise.all([this.#journal.compact(fold, onRewritten), this.invoices.compact()]);
+      void compacted.then(() => {
         if (this.#sweep !== null) this.#compactLater();
       });
     });

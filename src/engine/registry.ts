@@ -39,7 +39,7 @@ export interface IssuedInvoicesParts {
   /** Written by nobody else. */
   readonly registry: InvoiceRegistry;
   /** null where it could not be opened: then nothing survives a restart. */
-  readonly journal: Pick<Journal, 'append' | 'records'> | null;
+  readonly journal: Pick<Journal, 'append' | 'records' | 'compact'> | null;
   readonly judge: Pick<PacketJudge, 'readInvoices'>;
   readonly clock: Clock;
   readonly log: Log;
@@ -90,6 +90,15 @@ export class IssuedInvoices {
     const known = this.#parts.registry.find(text);
     if (known === null) this.#note({ text, settledMsat });
     else this.#keep(text, { ...known, settledMsat });
+  }
+
+  /** Drops what has expired from the journal; to be called now and then. */
+  async compact(): Promise<void> {
+    const { journal } = this.#parts;
+    await journal?.compact(
+      () => EXPIRED_INVOICES,
+      () => undefined,
+    );
   }
 
   /** Resolves when all that was noted is registered. */

@@ -1,5 +1,7 @@
 // The invoices that this node issued (payments.md, Lightning: fast path, invoices without amount): the table that all
 // threads read, and that a payment found in it is judged as the reader of invoices would, to the last field.
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LIMITS } from '../../../src/core/limits.js';
@@ -115,6 +117,45 @@ describe('issued invoices > the table', () => {
     expect(registry.find('invoice 0')).toBeNull();
     expect(registry.find('invoice 1')).not.toBeNull();
     expect(registry.find('one more')).not.toBeNull();
+  });
+});
+
+describe('issued invoices > other threads', () => {
+  it('find an invoice whole or not at all, while entries are replaced under them', async () => {
+    const names = 500;
+    const registry = InvoiceRegistry.create(fingerprinter(), 64);
+    const stop = new Int32Array(new SharedArrayBuffer(4));
+    const results = new Int32Array(new SharedArrayBuffer(8));
+    const workerData = {
+      dist: new URL('../../../dist/', import.meta.url).href,
+      memory: registry.memory,
+      secret: SECRET,
+      names,
+      stop,
+      results,
+    };
+    const reader = new Worker(new URL('../../support/registry-reader.mjs', import.meta.url), { workerData });
+    const ended = once(reader, 'exit');
+    const until = performance.now() + 10_000;
+    for (let round = 0; Atomics.load(results, 0) < 20_000 && performance.now() < until; round++) {
+      for (let i = 0; i < 200; i++) {
+        const number = (round * 200 + i * 3) % names;
+        registry.register(`invoice ${number}`, {
+          paymentHash: new Uint8Array(32).fill(number % 256),
+          amountMsat: BigInt(number),
+          settledMsat: null,
+          timestamp: number,
+          expirySeconds: number,
+          descriptionHash: new Uint8Array(32).fill(number % 256),
+        });
+      }
+      // Lets the reader start, and tell that it has failed.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    Atomics.store(stop, 0, 1);
+    await ended;
+    expect(Atomics.load(results, 0)).toBeGreaterThan(1_000);
+    expect(Atomics.load(results, 1)).toBe(0);
   });
 });
 
