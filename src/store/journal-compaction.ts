@@ -31,6 +31,9 @@ export interface Rewritten {
   readonly carried: number;
 }
 
+/** Records folded before packets have their turn: a few milliseconds. */
+const RECORDS_AT_ONCE = 256;
+
 /** A neighbour that is no larger than this part of a segment is rewritten along. */
 const SMALL_PART = 4;
 
@@ -90,9 +93,11 @@ export async function rewriteRun(parts: {
     droppedAt: Math.max(nowSeconds, ...run.map((segment) => segment.header.droppedAt)),
   };
   const counts = { dropped: 0, carried: 0 };
+  let seen = 0;
   const kept = async function* (): AsyncGenerator<JournalRecord, void> {
     for (const segment of run) {
       for await (const record of recordsOf(disk, segment, isWanted)) {
+        if (++seen % RECORDS_AT_ONCE === 0) await new Promise((resolve) => setImmediate(resolve));
         if (fold.take(record, record.keepUntil < nowSeconds)) counts.dropped += 1;
         else yield record;
       }
