@@ -268,12 +268,12 @@ export class MeshManager {
       }
     }
     // Nothing else tells a free packet that was relayed from the same one offered again.
+    if (verdict.kind === 'free' && this.#care.holds(verdict.packetId)) return this.#duplicate(verdict);
     // Where all is free, so is what says that it is paid.
     const isUncharged = verdict.kind === 'free' && packet.packetType === 'Paid';
     if (isUncharged && from !== null && !peers.chargeFree(from, bytes.length)) {
       return this.#refuse(Reason.FreeQuotaExceeded);
     }
-    if (verdict.kind === 'free' && this.#care.holds(verdict.packetId)) return this.#duplicate(verdict);
     if (verdict.kind === 'free' && from !== null && verdict.position === 1) {
       // The link vouches for the source: its sequence numbers hold. A payment's own key protects paid packets.
       const reason = replay.checkReplay(null, packet.source, packet.sequence);
