@@ -1,7 +1,7 @@
 // Cheats 23 to 36: one payment used twice.
 import { expect } from 'vitest';
 import { utf8 } from '../../src/core/bytes.js';
-import { Reason } from '../../src/core/reasons.js';
+import { Reason, reasonName } from '../../src/core/reasons.js';
 import { encodePacket } from '../../src/packet/packet.js';
 import type { LightningProof } from '../../src/packet/proof.js';
 import {
@@ -19,19 +19,32 @@ import { cheat, type Cheat } from './catalogue.js';
 
 const DAY = 86_400;
 const HIGHEST = (1n << 64n) - 1n;
+/** Four packets of each are two batches. */
+const RACING_PAYMENTS = 128;
 
-/** Four copies at once, two of them changed: one passes. */
-async function atOnce(): Promise<void> {
-  const net = await cheatNet();
+/**
+ * Four packets with the same proof, for each of many payments, all at once: they fill several batches, which two worker
+ * threads judge side by side over one table. One packet of each payment passes.
+ */
+async function onTwoThreads(): Promise<void> {
+  const net = await cheatNet({ replayKeys: 4_096, workers: (index) => (index === 1 ? 2 : 0) });
   try {
-    const first = net.packet([0, 1, 2]);
-    const variants = [first, { ...first, sequence: 9n }, { ...first, payload: utf8('other') }, first];
-    const outcomes = await Promise.all(variants.map((variant) => net.inject(0, 1, variant)));
-    const refusals = outcomes.flatMap((outcome) => (outcome.kind === 'refused' ? [outcome.reason] : []));
-    expect(refusals).toEqual([Reason.ReplayedPayment, Reason.ReplayedPayment, Reason.ReplayedPayment]);
+    const payments = Array.from({ length: RACING_PAYMENTS }, () => net.packet([0, 1, 2]));
+    const copies = [1n, 2n, 3n, 4n].flatMap((raise) =>
+      payments.map((first) => encodePacket({ ...first, sequence: first.sequence + raise })),
+    );
+    const outcomes = await Promise.all(copies.map((bytes) => net.node(1).handle(bytes, net.addressOf(0))));
+    payments.forEach((_, index) => {
+      const ofOne = outcomes.filter((_outcome, at) => at % RACING_PAYMENTS === index);
+      const told = ofOne.map((outcome) =>
+        outcome.kind === 'refused' ? reasonName(outcome.reason) : 'passed',
+      );
+      expect(told.sort()).toEqual(['ReplayedPayment', 'ReplayedPayment', 'ReplayedPayment', 'passed']);
+    });
+    expect(net.node(1).judge.stats().batches).toBeGreaterThan(1);
     await net.run(100);
-    expect(deliveries(net)).toEqual([0, 0, 1, 0]);
-    expect(net.node(1).ledger.totals()).toMatchObject({ postings: 1, refusedDuplicates: 0 });
+    expect(deliveries(net)).toEqual([0, 0, RACING_PAYMENTS, 0]);
+    expect(net.node(1).ledger.totals()).toMatchObject({ postings: RACING_PAYMENTS, refusedDuplicates: 0 });
   } finally {
     await net.close();
   }
@@ -164,9 +177,9 @@ export const REUSE_CHEATS: readonly Cheat[] = [
   {
     number: '30',
     name: 'two threads at once',
-    sent: 'four copies within one turn, two of them changed: one passes',
+    sent: `four packets for each of ${RACING_PAYMENTS} payments, to two worker threads: one each passes`,
     reason: 'ReplayedPayment',
-    play: atOnce,
+    play: onTwoThreads,
   },
   {
     number: '31',

@@ -54,6 +54,8 @@ export interface EngineNetOptions {
   readonly freeBytesPerMinute?: number;
   readonly maxPeers?: number;
   readonly replayKeys?: number;
+  /** Worker threads of each node; none unless said otherwise. */
+  readonly workers?: (index: number) => number;
   readonly maxUnsettledMsat?: bigint;
 }
 
@@ -318,6 +320,7 @@ export class EngineNet {
       freeBytesPerMinute: this.#options.freeBytesPerMinute ?? 10_000_000_000,
       maxPeers: this.#options.maxPeers ?? 64,
       replayKeys: this.#options.replayKeys ?? 100_000,
+      workers: this.#options.workers?.(index) ?? 0,
       maxUnsettledMsat: this.#options.maxUnsettledMsat ?? 0n,
     });
   }

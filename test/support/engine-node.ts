@@ -1,5 +1,5 @@
 /**
- * One node of an EngineNet: every part of the engine joined as in src/engine/module.ts, with the plain judge in
+ * One node of an EngineNet: every part of the engine joined as in src/engine/module.ts, mostly with the plain judge in
  * place of the worker pool, a disk in memory and the net's links.
  *
  * What a restart finds is on the disk alone: `EngineNode.start` on the same disk is the same node's next run.
@@ -28,8 +28,12 @@ import type { LocalDelivery } from '../../src/packet/module-api.js';
 import { encodePacket } from '../../src/packet/packet.js';
 import { RoutingPolicyEngine } from '../../src/packet/policy.js';
 import { InlineJudge } from '../../src/pool/inline-judge.js';
+import type { PacketJudge } from '../../src/pool/judge-port.js';
+import { VerdictPool } from '../../src/pool/verdict-pool.js';
+import { FINGERPRINT_SECRET_BYTES, PlainFingerprinter } from '../../src/replay/fingerprint.js';
 import { ReplayPrevention } from '../../src/replay/replay-prevention.js';
-import { PlainReplayTable } from '../../src/replay/table.js';
+import { SharedReplayTable } from '../../src/replay/shared-table.js';
+import { PlainReplayTable, type ReplayTable } from '../../src/replay/table.js';
 import { RouteDiscovery } from '../../src/routing/discovery.js';
 import { RoutingTable } from '../../src/routing/table.js';
 import { Journal, JOURNAL_FILE } from '../../src/store/journal.js';
@@ -52,6 +56,8 @@ export interface EngineNodeOptions {
   readonly freeBytesPerMinute: number;
   readonly maxPeers: number;
   readonly replayKeys: number;
+  /** Worker threads that judge its packets; 0 for the plain judge on this thread. */
+  readonly workers: number;
   /** What a payee may owe the node; 0 for no cap. */
   readonly maxUnsettledMsat: bigint;
 }
@@ -60,6 +66,24 @@ export interface EngineNodeOptions {
 export interface RouteFailure {
   readonly destination: NodeId;
   readonly reason: ReasonName;
+}
+
+/** What judges a node's packets, and the payments that it knows. */
+interface Judging {
+  readonly table: ReplayTable;
+  readonly judge: PacketJudge;
+}
+
+async function judgingOf(options: EngineNodeOptions, log: Log): Promise<Judging> {
+  const { policy, clock, random, replayKeys, workers } = options;
+  if (workers === 0) {
+    const table = new PlainReplayTable(replayKeys);
+    return { table, judge: new InlineJudge({ policy, table, clock }) };
+  }
+  const secret = random.bytes(FINGERPRINT_SECRET_BYTES);
+  const table = SharedReplayTable.create(new PlainFingerprinter(secret), replayKeys);
+  const judge = await VerdictPool.start({ workers, policy, table: table.memory, secret, log, clock });
+  return { table, judge };
 }
 
 export class EngineNode {
@@ -73,7 +97,7 @@ export class EngineNode {
   readonly accounts: Accounts;
   readonly debts: Debts;
   readonly replay: ReplayPrevention;
-  readonly replayTable: PlainReplayTable;
+  readonly replayTable: ReplayTable;
   readonly ledger = new Ledger();
   readonly counters = new Counters();
   readonly settlements: Settlements;
@@ -82,7 +106,7 @@ export class EngineNode {
     getUtxo: (): Promise<Utxo | null> => Promise.resolve(null),
     getPaymentState: (): Promise<PaymentState | null> => Promise.resolve(null),
   };
-  readonly judge: InlineJudge;
+  readonly judge: PacketJudge;
   readonly journal: Journal;
   readonly disk: MemoryDisk;
   /** Ids, in hex, of accepted packets whose time ran out here. */
@@ -105,14 +129,15 @@ export class EngineNode {
       () => undefined,
     );
     const policy = { ...options.policy, paymentsSince: journal.knowsSince };
-    const node = new EngineNode({ ...options, policy }, journal);
+    const judging = await judgingOf({ ...options, policy }, log);
+    const node = new EngineNode({ ...options, policy }, journal, judging);
     await restore({ journal, table: node.replayTable }, node.accounts, clock, log);
     node.peers.start();
     node.#sweepLater();
     return node;
   }
 
-  private constructor(options: EngineNodeOptions, journal: Journal) {
+  private constructor(options: EngineNodeOptions, journal: Journal, { table, judge }: Judging) {
     const { self, policy, clock, random, link, packetTtlSeconds, helloIntervalMillis } = options;
     const { fees } = policy;
     const log: Log = {
@@ -127,9 +152,9 @@ export class EngineNode {
     this.self = self;
     this.disk = options.disk;
     this.journal = journal;
-    this.replayTable = new PlainReplayTable(options.replayKeys);
+    this.replayTable = table;
     this.replay = new ReplayPrevention(this.replayTable, clock);
-    this.judge = new InlineJudge({ policy, table: this.replayTable, clock });
+    this.judge = judge;
     this.table = new RoutingTable({ self, clock, random, fees });
     const sendControl = (address: string, bytes: Uint8Array): void => {
       link.send(address, bytes).catch(() => undefined);
