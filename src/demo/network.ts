@@ -11,10 +11,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { present } from '../core/assert.js';
+import { systemClock } from '../core/clock.js';
 import { MeshError } from '../core/errors.js';
 import { nodeKey, type NodeId } from '../core/ids.js';
 import type { Log } from '../core/ports.js';
 import { MODULE_NAME } from '../core/version.js';
+import { prepareDataDir } from '../engine/foundations.js';
 import { DevControlClient } from '../dev/control-client.js';
 import type { NodeInfo } from '../dev/control-protocol.js';
 import { openIdentity } from '../store/identity.js';
@@ -162,11 +164,11 @@ interface PreparedNode {
   readonly nodeId: NodeId;
 }
 
-/** Makes the identity ahead of the module, so that every node can be told the others' payees. */
+/** Makes the data directory ahead of the module, so that every node can be told the others' payees. */
 async function prepareNode(directory: string, info: NodeInfo, log: Log): Promise<PreparedNode> {
   const dataDir = join(directory, 'data', info.name);
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  const { nodeId } = await openIdentity(dataDir, log);
+  const nodeId = await prepareDataDir(dataDir, systemClock, log);
   return { info, dataDir, nodeId };
 }
 

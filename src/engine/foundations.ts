@@ -53,13 +53,33 @@ export interface Foundations {
   readonly invoiceJournal: Journal | null;
 }
 
+/**
+ * Makes in a data directory what a first start would, for whoever must know the node id before it.
+ * @throws MeshError when the data directory cannot be used
+ */
+export async function prepareDataDir(dataDir: string, clock: Clock, log: Log): Promise<NodeId> {
+  const { journal, self } = await openDurables(dataDir, clock, log);
+  await journal.close();
+  return self;
+}
+
+/** The journal is made before the identity: a crash between the two leaves a first run. */
+async function openDurables(
+  dataDir: string,
+  clock: Clock,
+  log: Log,
+): Promise<{ readonly journal: Journal; readonly self: NodeId }> {
+  const path = join(dataDir, JOURNAL_FILE);
+  const isFirstRun = !(await hasIdentity(dataDir));
+  const journal = await Journal.open({ disk: nodeDisk, path, clock, log, isFirstRun });
+  const { nodeId: self } = await openIdentity(dataDir, log);
+  return { journal, self };
+}
+
 /** @throws MeshError when the data directory or the workers cannot be used */
 export async function layFoundations(options: MeshModuleOptions): Promise<Foundations> {
   const { config, dataDir, clock, random, log, integration } = options;
-  const parts = { disk: nodeDisk, path: join(dataDir, JOURNAL_FILE), clock, log };
-  // The journal is made before the identity: a crash between the two leaves a first run.
-  const journal = await Journal.open({ ...parts, isFirstRun: !(await hasIdentity(dataDir)) });
-  const { nodeId: self } = await openIdentity(dataDir, log);
+  const { journal, self } = await openDurables(dataDir, clock, log);
   const ownPayee = config.ownPayee ?? (await lightningKey(integration.nodeApi(), log));
   const secret = random.bytes(FINGERPRINT_SECRET_BYTES);
   const kernel = new WasmKernel(compileKernel(), secret);

@@ -18,12 +18,12 @@ import { errorText, MeshError } from '../core/errors.js';
 import { nodeKey, type NodeId } from '../core/ids.js';
 import { systemRandom } from '../core/random.js';
 import { MODULE_NAME } from '../core/version.js';
+import { prepareDataDir } from '../engine/foundations.js';
 import { runDevNode, type DevNode, type RunningDevNode } from '../dev/index.js';
 import { ModuleIntegration } from '../node/module-integration.js';
 import { encodeRequest, packetFromPeer } from '../packet/module-api.js';
 import { decodePacket } from '../packet/packet.js';
 import type { LightningProof } from '../packet/proof.js';
-import { openIdentity } from '../store/identity.js';
 
 const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 
@@ -252,7 +252,7 @@ async function prepare(
 ): Promise<Pick<Place, 'node' | 'nodeId' | 'dataDir'>> {
   const dataDir = join(directory, 'data', node.name);
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  return { node, dataDir, nodeId: (await openIdentity(dataDir, silent)).nodeId };
+  return { node, dataDir, nodeId: await prepareDataDir(dataDir, systemClock, silent) };
 }
 
 function isRegistered(node: DevNode): boolean {

@@ -46,7 +46,7 @@ const MOST_FILLING_BYTES = 2_000;
 /** Covers any packet of the campaign. */
 const LEAST_MSAT = 5_000;
 /** A kill comes at some point within so long after the load began. */
-const MOST_LOAD_MILLIS = 120;
+const MOST_LOAD_MILLIS = 80;
 /** One start in so many is killed within so long after it began. */
 const STARTS_PER_KILL = 4;
 const MOST_START_MILLIS = 700;

@@ -15,6 +15,7 @@ import {
   type RunningDevNode,
   type TopologyLink,
 } from '../../src/dev/index.js';
+import { prepareDataDir } from '../../src/engine/foundations.js';
 import { ModuleIntegration } from '../../src/node/module-integration.js';
 import {
   decodeResponse,
@@ -83,7 +84,7 @@ export class MeshBed {
       devNodes.map(async (node) => {
         const dataDir = join(directory, 'data', node.name);
         mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-        return { node, dataDir, nodeId: (await openIdentity(dataDir, silent)).nodeId };
+        return { node, dataDir, nodeId: await prepareDataDir(dataDir, systemClock, silent) };
       }),
     );
     const payees = prepared.map(({ node, nodeId }) => `${toHex(nodeId)}=${node.payee}`);
