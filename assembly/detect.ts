@@ -13,7 +13,7 @@ const UNKNOWN: u32 = 4;
 const BITCOIN_IF_CHECKSUM: u32 = 5;
 
 /** From so many bytes on the host's hash is faster: it has the processor's own instructions, and costs a call. */
-export const HOST_HASH_BYTES: u32 = 1536;
+export const HOST_HASH_BYTES: u32 = 512;
 
 /** `MESH`, read as a little-endian word. */
 const MESH_MAGIC: u32 = 0x4853454d;

@@ -3,10 +3,13 @@ import { createHash, randomBytes } from 'node:crypto';
 import { PlainFingerprinter } from '#dist/replay/fingerprint.js';
 import { SharedReplayTable } from '#dist/replay/shared-table.js';
 import { PlainReplayTable, type ReplayTable } from '#dist/replay/table.js';
+import { concatBytes } from '#dist/core/bytes.js';
 import { sha256 } from '#dist/core/hash.js';
 import { splitFee } from '#dist/ledger/fee.js';
 import { PlainProtocolDetector, type ProtocolDetector } from '#dist/packet/detect.js';
+import { BITCOIN_HEADER_BYTES } from '#dist/packet/bitcoin-wire.js';
 import { decodePacket, encodePacket } from '#dist/packet/packet.js';
+import { encodeStratumMessage } from '#dist/packet/stratum-wire.js';
 import { Bolt11Decoder } from '#dist/payment/bolt11/decode.js';
 import { systemClock } from '#dist/core/clock.js';
 import { VerdictPool } from '#dist/pool/verdict-pool.js';
@@ -93,6 +96,55 @@ function detection(bytes: number): Group {
   };
 }
 
+/** Many messages in one call: as they come from an open port, junk and the right beginnings of everything. */
+function batchedDetection(): Group {
+  const batches = {
+    'junk of 40 B': Array.from({ length: 1_024 }, () => new Uint8Array(randomBytes(40))),
+    'junk of 200 B': Array.from({ length: 256 }, () => new Uint8Array(randomBytes(200))),
+    'Stratum V2, 38 B': Array.from({ length: 1_024 }, () =>
+      encodeStratumMessage(0x1b, true, new Uint8Array([...randomBytes(24), 7, ...randomBytes(7)])),
+    ),
+  };
+  const task = ([name, messages]: readonly [string, readonly Uint8Array[]]): Task => {
+    const data = concatBytes(...messages);
+    let end = 0;
+    const ends = Uint32Array.from(messages, ({ length }) => (end += length));
+    const codes = new Uint8Array(messages.length);
+    return {
+      name,
+      unit: 'messages/s',
+      operations: 100 * messages.length,
+      run: () => {
+        for (let i = 0; i < 100; i++) kernel.detectMany(data, ends, codes);
+      },
+    };
+  };
+  return { name: 'detection, batched', tasks: Object.entries(batches).map(task) };
+}
+
+/** The hash that a Bitcoin message's checksum is made of, as bytes a second. */
+function checksum(bytes: number): Group {
+  const message = bitcoinMessage(bytes + BITCOIN_HEADER_BYTES);
+  const body = message.subarray(BITCOIN_HEADER_BYTES);
+  const rounds = Math.max(4, Math.ceil(200_000 / bytes));
+  const task = (name: string, once: () => unknown): Task => ({
+    name,
+    unit: 'bytes/s',
+    operations: rounds * bytes,
+    run: () => {
+      for (let i = 0; i < rounds; i++) once();
+    },
+  });
+  const native = (data: Uint8Array): Uint8Array => createHash('sha256').update(data).digest();
+  return {
+    name: `checksum of ${bytes.toLocaleString('en')} B`,
+    tasks: [
+      task('node:crypto, twice', () => native(native(body))),
+      task('a whole message detected', () => kernel.detectProtocol(message)),
+    ],
+  };
+}
+
 function replay(): Group {
   const filled = <T extends ReplayTable>(table: T): T => {
     for (const key of KEYS) table.claim(key, FAR_FUTURE);
@@ -172,6 +224,12 @@ export const GROUPS: ReadonlyMap<string, () => Group | Promise<Group>> = new Map
   ['hash', hashing],
   ['detect-200', () => detection(200)],
   ['detect-1400', () => detection(1_400)],
+  ['detect-many', batchedDetection],
+  ['checksum-1k', () => checksum(1_024)],
+  ['checksum-1400', () => checksum(1_400)],
+  ['checksum-4k', () => checksum(4_096)],
+  ['checksum-64k', () => checksum(65_536)],
+  ['checksum-1M', () => checksum(999_000)],
   ['replay', replay],
   ['journal', () => durableClaims((capacity) => SharedReplayTable.create(kernel, capacity))],
   ['payment', payment],

@@ -78,7 +78,7 @@ export function protocolDetectorContract(name: string, make: () => ProtocolDetec
 
     it('agrees with the plain twin on every length around a block of the hash, and where another hash takes over', () => {
       const lengths = Array.from({ length: 201 }, (_, length) => length);
-      for (const length of [...lengths, 1_535, 1_536, 1_537, 4_096]) {
+      for (const length of [...lengths, 511, 512, 513, 4_096]) {
         const message = encodeBitcoinMessage('signet', 'tx', new SeededRandom(length).bytes(length));
         expect(detect(message), `body of ${length}`).toBe('BitcoinP2P');
         message[23] = present(message[23], 'a checksum') ^ 1;

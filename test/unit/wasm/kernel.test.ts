@@ -76,7 +76,7 @@ describe('wasm § SHA-256', () => {
 
   it('agrees with the plain one for every length up to three blocks, and for a megabyte', () => {
     const random = new SeededRandom(3);
-    for (const length of [...Array(193).keys(), 1_535, 1_536, 1_537, 65_535, 1_000_000]) {
+    for (const length of [...Array(193).keys(), 511, 512, 513, 65_535, 1_000_000]) {
       const data = random.bytes(length);
       expect(toHex(kernel.sha256(data)), `${length} bytes`).toBe(toHex(sha256(data)));
     }
@@ -113,8 +113,8 @@ describe('wasm § many messages in one call', () => {
       const messages = [
         new Uint8Array(0),
         ...[3, 50, 2_000].map((bytes) => random.bytes(bytes + round)),
-        ...[0, 31, 1_535, 1_536, 5_000].map((bytes) => bitcoin(bytes + round)),
-        ...[1, 31, 1_535, 1_536, 5_000].map((bytes) => broken(bytes + round)),
+        ...[0, 31, 511, 512, 5_000].map((bytes) => bitcoin(bytes + round)),
+        ...[1, 31, 511, 512, 5_000].map((bytes) => broken(bytes + round)),
         ...STRATUM_MESSAGES.map((message) => stratumSample(message, round % 2 === 0 ? 'short' : 'full')),
         utf8('MESH'),
         new Uint8Array(0),
