@@ -13,7 +13,7 @@ import {
   helloPacket,
 } from '../../../src/packet/control.js';
 import { DETECTED_PROTOCOLS, PlainProtocolDetector } from '../../../src/packet/detect.js';
-import { encodePacket, type MeshPacket } from '../../../src/packet/packet.js';
+import { encodePacket, PACKET_TYPES, type MeshPacket } from '../../../src/packet/packet.js';
 import { RoutingPolicyEngine, type GateVerdict } from '../../../src/packet/policy.js';
 import type { PaymentProof } from '../../../src/packet/proof.js';
 import { encodeStratumMessage } from '../../../src/packet/stratum-wire.js';
@@ -60,6 +60,21 @@ describe('gate in payment_gated', () => {
   it('sends packets with a proof to verification, whatever their payload', () => {
     for (const payload of [new Uint8Array(0), ping, encodePacket(testPacket())]) {
       expect(gate(testPacket({ paymentProof: proof, payload }))).toEqual({ kind: 'paid' });
+    }
+  });
+
+  it('lets nothing pass free by its declared type alone, nor by its payload alone: both must say the same', () => {
+    const payloads = {
+      BitcoinP2P: ping,
+      StratumV2: shares,
+      MeshPacket: encodePacket(testPacket()),
+      none: utf8('x'),
+    };
+    for (const packetType of PACKET_TYPES) {
+      for (const [said, payload] of Object.entries(payloads)) {
+        const verdict = gate(testPacket({ packetType, payload }));
+        expect(verdict.kind, `${packetType} with ${said}`).toBe(packetType === said ? 'free' : 'refused');
+      }
     }
   });
 
