@@ -19,7 +19,6 @@ import { MODULE_NAME } from '../core/version.js';
 import { prepareDataDir } from '../engine/foundations.js';
 import { DevControlClient } from '../dev/control-client.js';
 import type { NodeInfo } from '../dev/control-protocol.js';
-import { openIdentity } from '../store/identity.js';
 
 const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 const START_MILLIS = 30_000;

@@ -15,7 +15,7 @@ import { assert, present } from '../core/assert.js';
 import { DISCOVERY_PROTOCOL, HELLO_PROTOCOL, isUnknownPeer } from '../packet/control.js';
 import { declaredTraffic, type DeclaredTraffic } from '../packet/declared.js';
 import { decodeDiscovery } from '../packet/discovery.js';
-import { decodePacket, encodePacket, isDeclaredPaid, type MeshPacket } from '../packet/packet.js';
+import { decodePacket, encodePacket, type MeshPacket } from '../packet/packet.js';
 import type { Counters } from '../metrics/counters.js';
 import type { PacketJudge, PacketSender, PacketVerdict } from '../pool/judge-port.js';
 import { priceMsat } from '../ledger/fee.js';
@@ -109,7 +109,7 @@ export class MeshManager {
     const charged = peers.charge(peerAddress, traffic, packetBytes.length);
     if (charged !== Reason.Accepted) return this.#refuse(charged);
     if (!this.#hasRoom(packetBytes.length, traffic)) return this.#refuse(Reason.Overloaded);
-    if (isDeclaredPaid(packetBytes) && !accounts.canRecord()) return this.#refuse(Reason.NotRecorded);
+    if (traffic === 'paid' && !accounts.canRecord()) return this.#refuse(Reason.NotRecorded);
     return this.#introductions.inTurn(peer, () => this.#handle(packetBytes, peer, until));
   }
 

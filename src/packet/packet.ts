@@ -35,8 +35,6 @@ export const PACKET_TYPES = ['BitcoinP2P', 'CommonsGovernance', 'StratumV2', 'Pa
 /** What the sender declares the payload to be. */
 export type PacketType = (typeof PACKET_TYPES)[number];
 
-const PAID_TAG = PACKET_TYPES.indexOf('Paid');
-
 /** The version that this module writes and accepts. */
 export const PACKET_VERSION = 1;
 
@@ -112,12 +110,6 @@ export const oldestMeshPacket: Codec<MeshPacket> = packetCodec(oldestPaymentProo
 /** Whether bytes open with `MESH`. No packet without it does: its type would be unknown. */
 export function hasMagic(input: Uint8Array): boolean {
   return equalBytes(input.subarray(0, MAGIC.length), MAGIC);
-}
-
-/** Whether bytes that decode as a packet would be one of type Paid: the only kind whose payment is claimed. */
-export function isDeclaredPaid(input: Uint8Array): boolean {
-  const typeAt = (hasMagic(input) ? MAGIC.length : 0) + 1;
-  return input[typeAt] === PAID_TAG;
 }
 
 /** Decodes packet bytes of either generation. The input is not kept. Any thread. */

@@ -27,7 +27,6 @@ import {
 } from '../../src/packet/module-api.js';
 import { PACKET_VERSION, type MeshPacket } from '../../src/packet/packet.js';
 import type { LightningProof } from '../../src/packet/proof.js';
-import { openIdentity } from '../../src/store/identity.js';
 import { endLater, MeshProcess, temporaryDirectory, waitFor } from './mesh-process.js';
 
 export const MESH = 'blvm-mesh';
