@@ -276,7 +276,8 @@ export function taggedEnum<T extends Variant>(what: string, variants: Variants<T
     minBytes: 4 + Math.min(...list.map(({ codec }) => codec.minBytes)),
     read: (reader) => {
       const variant = present(list[reader.tag(list.length, what)], 'a checked tag has a codec');
-      return { kind: variant.kind, ...variant.codec.read(reader) } as unknown as T;
+      const value: Variant = { kind: variant.kind, ...variant.codec.read(reader) };
+      return value as T;
     },
     write: (writer, value) => {
       const { tag, codec } = variantOf(value);
