@@ -5,7 +5,7 @@
  * when the process started, since process ids are used again. It holds among the processes of one machine (and one
  * process-id namespace). A lock whose owner is gone is taken over.
  */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { errorText, MeshError } from '../core/errors.js';
@@ -72,7 +72,7 @@ async function takeLock(lockPath: string, owner: string): Promise<void> {
       if (held === null) continue; // released meanwhile
       const holder = parseOwner(held);
       if (holder !== null && (await isAlive(holder))) throw lockedBy(lockPath, holder.pid);
-      await removeStale(lockPath, held);
+      if (await takeOver(lockPath, own, held)) return;
     }
     throw lockedBy(lockPath, null);
   } finally {
@@ -81,19 +81,28 @@ async function takeLock(lockPath: string, owner: string): Promise<void> {
 }
 
 /**
- * Removes a lock whose owner is gone. Of several processes that try, each moves the file away before it looks at it:
- * one that finds the fresh lock of another in its hands puts it back.
+ * Puts an own lock in the place of one whose owner is gone; at no time is there none. Only who holds the claim on
+ * exactly that lock may do it, and gives the claim up after the lock has changed, so that a latecomer finds another
+ * lock than it came for. A claim whose holder is gone itself passes to a claim named after it.
+ * @returns false where the lock has changed meanwhile
  */
-async function removeStale(lockPath: string, stale: string): Promise<void> {
-  const moved = `${lockPath}.${randomBytes(6).toString('hex')}`;
-  try {
-    await rename(lockPath, moved);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-    throw error;
+async function takeOver(lockPath: string, own: string, stale: string): Promise<boolean> {
+  const claims: string[] = [];
+  let subject = stale;
+  for (;;) {
+    const claim = `${lockPath}.${createHash('sha256').update(subject).digest('hex').slice(0, 24)}`;
+    claims.push(claim);
+    if (await linked(own, claim)) break;
+    const held = await readOrNull(claim);
+    if (held === null) return false; // given up meanwhile
+    const holder = parseOwner(held);
+    if (holder !== null && (await isAlive(holder))) throw lockedBy(lockPath, holder.pid);
+    subject += held;
   }
-  if ((await readOrNull(moved)) !== stale) await linked(moved, lockPath);
-  await rm(moved, { force: true });
+  const isStill = (await readOrNull(lockPath)) === stale;
+  if (isStill) await rename(own, lockPath);
+  for (const claim of isStill ? claims : claims.slice(-1)) await rm(claim, { force: true });
+  return isStill;
 }
 
 async function releaseLock(lockPath: string, owner: string): Promise<void> {
