@@ -4,7 +4,8 @@
  *
  * Rules: payments.md, any proof, 5, 7 and 8 (cheats 32 and 33). No key may be lost, no payment accepted twice, no
  * posting lost or doubled, no packet delivered twice. The seed decides victims, delays and packets; the machine decides
- * what it was doing just then.
+ * what it was doing just then. A long campaign goes over to a fresh network now and then: what is offered again grows
+ * with every payment, and would soon be all that it does.
  */
 import { present } from '../core/assert.js';
 import { systemClock } from '../core/clock.js';
@@ -42,7 +43,10 @@ export interface CrashResult {
 /** Packets on their way at once; and used payments that are offered again at once. */
 const LANES = 12;
 const REPLAY_LANES = 64;
+const MOST_SEED = 2 ** 32;
 const MOST_FILLING_BYTES = 2_000;
+/** After so many rounds the next ones have a network, and payments, of their own. */
+const ROUNDS_PER_NETWORK = 125;
 /** Covers any packet of the campaign. */
 const LEAST_MSAT = 5_000;
 /** A kill comes at some point within so long after the load began. */
@@ -60,17 +64,58 @@ const WAYS: readonly { readonly route: readonly number[]; readonly by: 'send' | 
 ];
 
 /** Runs a whole campaign. @throws MeshError when a module does not start any more: that is a finding too */
-export async function runCrashCampaign(options: CrashOptions): Promise<CrashResult> {
-  const campaign = await Campaign.start(options);
-  try {
-    return await campaign.run();
-  } finally {
-    await campaign.close();
+export async function runCrashCampaign({ rounds, seed, onProgress }: CrashOptions): Promise<CrashResult> {
+  const seeds = new SeededRandom(seed);
+  let sum: CrashResult = NOTHING_YET;
+  while (sum.rounds < rounds && sum.violations.length === 0) {
+    const before = sum;
+    const campaign = await Campaign.start({
+      rounds: Math.min(rounds - before.rounds, ROUNDS_PER_NETWORK),
+      seed: randomBelow(seeds, MOST_SEED),
+      onProgress: (result) => onProgress?.(before.rounds + result.rounds, added(before, result)),
+    });
+    try {
+      sum = added(before, await campaign.run());
+    } finally {
+      await campaign.close();
+    }
   }
+  return sum;
+}
+
+const NOTHING_YET: CrashResult = {
+  rounds: 0,
+  kills: 0,
+  payments: 0,
+  keys: 0,
+  delivered: 0,
+  replays: 0,
+  seconds: 0,
+  violations: [],
+};
+
+function added(one: CrashResult, other: CrashResult): CrashResult {
+  return {
+    rounds: one.rounds + other.rounds,
+    kills: one.kills + other.kills,
+    payments: one.payments + other.payments,
+    keys: one.keys + other.keys,
+    delivered: one.delivered + other.delivered,
+    replays: one.replays + other.replays,
+    seconds: one.seconds + other.seconds,
+    violations: [...one.violations, ...other.violations],
+  };
+}
+
+/** What one network is put through. */
+interface CampaignOptions {
+  readonly rounds: number;
+  readonly seed: number;
+  readonly onProgress: (result: CrashResult) => void;
 }
 
 class Campaign {
-  readonly #options: CrashOptions;
+  readonly #options: CampaignOptions;
   readonly #random: Random;
   readonly #bed: CrashBed;
   readonly #payments: Payments;
@@ -79,14 +124,14 @@ class Campaign {
   #kills = 0;
   #replays = 0;
 
-  private constructor(options: CrashOptions, bed: CrashBed, payments: Payments) {
+  private constructor(options: CampaignOptions, bed: CrashBed, payments: Payments) {
     this.#options = options;
     this.#random = new SeededRandom(options.seed);
     this.#bed = bed;
     this.#payments = payments;
   }
 
-  static async start(options: CrashOptions): Promise<Campaign> {
+  static async start(options: CampaignOptions): Promise<Campaign> {
     const payments = new Payments();
     const bed = await CrashBed.start(options.seed, (at, payload) => {
       payments.delivered(at, payload);
@@ -102,7 +147,7 @@ class Campaign {
     while (this.#rounds < this.#options.rounds && this.#payments.violations.length === 0) {
       await this.#round();
       this.#rounds += 1;
-      this.#options.onProgress?.(this.#rounds, this.#result());
+      this.#options.onProgress(this.#result());
     }
     // At the end all of them, so that what was promised since their last kill is looked at too.
     for (const victim of LINE) {
