@@ -17,7 +17,7 @@ import { declaredTraffic, type DeclaredTraffic } from '../packet/declared.js';
 import { decodeDiscovery } from '../packet/discovery.js';
 import { decodePacket, encodePacket, type MeshPacket } from '../packet/packet.js';
 import type { Counters } from '../metrics/counters.js';
-import type { PacketJudge, PacketSender, PacketVerdict } from '../pool/judge-port.js';
+import { judged, type PacketJudge, type PacketSender, type PacketVerdict } from '../pool/judge-port.js';
 import { priceMsat } from '../ledger/fee.js';
 import { amountMsatOf } from '../packet/proof.js';
 import { isBoundInvoice } from '../payment/binding.js';
@@ -118,7 +118,7 @@ export class MeshManager {
     peer: Peer,
     until: 'attempted' | 'accepted',
   ): Promise<PacketOutcome> {
-    const sender = { previousHop: peer.nodeId, origin: 'peer' } as const;
+    const sender = { previousHop: peer.nodeId, origin: 'peer', peer: peer.address } as const;
     const patience = until === 'attempted' ? 'asked' : 'known';
     const verdict = await this.#judge(packetBytes, sender, { from: peer.address, patience });
     if (verdict.kind === 'refused') {
@@ -144,7 +144,7 @@ export class MeshManager {
     if (!this.#care.hasRoom(packetBytes.length)) return this.#refuse(Reason.Overloaded);
     const isPaid = packet.packetType === 'Paid';
     if (isPaid && !this.#parts.accounts.canRecord()) return this.#refuse(Reason.NotRecorded);
-    const sender = { previousHop: null, origin: 'local' } as const;
+    const sender = { previousHop: null, origin: 'local', peer: '' } as const;
     const verdict = await this.#judge(packetBytes, sender, { from: null, patience: 'known' });
     if (verdict.kind === 'refused') return this.#refuse(verdict.reason);
     return this.#accept(packet, packetBytes, verdict, { from: null, ttlSeconds, until: 'accepted' });
@@ -204,7 +204,7 @@ export class MeshManager {
   /** The judge's verdict; where it left a question to the node, what the answer makes of it. */
   async #judge(packetBytes: Uint8Array, sender: PacketSender, asker: Asker): Promise<PacketVerdict> {
     const { accounts, judge, settlements, replay } = this.#parts;
-    const verdict = await judge.judge(packetBytes, sender);
+    const verdict = await judged(judge, packetBytes, sender);
     if (verdict.kind !== 'question') return verdict;
     const settled = await settlements.settle(judgedPacket(packetBytes), asker);
     const refuse = (reason: Reason): PacketVerdict => ({ ...verdict, kind: 'refused', reason });

@@ -117,7 +117,7 @@ export class BatchRegion {
     return this.#bytes.subarray(start, start + this.#view.getUint32(record + LENGTH, true));
   }
 
-  sender(index: number): PacketSender {
+  sender(index: number): Omit<PacketSender, 'peer'> {
     const record = recordOf(index);
     const flags = this.#view.getUint32(record + SENDER_FLAGS, true);
     const hasPreviousHop = (flags & HAS_PREVIOUS_HOP) !== 0;

@@ -15,7 +15,7 @@ import type { InvoiceLookup } from '../payment/registry.js';
 import type { ReplayTable } from '../replay/table.js';
 import { VerdictCounts } from './counts.js';
 import { judgePacket, judgeTools, refusedVerdict, type JudgeParts, type JudgeTools } from './judge.js';
-import type { JudgeStats, PacketJudge, PacketSender, PacketVerdict } from './judge-port.js';
+import type { JudgeStats, OnVerdict, PacketJudge, PacketSender, PacketVerdict } from './judge-port.js';
 
 export interface InlineJudgeOptions {
   readonly policy: JudgePolicy;
@@ -44,10 +44,18 @@ export class InlineJudge implements PacketJudge {
     this.#tools = judgeTools(policy, this.#parts);
   }
 
-  judge(bytes: Uint8Array, sender: PacketSender): Promise<PacketVerdict> {
+  judge(bytes: Uint8Array, sender: PacketSender, onVerdict: OnVerdict): void {
     const verdict = this.#judge(bytes, sender);
     this.#counts.add(verdict);
-    return Promise.resolve(verdict);
+    onVerdict(verdict);
+  }
+
+  isFull(): boolean {
+    return false;
+  }
+
+  onRoom(_peer: string, resume: () => void): void {
+    resume();
   }
 
   readInvoices(texts: readonly string[]): Promise<readonly InvoiceVerdict[]> {

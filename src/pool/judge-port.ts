@@ -18,6 +18,8 @@ export interface PacketSender {
   /** The id that the link vouches for; null before the peer has said who it is, and for this node's own packets. */
   readonly previousHop: NodeId | null;
   readonly origin: PacketOrigin;
+  /** In whose queue its packets wait: the address of the peer on its link; empty for this node's own. */
+  readonly peer: string;
 }
 
 /**
@@ -55,6 +57,8 @@ export interface PacketVerdict {
   readonly packetId: Uint8Array;
 }
 
+export type OnVerdict = (verdict: PacketVerdict) => void;
+
 export interface JudgeStats {
   /** Verdicts given. */
   readonly judged: number;
@@ -79,14 +83,30 @@ export interface PacketJudge {
    */
   readInvoices(texts: readonly string[]): Promise<readonly InvoiceVerdict[]>;
   /**
-   * Judges packet bytes; a payment that passes is claimed in the replay table before this resolves.
-   * @param bytes read until the promise settles; the caller must not change them meanwhile
-   * @returns always a verdict: what cannot be judged is refused as Overloaded or JudgeUnavailable
+   * Judges packet bytes; a payment that passes is claimed in the replay table before its verdict is told.
+   * @param bytes read until the verdict; the caller must not change them meanwhile
+   * @param onVerdict called once, always: what cannot be judged is refused as Overloaded or JudgeUnavailable. It may
+   *   be called before this returns, and must not throw. (`judged` makes a promise of it.)
    */
-  judge(bytes: Uint8Array, sender: PacketSender): Promise<PacketVerdict>;
+  judge(bytes: Uint8Array, sender: PacketSender, onVerdict: OnVerdict): void;
+  /** Whether a peer's queue is full, so that its next packets would be refused: time to stop reading its socket. */
+  isFull(peer: string): boolean;
+  /** Calls back once, when half of a full queue is free again; at once where it is not full. */
+  onRoom(peer: string, resume: () => void): void;
   /** Holds for every packet given to `judge` afterwards. */
   updatePolicy(policy: JudgePolicy): void;
   stats(): JudgeStats;
   /** Judges what was given, then stops. Safe to call again. */
   close(): Promise<void>;
+}
+
+/** The verdict on one packet as a promise, which never rejects: for callers who wait for it anyway. */
+export function judged(
+  judge: Pick<PacketJudge, 'judge'>,
+  bytes: Uint8Array,
+  sender: PacketSender,
+): Promise<PacketVerdict> {
+  return new Promise((resolve) => {
+    judge.judge(bytes, sender, resolve);
+  });
 }

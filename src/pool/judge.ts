@@ -54,7 +54,7 @@ export interface JudgeTools extends JudgeParts {
 }
 
 /** What is known of a packet beside its bytes. */
-export interface PacketContext extends PacketSender {
+export interface PacketContext extends Omit<PacketSender, 'peer'> {
   /** Unix seconds of its receipt. */
   readonly nowSeconds: number;
   /** Called right before a payment is claimed: from here on it may be taken. */

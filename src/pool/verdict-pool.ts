@@ -22,7 +22,7 @@ import { PacketState } from './batch-memory.js';
 import { VerdictCounts } from './counts.js';
 import { Crew, type Batch, type CrewOptions } from './crew.js';
 import { refusedVerdict } from './judge.js';
-import type { JudgeStats, PacketJudge, PacketSender, PacketVerdict } from './judge-port.js';
+import type { JudgeStats, OnVerdict, PacketJudge, PacketSender, PacketVerdict } from './judge-port.js';
 
 /** How often a packet may be with a worker that is lost. */
 const ATTEMPTS = 2;
@@ -37,7 +37,7 @@ export interface VerdictPoolOptions extends CrewOptions {
 interface Pending {
   readonly bytes: Uint8Array;
   readonly sender: PacketSender;
-  readonly resolve: (verdict: PacketVerdict) => void;
+  readonly resolve: OnVerdict;
   attempts: number;
 }
 
@@ -88,18 +88,25 @@ export class VerdictPool implements PacketJudge {
     return new VerdictPool(options, crew, policy);
   }
 
-  judge(bytes: Uint8Array, sender: PacketSender): Promise<PacketVerdict> {
+  judge(bytes: Uint8Array, sender: PacketSender, onVerdict: OnVerdict): void {
     const refusal = this.#refusal(bytes);
     if (refusal !== null) {
       const verdict = refusedVerdict(refusal);
       this.#counts.add(verdict);
-      return Promise.resolve(verdict);
+      onVerdict(verdict);
+      return;
     }
-    return new Promise((resolve) => {
-      this.#queue.push({ bytes, sender, resolve, attempts: 0 });
-      this.#queuedBytes += bytes.length;
-      this.#fill();
-    });
+    this.#queue.push({ bytes, sender, resolve: onVerdict, attempts: 0 });
+    this.#queuedBytes += bytes.length;
+    this.#fill();
+  }
+
+  isFull(): boolean {
+    return !this.#hasRoom(1, 1);
+  }
+
+  onRoom(_peer: string, resume: () => void): void {
+    resume();
   }
 
   async readInvoices(texts: readonly string[]): Promise<readonly InvoiceVerdict[]> {

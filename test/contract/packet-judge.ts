@@ -10,7 +10,12 @@ import { encodePacket, packetId } from '../../src/packet/packet.js';
 import type { PaymentProof } from '../../src/packet/proof.js';
 import { KEEP_KEY_FOREVER } from '../../src/payment/keys.js';
 import { InlineJudge } from '../../src/pool/inline-judge.js';
-import type { PacketJudge, PacketSender, PacketVerdict } from '../../src/pool/judge-port.js';
+import {
+  judged,
+  type PacketJudge,
+  type PacketSender,
+  type PacketVerdict,
+} from '../../src/pool/judge-port.js';
 import { PlainFingerprinter } from '../../src/replay/fingerprint.js';
 import { SharedReplayTable } from '../../src/replay/shared-table.js';
 import { PlainReplayTable } from '../../src/replay/table.js';
@@ -24,7 +29,7 @@ export interface JudgeSetUp {
   readonly clock: VirtualClock;
 }
 
-const fromSource: PacketSender = { previousHop: SOURCE, origin: 'peer' };
+const fromSource: PacketSender = { previousHop: SOURCE, origin: 'peer', peer: 'source' };
 
 /** Numbers the payments of a test, so that no two tests share one. */
 let payments = 500_000;
@@ -61,8 +66,8 @@ export function packetJudgeContract(name: string, make: (setUp: JudgeSetUp) => P
       const reasons = new Set<string>();
       // One after another: which of two packets with the same payment wins is then the same for both.
       for (const { what, bytes, sender } of trace) {
-        const expected = await twin.judge(bytes, sender);
-        expect(shown(await judge.judge(bytes, sender)), what).toEqual(shown(expected));
+        const expected = await judged(twin, bytes, sender);
+        expect(shown(await judged(judge, bytes, sender)), what).toEqual(shown(expected));
         reasons.add(reasonName(expected.reason));
       }
       expect(reasons.size, 'the trace knows many ways to fail').toBeGreaterThan(20);
@@ -71,11 +76,11 @@ export function packetJudgeContract(name: string, make: (setUp: JudgeSetUp) => P
     it('judges a trace given all at once, each payment once', async () => {
       const trace = judgeTrace(8, 400);
       const twin = new InlineJudge({ ...setUp, table: new PlainReplayTable() });
-      const verdicts = await Promise.all(trace.map(({ bytes, sender }) => judge.judge(bytes, sender)));
+      const verdicts = await Promise.all(trace.map(({ bytes, sender }) => judged(judge, bytes, sender)));
       const keys = new Set<string>();
       for (const [index, { what, bytes, sender }] of trace.entries()) {
         const verdict = present(verdicts[index], 'a verdict for each');
-        const expected = await twin.judge(bytes, sender);
+        const expected = await judged(twin, bytes, sender);
         // Replays aside, whose winner is whoever came first.
         const isRace = what === 'replayed';
         if (!isRace) expect(shown(verdict), what).toEqual(shown(expected));
@@ -88,7 +93,7 @@ export function packetJudgeContract(name: string, make: (setUp: JudgeSetUp) => P
 
     it('fills in a paid verdict', async () => {
       const bytes = freshBytes();
-      const verdict = await judge.judge(bytes, fromSource);
+      const verdict = await judged(judge, bytes, fromSource);
       expect(reasonName(verdict.reason)).toBe('Accepted');
       expect(verdict).toMatchObject({
         kind: 'paid',
@@ -108,8 +113,8 @@ export function packetJudgeContract(name: string, make: (setUp: JudgeSetUp) => P
 
     it('cheat 23 › refuses the same packet again, with its id', async () => {
       const bytes = freshBytes();
-      await judge.judge(bytes, fromSource);
-      const again = await judge.judge(bytes, fromSource);
+      await judged(judge, bytes, fromSource);
+      const again = await judged(judge, bytes, fromSource);
       expect(again).toMatchObject({ kind: 'refused', amountMsat: 0n });
       expect(reasonName(again.reason)).toBe('ReplayedPayment');
       expect(again.packetId).toEqual(packetId(bytes));
@@ -117,7 +122,7 @@ export function packetJudgeContract(name: string, make: (setUp: JudgeSetUp) => P
 
     it('cheat 30 › lets one of a hundred copies through that come at once', async () => {
       const bytes = freshBytes();
-      const verdicts = await Promise.all(Array.from({ length: 100 }, () => judge.judge(bytes, fromSource)));
+      const verdicts = await Promise.all(Array.from({ length: 100 }, () => judged(judge, bytes, fromSource)));
       expect(verdicts.filter(({ kind }) => kind === 'paid')).toHaveLength(1);
       expect(verdicts.filter(({ reason }) => reasonName(reason) === 'ReplayedPayment')).toHaveLength(99);
     });
@@ -127,10 +132,10 @@ export function packetJudgeContract(name: string, make: (setUp: JudgeSetUp) => P
       const own = SharedReplayTable.create(new PlainFingerprinter(secret), 64);
       const other = await make({ ...setUp, table: own });
       try {
-        expect((await other.judge(bytes, fromSource)).kind).toBe('paid');
+        expect((await judged(other, bytes, fromSource)).kind).toBe('paid');
         own.expire(setUp.clock.unixSeconds() + 2 * LIMITS.REPLAY_TTL_SECONDS);
         expect(own.stats().keys).toBe(0);
-        const again = await other.judge(bytes, fromSource);
+        const again = await judged(other, bytes, fromSource);
         expect(again.kind).toBe('refused');
         expect(reasonName(again.reason)).toBe('ProofExpired');
       } finally {
@@ -147,7 +152,7 @@ export function packetJudgeContract(name: string, make: (setUp: JudgeSetUp) => P
         timestamp: 0n,
       };
       const bytes = encodePacket(paidPacket(proof));
-      const verdict = await judge.judge(bytes, fromSource);
+      const verdict = await judged(judge, bytes, fromSource);
       expect(verdict).toMatchObject({
         kind: 'question',
         protocol: 'MeshPacket',
@@ -161,31 +166,31 @@ export function packetJudgeContract(name: string, make: (setUp: JudgeSetUp) => P
       expect(reasonName(verdict.reason)).toBe('PaymentUnknown');
       const key = present(verdict.replayKey, 'a question is about a payment');
       expect(setUp.table.claim(key, KEEP_KEY_FOREVER)).toBe('claimed');
-      const again = await judge.judge(bytes, fromSource);
+      const again = await judged(judge, bytes, fromSource);
       expect(again).toMatchObject({ kind: 'refused', packetId: packetId(bytes) });
       expect(reasonName(again.reason)).toBe('ReplayedPayment');
     });
 
     it('refuses what is larger than a packet without looking at it', async () => {
-      const verdict = await judge.judge(new Uint8Array(LIMITS.PACKET_BYTES + 1), fromSource);
+      const verdict = await judged(judge, new Uint8Array(LIMITS.PACKET_BYTES + 1), fromSource);
       expect(reasonName(verdict.reason)).toBe('PacketTooLarge');
     });
 
     it('judges every packet given after a new policy by that', async () => {
       const before = freshBytes();
-      expect((await judge.judge(before, fromSource)).kind).toBe('paid');
+      expect((await judged(judge, before, fromSource)).kind).toBe('paid');
       judge.updatePolicy({ ...setUp.policy, mode: 'bitcoin_only' });
-      const all = Array.from({ length: 600 }, () => judge.judge(freshBytesOnce, fromSource));
+      const all = Array.from({ length: 600 }, () => judged(judge, freshBytesOnce, fromSource));
       expect(new Set((await Promise.all(all)).map(({ reason }) => reasonName(reason)))).toEqual(
         new Set(['ModeForbids']),
       );
       judge.updatePolicy(setUp.policy);
-      expect((await judge.judge(freshBytes(), fromSource)).kind).toBe('paid');
+      expect((await judged(judge, freshBytes(), fromSource)).kind).toBe('paid');
     });
 
     it('counts verdicts by reason', async () => {
       const before = judge.stats();
-      await judge.judge(new Uint8Array(1), fromSource);
+      await judged(judge, new Uint8Array(1), fromSource);
       const after = judge.stats();
       expect(after.judged).toBe(before.judged + 1);
       expect([...after.byReason.values()].reduce((sum, count) => sum + count)).toBe(after.judged);
@@ -194,9 +199,9 @@ export function packetJudgeContract(name: string, make: (setUp: JudgeSetUp) => P
 
     it('judges what it was given before it closes, and refuses what comes after', async () => {
       const other = await make(setUp);
-      const given = Array.from({ length: 40 }, () => other.judge(freshBytes(), fromSource));
+      const given = Array.from({ length: 40 }, () => judged(other, freshBytes(), fromSource));
       const closing = other.close();
-      const late = await other.judge(freshBytes(), fromSource);
+      const late = await judged(other, freshBytes(), fromSource);
       await closing;
       await other.close();
       expect((await Promise.all(given)).every(({ kind }) => kind === 'paid')).toBe(true);

@@ -17,7 +17,7 @@ export interface TracedPacket {
   readonly sender: PacketSender;
 }
 
-const fromSource: PacketSender = { previousHop: SOURCE, origin: 'peer' };
+const fromSource: PacketSender = { previousHop: SOURCE, origin: 'peer', peer: 'source' };
 
 function free(packetType: MeshPacket['packetType'], payload: Uint8Array): MeshPacket {
   return { ...paidPacket(proofOf(makeInvoice({ seed: 1 }))), paymentProof: null, packetType, payload };
@@ -38,7 +38,7 @@ function kinds(random: SeededRandom): readonly (readonly [string, (seed: number)
   const sent = (what: string, make: (seed: number) => MeshPacket, sender?: PacketSender) =>
     [what, (seed: number) => traced(what, make(seed), sender)] as const;
   const header = { self: SOURCE, sequence: 1n, nowSeconds: ISSUED_AT };
-  const unknownPeer: PacketSender = { previousHop: null, origin: 'peer' };
+  const unknownPeer: PacketSender = { previousHop: null, origin: 'peer', peer: 'source' };
   const lie = (seed: number, lies: Parameters<typeof proofOf>[1]): MeshPacket =>
     paidPacket(proofOf(makeInvoice({ seed, payee: PAYEES.destination }), lies));
   const invoiceOf =
@@ -53,9 +53,10 @@ function kinds(random: SeededRandom): readonly (readonly [string, (seed: number)
       {
         previousHop: null,
         origin: 'local',
+        peer: '',
       },
     ),
-    sent('from a stranger', honestPacket, { previousHop: testNode(77), origin: 'peer' }),
+    sent('from a stranger', honestPacket, { previousHop: testNode(77), origin: 'peer', peer: 'source' }),
     sent('before a hello', honestPacket, unknownPeer),
     sent('replayed', (seed) => honestPacket(seed % 5)),
     sent('self-issued', invoiceOf(PAYEES.source)),

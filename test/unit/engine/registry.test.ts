@@ -10,7 +10,7 @@ import type { LightningProof } from '../../../src/packet/proof.js';
 import { refusedInvoice } from '../../../src/payment/invoice.js';
 import { InvoiceRegistry } from '../../../src/payment/registry.js';
 import { InlineJudge } from '../../../src/pool/inline-judge.js';
-import type { PacketJudge } from '../../../src/pool/judge-port.js';
+import { judged, type PacketJudge } from '../../../src/pool/judge-port.js';
 import { VerdictPool } from '../../../src/pool/verdict-pool.js';
 import { PlainFingerprinter } from '../../../src/replay/fingerprint.js';
 import { SharedReplayTable } from '../../../src/replay/shared-table.js';
@@ -86,8 +86,8 @@ class Run {
 
   /** What becomes of a packet with this proof. */
   async send(proof: LightningProof): Promise<string> {
-    const sender = { previousHop: SOURCE, origin: 'peer' } as const;
-    return reasonName((await this.judge.judge(encodePacket(paidPacket(proof)), sender)).reason);
+    const sender = { previousHop: SOURCE, origin: 'peer', peer: 'source' } as const;
+    return reasonName((await judged(this.judge, encodePacket(paidPacket(proof)), sender)).reason);
   }
 }
 
@@ -278,7 +278,11 @@ describe('issued invoices > in worker threads', () => {
       const verdicts = await Promise.all(
         issued.map((paid, index) => {
           const proof = proofOf(paid, { amountMsats: BigInt(2_000 + index) });
-          return judge.judge(encodePacket(paidPacket(proof)), { previousHop: SOURCE, origin: 'peer' });
+          return judged(judge, encodePacket(paidPacket(proof)), {
+            previousHop: SOURCE,
+            origin: 'peer',
+            peer: 'source',
+          });
         }),
       );
       expect(new Set(verdicts.map(({ reason }) => reasonName(reason)))).toEqual(new Set(['Accepted']));

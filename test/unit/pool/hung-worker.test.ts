@@ -5,6 +5,7 @@ import { VirtualClock } from '../../../src/core/clock.js';
 import type * as Limits from '../../../src/core/limits.js';
 import { reasonName } from '../../../src/core/reasons.js';
 import { encodePacket } from '../../../src/packet/packet.js';
+import { judged } from '../../../src/pool/judge-port.js';
 import { VerdictPool } from '../../../src/pool/verdict-pool.js';
 import { PlainFingerprinter } from '../../../src/replay/fingerprint.js';
 import { SharedReplayTable } from '../../../src/replay/shared-table.js';
@@ -30,7 +31,7 @@ it('verdict pool › stops a worker that hangs, and goes on without the packet t
   });
   const packets = [encodePacket(honestPacket(1)), utf8('hang'), encodePacket(honestPacket(2))];
   const verdicts = await Promise.all(
-    packets.map((bytes) => pool.judge(bytes, { previousHop: SOURCE, origin: 'peer' })),
+    packets.map((bytes) => judged(pool, bytes, { previousHop: SOURCE, origin: 'peer', peer: 'source' })),
   );
   expect(verdicts.map(({ reason }) => reasonName(reason))).toEqual([
     'Accepted',

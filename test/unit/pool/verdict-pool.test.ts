@@ -11,8 +11,9 @@ import { VirtualClock } from '../../../src/core/clock.js';
 import { LIMITS } from '../../../src/core/limits.js';
 import { SeededRandom } from '../../../src/core/random.js';
 import { reasonName } from '../../../src/core/reasons.js';
-import { encodePacket, PACKET_TYPES, PACKET_VERSION } from '../../../src/packet/packet.js';
-import type { PacketSender, PacketVerdict } from '../../../src/pool/judge-port.js';
+import { PACKET_TYPES } from '../../../src/packet/packet-type.js';
+import { encodePacket, PACKET_VERSION } from '../../../src/packet/packet.js';
+import { judged, type PacketSender, type PacketVerdict } from '../../../src/pool/judge-port.js';
 import { VerdictPool, type VerdictPoolOptions } from '../../../src/pool/verdict-pool.js';
 import { PlainFingerprinter } from '../../../src/replay/fingerprint.js';
 import { SharedReplayTable } from '../../../src/replay/shared-table.js';
@@ -21,7 +22,7 @@ import { testLog } from '../../support/log.js';
 import { SOURCE, testPolicy } from '../../support/paid-packets.js';
 
 const FAILING = new URL('../../support/failing-worker.mjs', import.meta.url);
-const fromSource: PacketSender = { previousHop: SOURCE, origin: 'peer' };
+const fromSource: PacketSender = { previousHop: SOURCE, origin: 'peer', peer: 'source' };
 const secret = new SeededRandom(1).bytes(16);
 const pools: VerdictPool[] = [];
 let payments = 0;
@@ -47,7 +48,7 @@ function paid(): Uint8Array {
 
 /** The packets as one batch, in order. */
 function judgeAll(pool: VerdictPool, packets: readonly Uint8Array[]): Promise<PacketVerdict[]> {
-  return Promise.all(packets.map((bytes) => pool.judge(bytes, fromSource)));
+  return Promise.all(packets.map((bytes) => judged(pool, bytes, fromSource)));
 }
 
 function reasons(verdicts: readonly PacketVerdict[]): string[] {
