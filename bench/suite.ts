@@ -1,19 +1,37 @@
 /**
- * Benchmarks by tinybench: each figure beside a reference that was measured in the same run, since this suite is
- * run on machines that differ and are shared. A ratio above 1 means faster than the reference.
+ * What can be measured: closed loops by tinybench, and runners that measure in a way of their own (threads, arrivals,
+ * bytes). Each figure stands beside a reference of the same run, taken in turns with it, since this suite is run on
+ * machines that differ and are shared.
  */
 import { Bench } from 'tinybench';
+import { linesOf, type Line, type Reading, type Target } from './stats.js';
 
-/** One thing to measure; `run` does `operations` of it. */
+/** How long and on how many threads to measure. */
+export interface Settings {
+  /** A first look: fewer rounds, smaller tables. */
+  readonly isQuick: boolean;
+  /** Rounds; in each, every reading of a group gets one sample. */
+  readonly rounds: number;
+  /** Of one closed loop, over all rounds. */
+  readonly millis: number;
+  /** Worker counts in ascending order: pipelines have the last, scaling compares all. At least one. */
+  readonly workers: readonly number[];
+}
+
+/** A closed loop; `run` does `operations` of it. */
 export interface Task {
   readonly name: string;
+  /** Of its rate: `packets/s`. */
   readonly unit: string;
   /** Operations in one call of `run`. */
   readonly operations: number;
   readonly run: () => unknown;
+  /** The task of the group that it is compared with; the first one where left out. */
+  readonly reference?: string;
+  readonly target?: Target;
 }
 
-/** Tasks that are compared with the first of them. */
+/** Tasks that are compared with the first of them, or with the one that they name. */
 export interface Group {
   readonly name: string;
   readonly tasks: readonly Task[];
@@ -21,23 +39,57 @@ export interface Group {
   readonly close?: () => Promise<void>;
 }
 
-/** One line of the result; rates are operations per second. */
-export interface Figure {
+/** Something that is measured in a way of its own. */
+export interface Runner {
   readonly name: string;
-  readonly unit: string;
-  readonly median: number;
-  readonly min: number;
-  readonly max: number;
-  /** The task that it is compared with, or null for the reference itself. */
-  readonly reference: string | null;
-  readonly ratio: number;
+  readonly measure: (settings: Settings) => Promise<readonly Reading[]>;
 }
 
-/** Calls of a task at the least, however long one takes: their median must mean something. */
-const LEAST_CALLS = 5;
+export type Measurable = Group | Runner;
 
-/** Runs a group's tasks one after another. */
-export async function measure(group: Group, millisPerTask: number): Promise<readonly Figure[]> {
+/** What stands behind one name of `--only`, made when asked for. */
+export type Theme = (settings: Settings) => Measurable | readonly Measurable[] | Promise<Measurable>;
+
+/** Calls of a task in a round at the least, however long one takes: their median must mean something. */
+const LEAST_CALLS = 3;
+
+/** Measures all that stands behind a name. */
+export async function measureTheme(theme: Theme, settings: Settings): Promise<readonly Line[]> {
+  const made = await theme(settings);
+  const lines: Line[] = [];
+  for (const measurable of Array.isArray(made) ? (made as readonly Measurable[]) : [made as Measurable]) {
+    const readings =
+      'tasks' in measurable ? await closedLoops(measurable, settings) : await measurable.measure(settings);
+    lines.push(...linesOf(measurable.name, readings));
+  }
+  return lines;
+}
+
+/** Runs a group's tasks in turns, some rounds of them; a sample is the rate of a round's median call. */
+async function closedLoops(group: Group, { rounds, millis }: Settings): Promise<readonly Reading[]> {
+  const samples = group.tasks.map((): number[] => []);
+  try {
+    for (let round = 0; round < rounds; round++) {
+      const rates = await roundOf(group, millis / rounds);
+      rates.forEach((rate, index) => samples[index]?.push(rate));
+    }
+  } finally {
+    await group.close?.();
+  }
+  return group.tasks.map(({ name, unit, reference, target }, index) => {
+    const other = index === 0 ? undefined : (reference ?? group.tasks[0]?.name);
+    return {
+      name,
+      unit,
+      samples: samples[index] ?? [],
+      ...(other === undefined ? {} : { reference: other }),
+      ...(target === undefined ? {} : { target }),
+    };
+  });
+}
+
+/** @returns operations a second, in the order of the tasks */
+async function roundOf(group: Group, millisPerTask: number): Promise<readonly number[]> {
   const bench = new Bench({
     time: millisPerTask,
     iterations: LEAST_CALLS,
@@ -50,21 +102,9 @@ export async function measure(group: Group, millisPerTask: number): Promise<read
     });
   }
   await bench.run();
-  const rates = bench.tasks.map(({ result }, index) => {
+  return bench.tasks.map(({ result }, index) => {
     const operations = group.tasks[index]?.operations ?? 1;
     if (!('latency' in result)) throw new Error(`${group.name} failed: ${JSON.stringify(result)}`);
-    const perSecond = (millis: number): number => (operations * 1_000) / millis;
-    const { p50, min, max } = result.latency;
-    return { median: perSecond(p50), min: perSecond(max), max: perSecond(min) };
+    return (operations * 1_000) / result.latency.p50;
   });
-  const reference = rates[0]?.median ?? 1;
-  return group.tasks.map((task, index) => ({
-    name: `${group.name}: ${task.name}`,
-    unit: task.unit,
-    median: rates[index]?.median ?? 0,
-    min: rates[index]?.min ?? 0,
-    max: rates[index]?.max ?? 0,
-    reference: index === 0 ? null : (group.tasks[0]?.name ?? null),
-    ratio: (rates[index]?.median ?? 0) / reference,
-  }));
 }

@@ -1,0 +1,21 @@
+/** All that `npm run bench` measures, by the names of `--only`, in the order of the table. */
+import { reading, signatures } from './bolt11.js';
+import { packetCodec } from './codec.js';
+import type { Themes } from './command.js';
+import { checksums, detections } from './detection.js';
+import { hashes } from './hash.js';
+import { issuedInvoices } from './issued.js';
+import { durableClaims } from './journal.js';
+import { replay } from './replay.js';
+
+export const THEMES: Themes = new Map([
+  ['codec', { about: 'packets decoded and encoded', theme: packetCodec }],
+  ['hash', { about: 'SHA-256 and keyed fingerprints of 32 B', theme: hashes }],
+  ['detection', { about: 'what a payload is, message by message and in batches', theme: detections }],
+  ['checksum', { about: 'Bitcoin messages detected with their checksum', theme: checksums }],
+  ['invoice', { about: 'invoices read without the curve', theme: reading }],
+  ['signature', { about: 'invoices judged, beside the curve alone', theme: signatures }],
+  ['issued', { about: 'payments by invoices of this node, beside unknown ones', theme: issuedInvoices }],
+  ['replay', { about: 'used payments looked up and claimed', theme: replay }],
+  ['journal', { about: 'claims made durable in groups', theme: durableClaims }],
+]);
