@@ -3,6 +3,7 @@
 import { Command, CommanderError } from 'commander';
 import { VERSION } from './core/version.js';
 import { errorText, MeshError } from './core/errors.js';
+import { MODULE_COMMANDS } from './api/module-commands.js';
 
 /** Subcommands are loaded when they are asked for, so that each starts as fast as it can. */
 const SUBCOMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
@@ -16,14 +17,24 @@ const SUBCOMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   'gate-campaign': async () => (await import('./api/fuzz/gate-command.js')).gateCommand(),
 };
 
+/** Those that ask a running module. */
+const AT_THE_DOOR = new Set([...Object.keys(MODULE_COMMANDS), 'send', 'rpc']);
+
+async function atTheDoor(): Promise<readonly Command[]> {
+  const { DOOR_COMMANDS } = await import('./api/door/commands.js');
+  return Object.values(DOOR_COMMANDS).map((make) => make());
+}
+
 async function main(argv: readonly string[]): Promise<number> {
   const program = new Command('blvm-mesh')
     .description('Payment-gated mesh networking for blvm-node')
     .version(VERSION)
     .addHelpText('after', '\nEvery command explains itself with --help.');
   const asked = SUBCOMMANDS[argv[2] ?? ''];
+  const isAtTheDoor = AT_THE_DOOR.has(argv[2] ?? '');
   const wanted = asked === undefined ? Object.values(SUBCOMMANDS) : [asked];
-  for (const load of wanted) program.addCommand(await load());
+  for (const load of isAtTheDoor ? [] : wanted) program.addCommand(await load());
+  if (asked === undefined) for (const command of await atTheDoor()) program.addCommand(command);
   for (const command of [program, ...program.commands]) command.exitOverride();
   try {
     await program.parseAsync(argv);

@@ -12,7 +12,11 @@ import { Reason, reasonName, reasonText } from '../core/reasons.js';
 import { peerAddress } from '../config/kinds.js';
 import type { MeshModule } from '../engine/module.js';
 import type { CliSpec } from '../node/messages.js';
-import { statusJson, statusText } from './status.js';
+import { MODULE_COMMANDS, type ModuleCommandName } from './module-commands.js';
+import { peersJson, routesJson, statusJson, statusText, tableText } from './status.js';
+
+/** Hex digits of a node id that tell it from others on a screen. */
+const SHORT_ID = 12;
 
 export interface CliOutcome {
   readonly stdout: string;
@@ -21,23 +25,18 @@ export interface CliOutcome {
   readonly exitCode: number;
 }
 
-interface Command {
-  readonly about: string;
-  /** Names of the positional arguments, all required. */
-  readonly args: readonly string[];
-  readonly run: (args: readonly string[], asJson: boolean) => CliOutcome | Promise<CliOutcome>;
-}
+type Run = (args: readonly string[], asJson: boolean) => CliOutcome | Promise<CliOutcome>;
 
 export class ModuleCli {
   readonly #mesh: MeshModule;
   readonly #configPath: string;
-  readonly #commands: ReadonlyMap<string, Command>;
+  readonly #runs: { readonly [N in ModuleCommandName]: Run };
 
   /** @param configPath where the configuration is read from */
   constructor(mesh: MeshModule, configPath: string) {
     this.#mesh = mesh;
     this.#configPath = configPath;
-    this.#commands = new Map(Object.entries(this.#table()));
+    this.#runs = this.#table();
   }
 
   /** What is registered with the node. */
@@ -46,7 +45,7 @@ export class ModuleCli {
       version: 1,
       name: 'mesh',
       about: 'Payment-gated mesh networking',
-      subcommands: [...this.#commands].map(([name, { about, args }]) => ({
+      subcommands: Object.entries(MODULE_COMMANDS).map(([name, { about, args }]) => ({
         name,
         about,
         args: [
@@ -59,100 +58,71 @@ export class ModuleCli {
 
   /** Runs a command. Never throws on its arguments. */
   async run(name: string, given: readonly string[]): Promise<CliOutcome> {
-    const command = this.#commands.get(name);
-    if (command === undefined) {
-      return misuse(`mesh has no command ${name}; it has ${[...this.#commands.keys()].join(', ')}`);
+    if (!isCommand(name)) {
+      return misuse(`mesh has no command ${name}; it has ${Object.keys(MODULE_COMMANDS).join(', ')}`);
     }
+    const wanted = MODULE_COMMANDS[name].args;
     // A flag only where there are arguments enough without it: a payload may be any text.
-    const flag = given.length > command.args.length ? given.indexOf('--json') : -1;
+    const flag = given.length > wanted.length ? given.indexOf('--json') : -1;
     const args = given.filter((_, index) => index !== flag);
-    if (args.length !== command.args.length) {
-      return misuse(
-        `usage: mesh ${[name, ...command.args.map((arg) => arg.toUpperCase())].join(' ')} [--json]`,
-      );
+    if (args.length !== wanted.length) {
+      return misuse(`usage: mesh ${[name, ...wanted.map((arg) => arg.toUpperCase())].join(' ')} [--json]`);
     }
-    return command.run(args, flag >= 0);
+    return this.#runs[name](args, flag >= 0);
   }
 
-  #table(): Record<string, Command> {
+  #table(): { readonly [N in ModuleCommandName]: Run } {
     const mesh = this.#mesh;
     return {
-      status: {
-        about: 'What this node does: packets, refusals by reason, fees',
-        args: [],
-        run: (_, asJson) => (asJson ? json(statusJson(mesh)) : done(statusText(mesh))),
+      status: (_, asJson) => (asJson ? json(statusJson(mesh)) : done(statusText(mesh))),
+      peers: (_, asJson) => {
+        const peers = peersJson(mesh);
+        if (asJson) return json(peers);
+        if (peers.length === 0) return done('no peer has said who it is yet');
+        return done(
+          tableText(
+            ['node id', 'address'],
+            peers.map(({ nodeId, address }) => [nodeId, address]),
+          ),
+        );
       },
-      peers: {
-        about: 'Peers that have said who they are',
-        args: [],
-        run: (_, asJson) => {
-          const peers = mesh.table
-            .directPeers()
-            .map(({ nodeId, address }) => ({ nodeId: nodeKey(nodeId), address }));
-          return asJson
-            ? json(peers)
-            : done(peers.map(({ nodeId, address }) => `${nodeId}  ${address}`).join('\n'));
-        },
+      'list-routes': (_, asJson) => {
+        const routes = routesJson(mesh);
+        if (asJson) return json(routes);
+        if (routes.length === 0) return done('no route is known yet');
+        return done(
+          tableText(
+            ['route', 'hops', 'cost', 'age'],
+            routes.map(({ ids, costSats, ageSeconds }) => [
+              ids.map((id) => id.slice(0, SHORT_ID)).join(' > '),
+              ids.length - 1,
+              `${costSats} sats`,
+              `${ageSeconds} s`,
+            ]),
+          ),
+        );
       },
-      'list-routes': {
-        about: 'Known routes, hop by hop',
-        args: [],
-        run: (_, asJson) => {
-          const routes = mesh.table.list().map(({ ids, cost, ageSeconds }) => ({
-            ids: ids.map(nodeKey),
-            costSats: String(cost),
-            ageSeconds,
-          }));
-          const lines = routes.map(
-            ({ ids, costSats, ageSeconds }) =>
-              `${ids.map((id) => id.slice(0, 12)).join(' > ')}  cost ${costSats} sats, ${ageSeconds} s old`,
-          );
-          return asJson ? json(routes) : done(lines.join('\n'));
-        },
+      'config-path': (_, asJson) => (asJson ? json({ path: this.#configPath }) : done(this.#configPath)),
+      'add-peer': ([address = ''], asJson) => {
+        if (peerAddress.parse(address) === null) return badAddress();
+        const reason = mesh.peers.connected(address);
+        if (reason !== Reason.Accepted) return failed(`${reasonName(reason)}: ${reasonText(reason)}`);
+        return asJson ? json({ address }) : done(`greeting ${address}; once it answers, \`peers\` shows it`);
       },
-      'config-path': {
-        about: 'Where the configuration is read from',
-        args: [],
-        run: (_, asJson) => (asJson ? json({ path: this.#configPath }) : done(this.#configPath)),
+      'remove-peer': ([address = ''], asJson) => {
+        if (peerAddress.parse(address) === null) return badAddress();
+        if (mesh.peers.list().every((peer) => peer.address !== address)) {
+          return failed(`there is no peer at ${address}; \`peers\` shows those that there are`);
+        }
+        mesh.peers.disconnected(address);
+        return asJson ? json({ address }) : done(`forgot ${address}`);
       },
-      'add-peer': {
-        about: 'Greet the peer at an address that the node is connected to',
-        args: ['address'],
-        run: ([address = ''], asJson) => {
-          if (peerAddress.parse(address) === null) return badAddress();
-          const reason = mesh.peers.connected(address);
-          if (reason !== Reason.Accepted) return failed(`${reasonName(reason)}: ${reasonText(reason)}`);
-          return asJson
-            ? json({ address })
-            : done(`greeting ${address}; once it answers, \`peers\` shows it`);
-        },
+      'set-mode': ([mode = ''], asJson) => {
+        if (!isMode(mode)) return misuse(`'${mode}' is no mode; modes are ${MESH_MODES.join(', ')}`);
+        mesh.setMode(mode);
+        return asJson ? json({ mode }) : done(`mode is now ${mode}`);
       },
-      'remove-peer': {
-        about: 'Forget the peer at an address and the routes through it, until it says hello again',
-        args: ['address'],
-        run: ([address = ''], asJson) => {
-          if (peerAddress.parse(address) === null) return badAddress();
-          if (mesh.peers.list().every((peer) => peer.address !== address)) {
-            return failed(`there is no peer at ${address}; \`peers\` shows those that there are`);
-          }
-          mesh.peers.disconnected(address);
-          return asJson ? json({ address }) : done(`forgot ${address}`);
-        },
-      },
-      'set-mode': {
-        about: 'Change what is carried, until the next start',
-        args: ['mode'],
-        run: ([mode = ''], asJson) => {
-          if (!isMode(mode)) return misuse(`'${mode}' is no mode; modes are ${MESH_MODES.join(', ')}`);
-          mesh.setMode(mode);
-          return asJson ? json({ mode }) : done(`mode is now ${mode}`);
-        },
-      },
-      'send-packet': {
-        about: 'Send free traffic: a payload (text, or hex behind 0x) to a node id',
-        args: ['destination', 'payload'],
-        run: ([destination = '', payload = ''], asJson) => this.#send(destination, payload, asJson),
-      },
+      'send-packet': ([destination = '', payload = ''], asJson) => this.#send(destination, payload, asJson),
     };
   }
 
@@ -168,6 +138,10 @@ export class ModuleCli {
     const hops = sent.route.length - 1;
     return asJson ? json(sent) : done(`sent ${sent.packetId} over ${hops} ${hops === 1 ? 'hop' : 'hops'}`);
   }
+}
+
+function isCommand(name: string): name is ModuleCommandName {
+  return Object.hasOwn(MODULE_COMMANDS, name);
 }
 
 function argSpec(name: string, required: boolean): CliSpec['subcommands'][number]['args'][number] {

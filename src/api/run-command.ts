@@ -17,6 +17,7 @@ import type { LogLevelName } from '../node/messages.js';
 import { ModuleIntegration } from '../node/module-integration.js';
 import { openDataDir } from '../store/data-dir.js';
 import { logDirectory, MeshLog } from '../store/log.js';
+import { DOOR_FILE, type Door } from './door/door.js';
 import { serve } from './serve.js';
 
 interface RunFlags {
@@ -157,8 +158,9 @@ async function runMesh(parts: RunParts, stopping: Stopping): Promise<void> {
     log,
     onNodeShutdown,
   });
+  let door: Door | null = null;
   try {
-    await serve(mesh, integration, configPath, log);
+    door = await serve({ mesh, integration, configPath, doorPath: join(dataDir, DOOR_FILE), log });
     log.log('info', 'the mesh is up', {
       mode: config.mode,
       network: config.network,
@@ -166,6 +168,7 @@ async function runMesh(parts: RunParts, stopping: Stopping): Promise<void> {
     });
     log.log('info', 'stopping', { because: await stopping.reason });
   } finally {
+    await door?.close();
     await mesh.close();
   }
 }

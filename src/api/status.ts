@@ -1,12 +1,11 @@
-/** What the mesh says of itself: one object for scripts, one text for people. */
+/** What the mesh says of itself: objects for scripts, texts for people. Amounts are decimal strings in msat. */
+import Table from 'cli-table3';
 import type { Json } from '../core/codec.js';
 import { nodeKey } from '../core/ids.js';
 import type { MeshModule } from '../engine/module.js';
 import { secp256k1 } from '../payment/bolt11/secp256k1.js';
 
-/** Amounts are decimal strings in msat. */
 export function statusJson(mesh: MeshModule): Json {
-  const totals = mesh.ledger.totals();
   const received = mesh.accounts.received();
   const judge = mesh.judge.stats();
   return {
@@ -23,6 +22,58 @@ export function statusJson(mesh: MeshModule): Json {
     replay: { keys: mesh.replay.stats().activeHashes, capacity: mesh.config.replayCapacity },
     inCare: { ...mesh.manager.stats() },
     delivery: { ...mesh.delivery.stats() },
+    ...ledgerFacts(mesh),
+    received: {
+      packets: received.packets,
+      totalMsat: String(received.totalMsat),
+      destinationMsat: String(received.destinationMsat),
+      routersMsat: String(received.routersMsat),
+      treasuryMsat: String(received.treasuryMsat),
+    },
+  };
+}
+
+/** What was earned, for whom, and what each payee owes. */
+export function ledgerJson(mesh: MeshModule): Json {
+  return ledgerFacts(mesh);
+}
+
+/** Peers that have said who they are. */
+export function peersJson(
+  mesh: MeshModule,
+): readonly { readonly nodeId: string; readonly address: string }[] {
+  return mesh.table.directPeers().map(({ nodeId, address }) => ({ nodeId: nodeKey(nodeId), address }));
+}
+
+/** Known routes, hop by hop. */
+export function routesJson(
+  mesh: MeshModule,
+): readonly { readonly ids: readonly string[]; readonly costSats: string; readonly ageSeconds: number }[] {
+  return mesh.table.list().map(({ ids, cost, ageSeconds }) => ({
+    ids: ids.map(nodeKey),
+    costSats: String(cost),
+    ageSeconds,
+  }));
+}
+
+/** The configuration in force, by the names of MeshConfig. It holds no secrets. */
+export function configJson(mesh: MeshModule): Json {
+  return JSON.parse(
+    JSON.stringify(mesh.config, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value)),
+  ) as Json;
+}
+
+/** A table for people: a head, and a line for each row. */
+export function tableText(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
+  const chars = { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' };
+  const table = new Table({ head: [...head], chars, style: { head: [], border: [] } });
+  table.push(...rows.map((row) => [...row]));
+  return table.toString();
+}
+
+function ledgerFacts(mesh: MeshModule): { readonly [name: string]: Json } {
+  const totals = mesh.ledger.totals();
+  return {
     ledger: {
       postings: totals.postings,
       totalMsat: String(totals.totalMsat),
@@ -38,13 +89,6 @@ export function statusJson(mesh: MeshModule): Json {
         owedMsat: String(owedMsat),
         isCapped,
       })),
-    },
-    received: {
-      packets: received.packets,
-      totalMsat: String(received.totalMsat),
-      destinationMsat: String(received.destinationMsat),
-      routersMsat: String(received.routersMsat),
-      treasuryMsat: String(received.treasuryMsat),
     },
   };
 }

@@ -40,6 +40,7 @@ export const MESH_ERROR_CODES = {
   PACKET_INVALID: 'InvalidPacket',
   WALLET_REFUSED: 'PaymentVerificationFailed',
   DEV_NODE_FAILED: 'NetworkError',
+  DOOR_FAILED: 'NetworkError',
 } as const;
 
 export type MeshErrorCode = keyof typeof MESH_ERROR_CODES;

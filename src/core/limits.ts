@@ -212,6 +212,18 @@ export const LIMIT_TABLE = {
     'a line on the control socket: a packet in hex, and room for more',
   ],
   DEV_CONTROL_IN_FLIGHT: [1_024, 'requests', 'control requests of one connection that wait for an answer'],
+  DOOR_LINE_BYTES: [
+    1_048_576,
+    'bytes',
+    "a request at the module's own socket: a module API request in hex, and room for more",
+  ],
+  DOOR_CONNECTIONS: [32, 'connections', "to the module's own socket at once"],
+  DOOR_IN_FLIGHT: [
+    64,
+    'requests',
+    'of one connection to it that wait for an answer, those of a batch together',
+  ],
+  DOOR_ANSWER_MILLIS: [30_000, 'ms', 'that a command waits for a running module to answer'],
   UNIX_PATH_BYTES: [
     107,
     'bytes',

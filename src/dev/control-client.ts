@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { MESH_ERROR_CODES, MeshError, type MeshErrorCode } from '../core/errors.js';
 import { LIMITS } from '../core/limits.js';
 import type { ControlMethod, ControlParams, ControlResponse, ControlResult } from './control-protocol.js';
-import { LineReader } from './lines.js';
+import { LineReader } from '../core/lines.js';
 
 interface Waiting {
   readonly resolve: (result: unknown) => void;

@@ -14,8 +14,8 @@ import type { LinkQuality } from './link.js';
 import type { Readiness } from './modules.js';
 import type { DevNetwork } from './network.js';
 import type { DevNode, DevNodeStats } from './node.js';
-import type { Params } from './params.js';
-import { BadRequest } from './params.js';
+import type { Params } from '../core/params.js';
+import { BadRequest } from '../core/params.js';
 import type { DevInvoice } from './wallet.js';
 
 /** Links slower than this help no test. */

@@ -6,10 +6,10 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { LIMITS } from '../core/limits.js';
 import { controlMethods } from './control-methods.js';
 import type { ControlRequest, ControlResponse } from './control-protocol.js';
-import { LineReader } from './lines.js';
+import { LineReader } from '../core/lines.js';
 import type { DevNetwork } from './network.js';
-import { BadRequest, Params, errorFacts, recordOf } from './params.js';
-import { listenOn } from './socket-path.js';
+import { BadRequest, Params, errorFacts, recordOf } from '../core/params.js';
+import { listenOn } from '../node/unix-listen.js';
 
 export class ControlServer {
   readonly path: string;
@@ -30,7 +30,7 @@ export class ControlServer {
 
   /** @throws MeshError DEV_NODE_FAILED where the path is too long, taken or not usable */
   async listen(): Promise<void> {
-    await listenOn(this.#server, this.path);
+    await listenOn(this.#server, this.path, 'DEV_NODE_FAILED');
   }
 
   async close(): Promise<void> {

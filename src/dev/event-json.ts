@@ -5,7 +5,7 @@
 import { fromHex } from '../core/bytes.js';
 import type { Generation, Shape } from '../node/generations.js';
 import type { EventPayload } from '../node/messages.js';
-import { BadRequest, recordOf } from './params.js';
+import { BadRequest, recordOf } from '../core/params.js';
 
 /** @throws BadRequest naming the field at fault */
 export function eventFromJson(generation: Generation, name: string, value: unknown): EventPayload {

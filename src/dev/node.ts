@@ -18,7 +18,7 @@ import type { DevNetwork, NetworkMember } from './network.js';
 import { PaymentDesk } from './payments.js';
 import { Permissions, type Capability } from './permissions.js';
 import { answerRequest } from './requests.js';
-import { listenOn } from './socket-path.js';
+import { listenOn } from '../node/unix-listen.js';
 import { DevWallet } from './wallet.js';
 
 /** The newest generation that is known. */
@@ -157,7 +157,7 @@ export class DevNode implements NetworkMember, ChainObserver, ConnectionHost {
    * @throws MeshError DEV_NODE_FAILED where the path is too long or not usable
    */
   async listen(): Promise<void> {
-    await listenOn(this.#server, this.socketPath);
+    await listenOn(this.#server, this.socketPath, 'DEV_NODE_FAILED');
   }
 
   /** Raises an event to every module that subscribed to it; an event that this generation lacks reaches no one. */

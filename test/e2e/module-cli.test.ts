@@ -111,7 +111,9 @@ describe('the node › commands that show', () => {
     const near = bed.at(1);
     const entry = { nodeId: toHex(near.nodeId), address: near.node.address };
     expect(await json('peers')).toEqual([entry]);
-    expect((await bed.cli(0, 'peers')).stdout).toBe(`${entry.nodeId}  ${entry.address}\n`);
+    const { stdout } = await bed.cli(0, 'peers');
+    expect(stdout).toContain(entry.nodeId);
+    expect(stdout).toContain(entry.address);
   });
 
   it('list-routes: hop by hop', async () => {

@@ -9,7 +9,7 @@ import { present } from '../../../src/core/assert.js';
 import { fromHex, toHex, utf8 } from '../../../src/core/bytes.js';
 import { LIMITS } from '../../../src/core/limits.js';
 import { DevControlClient, type RunningDevNode } from '../../../src/dev/index.js';
-import { LineReader } from '../../../src/dev/lines.js';
+import { LineReader } from '../../../src/core/lines.js';
 import { BareModule, startDevNetwork, waitUntil } from '../../support/dev.js';
 
 async function started(nodes = 2): Promise<RunningDevNode & { client: DevControlClient }> {

@@ -1,4 +1,4 @@
-/** Cuts a byte stream into lines of bounded length: the framing of the control socket. */
+/** Cuts a byte stream into lines of bounded length: the framing of JSON on a socket. */
 
 const NEWLINE = 0x0a;
 

@@ -1,6 +1,6 @@
-/** Reads the parameters of a control request: another process wrote them, so nothing about them is taken for granted. */
-import { fromHex } from '../core/bytes.js';
-import { MeshError } from '../core/errors.js';
+/** Reads the parameters of a request in JSON: another process wrote them, so nothing about them is taken for granted. */
+import { fromHex } from './bytes.js';
+import { MeshError } from './errors.js';
 
 /** A request that cannot be understood; its message says what was wanted. */
 export class BadRequest extends Error {

@@ -1,0 +1,35 @@
+/** The commands that ask a running module something (wire.md, Command line), as whoever offers them must know them. */
+
+export type ModuleCommandName =
+  | 'status'
+  | 'peers'
+  | 'list-routes'
+  | 'config-path'
+  | 'add-peer'
+  | 'remove-peer'
+  | 'set-mode'
+  | 'send-packet';
+
+export interface CommandFacts {
+  readonly about: string;
+  /** Names of the positional arguments, all required. */
+  readonly args: readonly string[];
+}
+
+/** The commands, whoever asks: the node's command line, or `blvm-mesh` at the module's own door. */
+export const MODULE_COMMANDS: Readonly<Record<ModuleCommandName, CommandFacts>> = {
+  status: { about: 'What this node does: packets, refusals by reason, fees', args: [] },
+  peers: { about: 'Peers that have said who they are', args: [] },
+  'list-routes': { about: 'Known routes, hop by hop', args: [] },
+  'config-path': { about: 'Where the configuration is read from', args: [] },
+  'add-peer': { about: 'Greet the peer at an address that the node is connected to', args: ['address'] },
+  'remove-peer': {
+    about: 'Forget the peer at an address and the routes through it, until it says hello again',
+    args: ['address'],
+  },
+  'set-mode': { about: 'Change what is carried, until the next start', args: ['mode'] },
+  'send-packet': {
+    about: 'Send free traffic: a payload (text, or hex behind 0x) to a node id',
+    args: ['destination', 'payload'],
+  },
+};
