@@ -1,13 +1,16 @@
-#!/usr/bin/env node
 /** The command line: every subcommand in one place. Exit codes: 0 done, 1 failed, 2 asked wrongly, 130 interrupted. */
 import { Command, CommanderError } from 'commander';
 import { VERSION } from './core/version.js';
 import { errorText, MeshError } from './core/errors.js';
+import { requireHost } from './config/host.js';
 import { MODULE_COMMANDS } from './api/module-commands.js';
 
 /** Subcommands are loaded when they are asked for, so that each starts as fast as it can. */
 const SUBCOMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
-  run: async () => (await import('./api/run-command.js')).runCommand(),
+  run: async () => {
+    requireHost(process.env['DATA_DIR']);
+    return (await import('./api/run-command.js')).runCommand();
+  },
   demo: async () => (await import('./demo/command.js')).demoCommand(),
   'dev-node': async () => (await import('./dev/command.js')).devNodeCommand(),
   inspect: async () => (await import('./api/inspect/command.js')).inspectCommand(),
@@ -33,10 +36,10 @@ async function main(argv: readonly string[]): Promise<number> {
   const asked = SUBCOMMANDS[argv[2] ?? ''];
   const isAtTheDoor = AT_THE_DOOR.has(argv[2] ?? '');
   const wanted = asked === undefined ? Object.values(SUBCOMMANDS) : [asked];
-  for (const load of isAtTheDoor ? [] : wanted) program.addCommand(await load());
-  if (asked === undefined) for (const command of await atTheDoor()) program.addCommand(command);
-  for (const command of [program, ...program.commands]) command.exitOverride();
   try {
+    for (const load of isAtTheDoor ? [] : wanted) program.addCommand(await load());
+    if (asked === undefined) for (const command of await atTheDoor()) program.addCommand(command);
+    for (const command of [program, ...program.commands]) command.exitOverride();
     await program.parseAsync(argv);
     return Number(process.exitCode ?? 0);
   } catch (error) {

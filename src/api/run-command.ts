@@ -12,6 +12,7 @@ import type { Log, LogLevel } from '../core/ports.js';
 import { systemRandom } from '../core/random.js';
 import { MODULE_NAME, VERSION } from '../core/version.js';
 import { loadConfig, type LoadedConfig, type MeshConfig } from '../config/config.js';
+import { hostLimits, workersThatFit } from '../config/host.js';
 import { MeshModule } from '../engine/module.js';
 import type { LogLevelName } from '../node/messages.js';
 import { ModuleIntegration } from '../node/module-integration.js';
@@ -62,7 +63,9 @@ async function runModule(flags: RunFlags): Promise<void> {
   const socketPath = given(flags.socket ?? env['SOCKET_PATH'], '--socket', 'SOCKET_PATH');
   const dataPath = given(flags.dataDir ?? env['DATA_DIR'], '--data-dir', 'DATA_DIR');
   const configPath = flags.config ?? join(dataPath, 'config.toml');
-  const { config, warnings } = await configOf(flags, configPath);
+  const { config: asked, warnings } = await configOf(flags, configPath);
+  const workers = workersThatFit(asked.workers, hostLimits());
+  const config = { ...asked, workers };
   const dataDir = await openDataDir(dataPath);
   const log = new MeshLog({
     directory: logDirectory(dataDir.path),
@@ -75,6 +78,12 @@ async function runModule(flags: RunFlags): Promise<void> {
   let wasConnected = true;
   try {
     for (const warning of warnings) log.log('warn', warning);
+    if (workers < asked.workers) {
+      log.log('warn', 'the host has no room for all workers (docs/hosting.md)', {
+        asked: asked.workers,
+        workers,
+      });
+    }
     log.log('info', 'starting', { version: VERSION, socketPath, dataDir: dataDir.path, configPath });
     const connecting = connected(socketPath, config, log, stopping.signal);
     const integration = await Promise.race([connecting, stopping.reason.then(() => null)]);

@@ -19,6 +19,7 @@ export const MESH_ERROR_CODES = {
   CONFIG_UNREADABLE: 'ConfigError',
   IDENTITY_INVALID: 'ConfigError',
   DATA_DIR_UNUSABLE: 'ConfigError',
+  HOST_TOO_SMALL: 'ConfigError',
   WASM_MISSING: 'ConfigError',
   CURVE_MISSING: 'ConfigError',
   NODE_UNREACHABLE: 'NetworkError',

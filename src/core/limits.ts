@@ -63,6 +63,27 @@ export const LIMIT_TABLE = {
     'lost neighbours that wait to be told; fits one control message',
   ],
   ROUTES_PER_DESTINATION: [3, 'routes', 'alternatives kept per destination (routing.md, Anti-monopoly, 2)'],
+  REFRESH_MILLIS: [30_000, 'ms', 'between two fresh requests for one destination that nobody asked for'],
+  REFRESH_INTERVAL_MILLIS: [250, 'ms', 'between two fresh requests that nobody asked for'],
+  REFRESHES_WAITING: [256, 'destinations', 'that wait for a fresh request; the next use asks for the rest'],
+  ROUTE_QUALITY_USES: [
+    100,
+    'uses',
+    'over which success and latency of a route are smoothed (routing.md, Anti-monopoly, 4)',
+  ],
+  ROUTE_FAILURES: [3, 'failures', 'in a row after which a route is dropped'],
+  ROUTE_SCORES: [32_768, 'routes', 'whose success and latency are remembered, dropped routes included'],
+  ENTITY_NODES: [100_000, 'nodes', 'of which network group, payee or family is known'],
+  FAMILY_MEMBERS: [64, 'nodes', 'in the family that one node declares'],
+  ENTITIES_KNOWN: [16_384, 'entities', 'whose delivered packets are counted'],
+  ENTITY_KNOWN_MILLIS: [86_400_000, 'ms', 'without being a router, after which an entity is new again'],
+  ENTITY_FULL_DELIVERIES: [100, 'packets', 'delivered by an entity before it weighs as much as any'],
+  SHARE_NODES: [16_384, 'nodes', 'whose forwarded msat are counted in one hour'],
+  SHARE_PACKETS_MIN: [
+    100,
+    'packets',
+    'paid ones within a day before shares are enforced (routing.md, Anti-monopoly)',
+  ],
   ROUTE_DESTINATIONS: [100_000, 'destinations', 'learned destinations in the routing table'],
   ROUTE_CACHE: [65_536, 'routes', 'entries of the route cache'],
   PACKET_TTL_SECONDS: [
@@ -239,6 +260,15 @@ export const LIMIT_TABLE = {
     'keys',
     'newest postings that the ledger itself knows again, behind the replay table',
   ],
+  HOST_ADDRESS_BYTES: [
+    807_403_520,
+    'bytes',
+    'address space that the module needs beside its workers, measured (docs/hosting.md)',
+  ],
+  HOST_WORKER_ADDRESS_BYTES: [48_234_496, 'bytes', 'address space of one worker, measured (docs/hosting.md)'],
+  HOST_THREADS: [6, 'threads', "main, two for the disk, one of V8's and two of Node's own (docs/hosting.md)"],
+  HOST_FILES: [48, 'files', 'open files beside the workers, peers and commands (docs/hosting.md)'],
+  HOST_WORKER_FILES: [4, 'files', 'open files of one worker: its event loop'],
   LEDGER_AUDIT_KEYS: [1_048_576, 'keys', 'held at once while `ledger verify` looks for repeated ones'],
 } as const;
 

@@ -23,6 +23,12 @@ const TASKS_PER_WORKER = 2;
 /** LIMITS.WORKER_STALL_MILLIS that a batch waits for a worker to begin it before all workers are replaced. */
 const STALLS_TO_BEGIN = 3;
 
+/**
+ * Memory of a worker, so that a few of them fit into the address space that a node leaves a module. The code of one is
+ * a few hundred kilobytes; packets, batches and tables lie outside of its heap.
+ */
+const WORKER_LIMITS = { codeRangeSizeMb: 16, maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 16 };
+
 export interface CrewOptions {
   readonly workers: number;
   /** Memory of the SharedReplayTable. */
@@ -169,6 +175,7 @@ export class Crew {
       maxThreads: this.workers,
       concurrentTasksPerWorker: TASKS_PER_WORKER,
       recordTiming: false,
+      resourceLimits: WORKER_LIMITS,
       workerData: this.#start,
     });
     piscina.on('error', (error: unknown) => {

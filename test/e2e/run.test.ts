@@ -142,7 +142,7 @@ describe('run › misuse and help', () => {
 
   it('answers --help and --version through a link, as npx calls it', () => {
     const link = join(temporaryDirectory(), 'blvm-mesh');
-    symlinkSync(fileURLToPath(new URL('../../dist/cli.js', import.meta.url)), link);
+    symlinkSync(fileURLToPath(new URL('../../bin/blvm-mesh', import.meta.url)), link);
     const run = (...args: readonly string[]): { status: number | null; stdout: string } =>
       spawnSync(link, args, { encoding: 'utf8' });
     const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
