@@ -15,6 +15,11 @@ export type BindingRule = 'payee' | 'strict';
 
 export const BINDING_RULES: readonly BindingRule[] = ['payee', 'strict'];
 
+/** degrade: where every known route is concentrated, the least is used and flagged. strict: none is. */
+export type ConcentrationRule = 'degrade' | 'strict';
+
+export const CONCENTRATION_RULES: readonly ConcentrationRule[] = ['degrade', 'strict'];
+
 export type Network = 'mainnet' | 'testnet' | 'testnet4' | 'signet' | 'regtest';
 
 /** The prefix of each network's invoices behind `ln` (BOLT11). Both testnets write `tb`. */

@@ -141,6 +141,7 @@ export const REASON_TABLE = [
   [512, 'TooManyPeers', 'this node has as many peers as it may have'],
   [513, 'RouteUnreachable', 'the cost of the route means unreachable'],
   [514, 'TooManyPending', 'as many route requests are in flight as this node keeps'],
+  [515, 'RouteConcentrated', 'every known route gives one entity more than its share (option concentration)'],
 
   // 6xx: module API and delivery (wire.md).
   [600, 'UnknownMethod', 'the module API has no such method'],

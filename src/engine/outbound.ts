@@ -10,7 +10,8 @@ import { LIMITS } from '../core/limits.js';
 import type { Clock } from '../core/ports.js';
 import type { FeeSchedule } from '../core/policy.js';
 import { Reason, reasonName, reasonText } from '../core/reasons.js';
-import { PACKET_VERSION, type MeshPacket, type PacketType } from '../packet/packet.js';
+import type { PacketType } from '../packet/packet-type.js';
+import { PACKET_VERSION, type MeshPacket } from '../packet/packet.js';
 import type { RoutingPolicyEngine } from '../packet/policy.js';
 import { amountMsatOf, type PaymentProof } from '../packet/proof.js';
 import { priceMsat } from '../ledger/fee.js';
@@ -45,6 +46,7 @@ export interface OutboundParts {
 /** What helps a sender, where something does. */
 const REMEDIES: ReadonlyMap<Reason, string> = new Map([
   [Reason.PaymentUnknown, 'the node is being asked: send it again'],
+  [Reason.GovernanceNotAllowed, 'without a payment only Bitcoin and Stratum V2 messages pass: add a proof'],
 ]);
 
 export class Outbound {
@@ -59,7 +61,7 @@ export class Outbound {
 
   /** Builds, judges and sends one packet. Never rejects. */
   async send(request: SendRequest): Promise<SendResult> {
-    const { self, table, fees, manager, packetTtlSeconds } = this.#parts;
+    const { self, table, discovery, fees, manager, packetTtlSeconds } = this.#parts;
     const { destination, payload, paymentProof } = request;
     if (payload.length > LIMITS.PAYLOAD_BYTES) return refuse(Reason.PayloadTooLarge);
     if (nodeKey(destination) === nodeKey(self)) return refuse(Reason.Loopback);
@@ -67,14 +69,16 @@ export class Outbound {
     const price = (route: Route): bigint => priceMsat(fees, route.ids.length - 1, payload.length);
     const tried = new Set<string>();
     while (tried.size < LIMITS.ROUTES_PER_DESTINATION) {
-      const route = table.chooseRoute(
-        destination,
-        (known) => (paidMsat === null || price(known) <= paidMsat) && !tried.has(nameOf(known)),
-      );
-      if (route === null) {
-        if (tried.size === 0) return this.#noRoute(destination);
+      const choice = table.chooser.choose(destination, {
+        ...(paidMsat === null ? {} : { paidMsat }),
+        accepts: (known) => (paidMsat === null || price(known) <= paidMsat) && !tried.has(nameOf(known)),
+      });
+      if (!choice.ok) {
+        if (tried.size === 0) return this.#noRoute(destination, choice.reason);
         break;
       }
+      const { route } = choice;
+      if (choice.isDegraded) discovery.lookForOthers(destination);
       const outcome = await manager.submitPacket(
         this.#packet(request, route),
         request.ttlSeconds ?? packetTtlSeconds,
@@ -122,7 +126,11 @@ export class Outbound {
     return known;
   }
 
-  #noRoute(destination: NodeId): SendResult {
+  #noRoute(destination: NodeId, reason: Reason): SendResult {
+    if (reason === Reason.RouteConcentrated) {
+      this.#parts.discovery.lookForOthers(destination);
+      return refuse(reason, 'a search for others was started: ask again');
+    }
     const isKnown = this.routes(destination).length > 0;
     return isKnown
       ? refuse(Reason.AmountTooLow)

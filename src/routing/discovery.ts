@@ -23,6 +23,7 @@ import type {
   RouteRequest,
   RouteResponse,
 } from '../packet/discovery.js';
+import { Refresher } from './refresher.js';
 import { Retractions } from './retractions.js';
 import { addCosts, hopsOf, includesNode, judgeResponse, UNREACHABLE, type Route } from './route.js';
 import { RouteSearches, type SearchLimits } from './searches.js';
@@ -74,6 +75,7 @@ export class RouteDiscovery {
   readonly #seen = new SeenRequests();
   readonly #searches: RouteSearches;
   readonly #retractions: Retractions;
+  readonly #refresher: Refresher;
   readonly #allowances = new Map<NodeKey, Allowance>();
   readonly #counts = {
     requestsSent: 0,
@@ -111,6 +113,12 @@ export class RouteDiscovery {
         onRouteFailed?.(destination, reason);
       },
     });
+    this.#refresher = new Refresher({
+      clock,
+      discover: (destination) => {
+        void this.discover(destination);
+      },
+    });
     this.#retractions = new Retractions({
       self,
       table,
@@ -130,6 +138,14 @@ export class RouteDiscovery {
    */
   discover(destination: NodeId, limits: SearchLimits = {}): Promise<Route | null> {
     return this.#searches.start(destination, limits);
+  }
+
+  /**
+   * The known routes to a destination concentrate on too few: searches for others, at most once in
+   * LIMITS.REFRESH_MILLIS for each destination.
+   */
+  lookForOthers(destination: NodeId): void {
+    this.#refresher.request(destination);
   }
 
   /**
@@ -174,6 +190,7 @@ export class RouteDiscovery {
   close(): void {
     this.#searches.close();
     this.#retractions.close();
+    this.#refresher.close();
   }
 
   #onRequest(from: NodeId, fromKey: NodeKey, request: RouteRequest): Reason {

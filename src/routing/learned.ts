@@ -1,7 +1,8 @@
 /**
  * The store of learned routes: by destination, by first hop and by age, each of them bounded.
  *
- * Rules: routing.md, Routes (expiry), Discovery (1,024 routes per neighbour), Anti-monopoly 2 (3 alternatives).
+ * Rules: routing.md, Routes (expiry), Discovery (1,024 routes per neighbour), Anti-monopoly 2 (up to 3 alternatives,
+ * disjoint by entity where they can be).
  * Where a bound is reached, the least recently used goes: every route here answers a question of this node's own,
  * so what it used last is what it needs. Main thread only.
  */
@@ -10,7 +11,7 @@ import { nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import { compareRoutes, includesNode, type Route } from './route.js';
 
-interface Learned extends Route {
+export interface Learned extends Route {
   readonly destination: NodeKey;
   readonly firstHop: NodeKey;
 }
@@ -18,6 +19,8 @@ interface Learned extends Route {
 export interface LearnedRoutesOptions {
   /** How long a route holds, in milliseconds. */
   readonly expiryMillis: number;
+  /** The order in which routes to one destination are worth keeping. */
+  readonly rank: (routes: readonly Learned[]) => readonly Learned[];
   /** The routes of a destination are no longer what they were. */
   readonly onChanged: (destination: NodeKey) => void;
 }
@@ -42,7 +45,8 @@ export class LearnedRoutes {
 
   /**
    * Takes a route whose shape was judged. One through the same first hop is replaced, since the newer answer
-   * tells how things are now; of the others the best LIMITS.ROUTES_PER_DESTINATION stay.
+   * tells how things are now; of the others those stay that are most worth keeping, at most
+   * LIMITS.ROUTES_PER_DESTINATION.
    */
   add(route: Route): void {
     this.dropExpired(route.learnedAtMillis);
@@ -52,8 +56,9 @@ export class LearnedRoutes {
     if (replaced !== undefined) this.#remove(replaced);
     const rivals = this.#byDestination.get(destination) ?? [];
     if (rivals.length >= LIMITS.ROUTES_PER_DESTINATION) {
-      const worst = present(rivals[rivals.length - 1], 'a full list has a last');
-      if (compareRoutes(learned, worst) >= 0) return;
+      const ranked = this.#options.rank([...rivals, learned].sort(compareRoutes));
+      const worst = present(ranked[ranked.length - 1], 'a full list has a last');
+      if (worst === learned) return;
       this.#remove(worst);
     }
     this.#makeRoom(learned);
@@ -114,6 +119,17 @@ export class LearnedRoutes {
    */
   dropNode(node: NodeId): number {
     return this.#dropWhere(this.#byAge, (route) => includesNode(onward(route), node));
+  }
+
+  /** Drops the route over exactly these nodes, where it is held. */
+  dropRoute({ ids }: Route): boolean {
+    const [, firstHop] = ids;
+    const last = ids[ids.length - 1];
+    if (firstHop === undefined || last === undefined) return false;
+    const held = this.#ofNeighbour(nodeKey(firstHop)).get(nodeKey(last));
+    const isSame = held?.ids.length === ids.length && held.ids.every((id) => includesNode(ids, id));
+    if (isSame) this.#remove(held);
+    return isSame;
   }
 
   /** All routes, oldest first. */

@@ -1,11 +1,11 @@
 /**
- * The routing table: direct peers, learned routes, and the choice among them.
+ * The routing table: direct peers, learned routes, and with them who owns the nodes (`entities`), who forwarded how
+ * much (`shares`) and the choice among routes (`chooser`).
  *
- * Rules: routing.md, Routes and Fees; api.md, RoutingTable. No route that it gives is expired, looping, over-long
+ * Rules: routing.md, Routes, Fees and Anti-monopoly; api.md, RoutingTable. No route that it gives is expired, looping, over-long
  * or unreachable, and none starts with a peer that is not connected. Main thread only.
  */
 import { LRUCache } from 'lru-cache';
-import { present } from '../core/assert.js';
 import { equalBytes } from '../core/bytes.js';
 import { nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
@@ -13,8 +13,14 @@ import type { FeeSchedule } from '../core/policy.js';
 import type { Clock, Random } from '../core/ports.js';
 import { Reason } from '../core/reasons.js';
 import { calculateFee, splitFee, type FeeDistribution } from '../ledger/fee.js';
+import { RouteChooser } from './chooser.js';
+import { Entities } from './entities.js';
+import { disjointFirst, RouteLabels } from './labels.js';
 import { LearnedRoutes } from './learned.js';
+import { DEFAULT_MONOPOLY, type MonopolyPolicy } from './monopoly.js';
+import { NetworkGroups } from './network-group.js';
 import { compareRoutes, hopsOf, includesNode, judgeIds, UNREACHABLE, type Route } from './route.js';
+import { ForwardingShares } from './shares.js';
 
 export type { Route } from './route.js';
 
@@ -54,6 +60,9 @@ export interface RoutingTableOptions {
   /** How long a learned route holds. */
   readonly routeExpirySeconds?: number;
   readonly fees: FeeSchedule;
+  readonly monopoly?: MonopolyPolicy;
+  /** Tells the network groups of neighbours from their addresses; the operator's ASN map is in it. */
+  readonly groups?: NetworkGroups;
 }
 
 interface DirectEntry extends DirectPeer {
@@ -67,9 +76,12 @@ interface Ranked {
 }
 
 export class RoutingTable {
+  readonly entities = new Entities();
+  readonly shares: ForwardingShares;
+  readonly chooser: RouteChooser;
   readonly #self: NodeId;
   readonly #clock: Clock;
-  readonly #random: Random;
+  readonly #groups: NetworkGroups;
   readonly #fees: FeeSchedule;
   readonly #expirySeconds: number;
   readonly #direct = new Map<NodeKey, DirectEntry>();
@@ -81,16 +93,35 @@ export class RoutingTable {
     sizeCalculation: () => 1,
   });
 
-  constructor({ self, clock, random, routeExpirySeconds = 3_600, fees }: RoutingTableOptions) {
+  constructor(options: RoutingTableOptions) {
+    const { self, clock, random, routeExpirySeconds = 3_600, fees } = options;
+    const { monopoly = DEFAULT_MONOPOLY, groups = new NetworkGroups() } = options;
+    const { entities } = this;
+    const labels = new RouteLabels(entities);
     this.#self = self;
     this.#clock = clock;
-    this.#random = random;
+    this.#groups = groups;
     this.#fees = fees;
     this.#expirySeconds = routeExpirySeconds;
     this.#learned = new LearnedRoutes({
       expiryMillis: routeExpirySeconds * 1_000,
+      rank: (routes) => disjointFirst(routes, labels),
       onChanged: (destination) => {
         this.#cache.delete(destination);
+      },
+    });
+    this.shares = new ForwardingShares({ entities, clock });
+    this.chooser = new RouteChooser({
+      entities,
+      labels,
+      shares: this.shares,
+      clock,
+      random,
+      policy: monopoly,
+      alternatives: (destination) => this.alternatives(destination),
+      priceMsat: (route, amountMsat) => this.#price(route, amountMsat),
+      drop: (route) => {
+        this.#learned.dropRoute(route);
       },
     });
   }
@@ -110,6 +141,7 @@ export class RoutingTable {
     this.#direct.set(key, { nodeId, address, route });
     this.#byAddress.set(address, nodeId);
     this.#cache.delete(key);
+    this.entities.setGroup(key, this.#groups.of(address));
     return Reason.Accepted;
   }
 
@@ -121,6 +153,7 @@ export class RoutingTable {
     this.#direct.delete(key);
     this.#byAddress.delete(entry.address);
     this.#cache.delete(key);
+    this.entities.setGroup(key, null);
     this.#learned.dropNeighbour(key);
   }
 
@@ -188,25 +221,6 @@ export class RoutingTable {
   }
 
   /**
-   * Draws one of the alternatives, each with a weight of the cheapest price over its own.
-   * @param accepts leaves out those that the caller cannot use
-   */
-  chooseRoute(destination: NodeId, accepts: (route: Route) => boolean = () => true): Route | null {
-    const routes = this.alternatives(destination).filter(accepts);
-    if (routes.length <= 1) return routes[0] ?? null;
-    // One msat is added to both sides so that free routes have a ratio too.
-    const prices = routes.map((route) => Number(this.#price(route, 0n) + 1n));
-    const cheapest = Math.min(...prices);
-    const weights = prices.map((price) => cheapest / price);
-    let draw = this.#random.unit() * weights.reduce((sum, weight) => sum + weight, 0);
-    for (const [index, route] of routes.entries()) {
-      draw -= present(weights[index], 'every route has a weight');
-      if (draw < 0) return route;
-    }
-    return present(routes[routes.length - 1], 'a list of two has a last');
-  }
-
-  /**
    * Another way for a packet whose next hop is gone.
    * @param avoid ids that the route must not touch: the lost hop, and those that the packet has passed
    * @param maxIds ids that the packet's route has left, this node included
@@ -218,12 +232,12 @@ export class RoutingTable {
   }
 
   /**
-   * What a route costs for an amount carried, and who gets it (routing.md, Fees). The routers share equally:
-   * a route holds the sum of what they declared, not each one's part.
+   * What a route costs for an amount carried, and who gets it (routing.md, Fees). A route holds the sum of what its
+   * routers declared, not each one's part, so that their weights differ by d alone (Anti-monopoly, 3).
    */
   calculateFee(route: Route, amountMsat: bigint): FeeDistribution {
-    const routers = route.ids.slice(1, -1).map(() => 1n);
-    return splitFee(this.#price(route, amountMsat), routers);
+    const weights = this.chooser.feeWeights(route.ids.slice(1, -1));
+    return splitFee(this.#price(route, amountMsat), weights);
   }
 
   /**

@@ -7,7 +7,7 @@ import { LIMITS } from '../../../src/core/limits.js';
 import type { FeeSchedule } from '../../../src/core/policy.js';
 import { SeededRandom } from '../../../src/core/random.js';
 import { Reason } from '../../../src/core/reasons.js';
-import { RoutingTable } from '../../../src/routing/table.js';
+import { RoutingTable, type Route } from '../../../src/routing/table.js';
 import { id, ids, numberOf } from '../../support/discovery-bench.js';
 
 const FEES: FeeSchedule = { baseMsat: 1_000n, perHopMsat: 500n, perKibMsat: 10n, proportionalPpm: 2_000n };
@@ -91,11 +91,11 @@ describe('routing table > learning', () => {
     const { table, alternatives } = fixture([1, 2, 3, 4]);
     table.learn(ids(0, 1, 9), 5n);
     table.learn(ids(0, 2, 6, 9), 1n);
-    table.learn(ids(0, 3, 6, 7, 9), 5n);
+    table.learn(ids(0, 3, 8, 7, 9), 5n);
     expect(alternatives(9)).toEqual([
       [0, 2, 6, 9],
       [0, 1, 9],
-      [0, 3, 6, 7, 9],
+      [0, 3, 8, 7, 9],
     ]);
     expect(table.learn(ids(0, 4, 9), 6n)).toBe(Reason.Accepted);
     expect(alternatives(9)).not.toContainEqual([0, 4, 9]);
@@ -106,6 +106,19 @@ describe('routing table > learning', () => {
       [0, 1, 9],
     ]);
     expect(numbersOf(table.findRoute(id(9)))).toEqual([0, 2, 6, 9]);
+  });
+
+  it('keeps a dearer route that shares no router with the others rather than a cheap one that does', () => {
+    const { table, alternatives } = fixture([1, 2, 3, 4]);
+    table.learn(ids(0, 1, 6, 9), 1n);
+    table.learn(ids(0, 2, 6, 9), 2n);
+    table.learn(ids(0, 3, 7, 9), 8n);
+    table.learn(ids(0, 4, 8, 9), 9n);
+    expect(alternatives(9)).toEqual([
+      [0, 1, 6, 9],
+      [0, 3, 7, 9],
+      [0, 4, 8, 9],
+    ]);
   });
 
   it('replaces a route through the same first hop, even by a dearer one: it is the newer answer', () => {
@@ -220,6 +233,16 @@ describe('routing table > forgetting', () => {
   });
 });
 
+/** What the chooser draws, or null. */
+function choose(
+  table: RoutingTable,
+  destination: NodeId,
+  accepts: (route: Route) => boolean = () => true,
+): Route | null {
+  const choice = table.chooser.choose(destination, { accepts });
+  return choice.ok ? choice.route : null;
+}
+
 describe('routing table > choice', () => {
   const free: FeeSchedule = { baseMsat: 0n, perHopMsat: 0n, perKibMsat: 0n, proportionalPpm: 0n };
 
@@ -230,7 +253,7 @@ describe('routing table > choice', () => {
     table.learn(ids(0, 3, 9), 4n);
     const drawn = [0, 0, 0, 0];
     for (let i = 0; i < 7_000; i++) {
-      const firstHop = present(numbersOf(table.chooseRoute(id(9)))?.[1], 'a route');
+      const firstHop = present(numbersOf(choose(table, id(9)))?.[1], 'a route');
       drawn[firstHop] = (drawn[firstHop] ?? 0) + 1;
     }
     // Weights 4 : 2 : 1, and five standard deviations on either side.
@@ -244,10 +267,10 @@ describe('routing table > choice', () => {
     table.learn(ids(0, 1, 9), 1n);
     table.learn(ids(0, 2, 5, 9), 9n);
     for (let i = 0; i < 50; i++) {
-      expect(numbersOf(table.chooseRoute(id(9), ({ cost }) => cost > 5n))).toEqual([0, 2, 5, 9]);
+      expect(numbersOf(choose(table, id(9), ({ cost }) => cost > 5n))).toEqual([0, 2, 5, 9]);
     }
-    expect(table.chooseRoute(id(9), () => false)).toBeNull();
-    expect(table.chooseRoute(id(8))).toBeNull();
+    expect(choose(table, id(9), () => false)).toBeNull();
+    expect(choose(table, id(8))).toBeNull();
   });
 
   it('repairs by a way that avoids the lost hop and the ids already passed, and still fits', () => {

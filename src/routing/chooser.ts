@@ -1,0 +1,288 @@
+/**
+ * The choice among the known routes to a destination, such that nobody comes to own the traffic.
+ *
+ * Rules: routing.md, Anti-monopoly: share limit with its only-route rule, no entity twice among a path's routers,
+ * weighted random by Q, fee weights, sybil limits. Every RoutingTable has one (`table.chooser`).
+ *
+ * Whoever sends packets: `choose` for each; `table.shares.record(routers, paidMsat)` once a paid one is on its way;
+ * `outcome` as soon as it is known what became of it. Main thread only.
+ */
+import { LRUCache } from 'lru-cache';
+import { present } from '../core/assert.js';
+import type { NodeId } from '../core/ids.js';
+import { LIMITS } from '../core/limits.js';
+import type { Clock, Random } from '../core/ports.js';
+import { Reason } from '../core/reasons.js';
+import type { Entities, EntityKey } from './entities.js';
+import type { RouteLabel, RouteLabels } from './labels.js';
+import {
+  effectiveCap,
+  entityWeight,
+  feeWeight,
+  qualityOf,
+  repeatsEntity,
+  type MonopolyPolicy,
+} from './monopoly.js';
+import type { Route } from './route.js';
+import type { ForwardingShares } from './shares.js';
+
+export interface RouteChooserOptions {
+  readonly entities: Entities;
+  readonly labels: RouteLabels;
+  readonly shares: ForwardingShares;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly policy: MonopolyPolicy;
+  /** The routes to choose from, at most 3. */
+  readonly alternatives: (destination: NodeId) => readonly Route[];
+  /** What a route costs for an amount carried, in msat. */
+  readonly priceMsat: (route: Route, amountMsat: bigint) => bigint;
+  /** A route failed LIMITS.ROUTE_FAILURES times in a row: it is to be dropped. */
+  readonly drop: (route: Route) => void;
+}
+
+export interface ChoiceWish {
+  /** Msat that the packet pays, for the share limit; by default the price of each route. */
+  readonly paidMsat?: bigint;
+  /** Leaves out routes that the caller cannot use. */
+  readonly accepts?: (route: Route) => boolean;
+}
+
+export type Choice =
+  | {
+      readonly ok: true;
+      readonly route: Route;
+      /** It breaks the share limit or repeats an entity, and no known route does better (only-route rule). */
+      readonly isDegraded: boolean;
+    }
+  /** RouteUnknown, or RouteConcentrated where `concentration` is strict. */
+  | { readonly ok: false; readonly reason: Reason };
+
+export interface MonopolyStats {
+  /** Share of each entity, largest first; the least node key of an entity is its name. */
+  readonly shares: readonly { readonly entity: EntityKey; readonly share: number }[];
+  /** Sum of the squares of the shares in per cent. */
+  readonly hhi: number;
+  /** Entities that it takes for more than half of what was forwarded. */
+  readonly nakamoto: number;
+  /** c_eff. */
+  readonly cap: number;
+  /** k: entities that were seen as routers in the last day. */
+  readonly usableEntities: number;
+  /** Paid packets in the window. */
+  readonly packets: number;
+  /** Choices since the start, by how they ended. */
+  readonly chosen: number;
+  readonly degraded: number;
+  readonly refused: number;
+}
+
+interface Score {
+  uses: number;
+  successRate: number;
+  failuresInARow: number;
+  /** Smoothed, or null before the first delivery. */
+  latencyMillis: number | null;
+}
+
+interface Known {
+  delivered: number;
+}
+
+interface Candidate {
+  readonly route: Route;
+  readonly label: RouteLabel;
+  readonly priceMsat: bigint;
+  /** Largest share among its routers after this packet; 0 while shares are not enforced. */
+  readonly shareAfter: number;
+  readonly repeats: boolean;
+}
+
+export class RouteChooser {
+  readonly #options: RouteChooserOptions;
+  readonly #scores = new LRUCache<string, Score>({ maxSize: LIMITS.ROUTE_SCORES, sizeCalculation: () => 1 });
+  /** Entities that were routers, newest use last. */
+  readonly #known: LRUCache<EntityKey, Known>;
+  readonly #counts = { chosen: 0, degraded: 0, refused: 0 };
+
+  constructor(options: RouteChooserOptions) {
+    this.#options = options;
+    this.#known = new LRUCache<EntityKey, Known>({
+      maxSize: LIMITS.ENTITIES_KNOWN,
+      sizeCalculation: () => 1,
+      ttl: LIMITS.ENTITY_KNOWN_MILLIS,
+      updateAgeOnGet: true,
+      ttlResolution: 0,
+      perf: { now: () => options.clock.monotonicMillis() + 1 },
+    });
+  }
+
+  /** c_eff as things stand. */
+  get cap(): number {
+    return effectiveCap(this.#options.policy.maxEntityShare, this.#known.size);
+  }
+
+  /** Draws one of the alternatives by quality. A degraded choice is a cue to look for other routes. */
+  choose(destination: NodeId, wish: ChoiceWish = {}): Choice {
+    const { policy, alternatives } = this.#options;
+    const { accepts = () => true } = wish;
+    const candidates = alternatives(destination)
+      .filter(accepts)
+      .map((route) => this.#candidate(route, wish.paidMsat));
+    if (candidates.length === 0) return { ok: false, reason: Reason.RouteUnknown };
+    const { cap } = this;
+    const permitted = candidates.filter(({ repeats, shareAfter }) => !repeats && shareAfter <= cap);
+    if (permitted.length > 0) {
+      this.#counts.chosen += 1;
+      return { ok: true, route: this.#draw(permitted, cap).route, isDegraded: false };
+    }
+    if (policy.concentration === 'strict') {
+      this.#counts.refused += 1;
+      return { ok: false, reason: Reason.RouteConcentrated };
+    }
+    this.#counts.chosen += 1;
+    this.#counts.degraded += 1;
+    const least = candidates.reduce((best, one) => (isLessConcentrated(one, best) ? one : best));
+    return { ok: true, route: least.route, isDegraded: true };
+  }
+
+  /**
+   * What became of a packet that went this way.
+   * @param latencyMillis how long it took, where it was delivered; null where that is not known
+   */
+  outcome(route: Route, delivered: boolean, latencyMillis: number | null): void {
+    const { name, entities } = this.#options.labels.of(route);
+    const score = this.#scoreOf(name);
+    score.uses += 1;
+    // One success is given in advance, so that the first failure does not decide everything.
+    const weight = 1 / Math.min(score.uses + 1, LIMITS.ROUTE_QUALITY_USES);
+    score.successRate += weight * ((delivered ? 1 : 0) - score.successRate);
+    score.failuresInARow = delivered ? 0 : score.failuresInARow + 1;
+    if (delivered) {
+      for (const entity of new Set(entities)) this.#knownOf(entity).delivered += 1;
+      if (latencyMillis !== null) {
+        score.latencyMillis =
+          score.latencyMillis === null
+            ? latencyMillis
+            : score.latencyMillis + weight * (latencyMillis - score.latencyMillis);
+      }
+    }
+    this.#scores.set(name, score);
+    if (score.failuresInARow >= LIMITS.ROUTE_FAILURES) {
+      score.failuresInARow = 0;
+      this.#options.drop(route);
+    }
+  }
+
+  /** Q of each route among these alternatives (routing.md, Anti-monopoly, 4), before the weight of new entities. */
+  qualities(routes: readonly Route[]): readonly number[] {
+    const candidates = routes.map((route) => this.#candidate(route, undefined));
+    return this.#qualities(candidates, this.cap);
+  }
+
+  /** Weights of routers in the 30 % of a fee, in the order of the route: cost x d. */
+  feeWeights(
+    routers: readonly NodeId[],
+    costs: readonly bigint[] = routers.map(() => 1n),
+  ): readonly bigint[] {
+    const { entities, shares } = this.#options;
+    const isEnforced = shares.isEnforced;
+    const { cap } = this;
+    return routers.map((router, index) => {
+      const share = isEnforced ? shares.shareOf(entities.entityOfId(router)) : 0;
+      return feeWeight(present(costs[index], 'each router has a cost'), share, cap);
+    });
+  }
+
+  stats(): MonopolyStats {
+    const { shares } = this.#options;
+    this.#known.purgeStale();
+    return {
+      shares: shares.byEntity().map(([entity, share]) => ({ entity, share })),
+      hhi: shares.hhi(),
+      nakamoto: shares.nakamoto(),
+      cap: this.cap,
+      usableEntities: this.#known.size,
+      packets: shares.packets,
+      ...this.#counts,
+    };
+  }
+
+  #candidate(route: Route, paidMsat: bigint | undefined): Candidate {
+    const { shares, priceMsat } = this.#options;
+    const label = this.#options.labels.of(route);
+    const price = priceMsat(route, 0n);
+    const routers = label.entities.length;
+    let shareAfter = 0;
+    for (const entity of label.entities) {
+      this.#knownOf(entity);
+      if (!shares.isEnforced) continue;
+      shareAfter = Math.max(shareAfter, shares.shareAfter(entity, paidMsat ?? price, routers));
+    }
+    return { route, label, priceMsat: price, shareAfter, repeats: repeatsEntity(label.entities) };
+  }
+
+  #draw(candidates: readonly Candidate[], cap: number): Candidate {
+    const first = present(candidates[0], 'there is something to draw from');
+    if (candidates.length === 1) return first;
+    const weights = this.#qualities(candidates, cap).map(
+      (quality, index) => quality * this.#weightOf(present(candidates[index], 'one quality for each')),
+    );
+    const sum = weights.reduce((total, weight) => total + weight, 0);
+    if (sum === 0) return first;
+    let draw = this.#options.random.unit() * sum;
+    for (const [index, candidate] of candidates.entries()) {
+      draw -= weights[index] ?? 0;
+      if (draw < 0) return candidate;
+    }
+    return first;
+  }
+
+  #qualities(candidates: readonly Candidate[], cap: number): readonly number[] {
+    const { shares } = this.#options;
+    const scores = candidates.map(({ label }) => this.#scores.get(label.name));
+    const latencies = scores.map((score) => score?.latencyMillis ?? null);
+    const best = Math.min(...latencies.filter((latency) => latency !== null));
+    // One msat is added to both sides so that free routes have a ratio too.
+    const prices = candidates.map(({ priceMsat }) => Number(priceMsat + 1n));
+    const cheapest = Math.min(...prices);
+    return candidates.map(({ label }, index) => {
+      const latency = latencies[index] ?? null;
+      return qualityOf({
+        successRate: scores[index]?.successRate ?? 1,
+        entities: label.entities,
+        largestShare: shares.isEnforced
+          ? Math.max(0, ...label.entities.map((entity) => shares.shareOf(entity)))
+          : 0,
+        cap,
+        priceRatio: cheapest / present(prices[index], 'every route has a price'),
+        latencyRatio: latency === null ? 1 : (best + 1) / (latency + 1),
+      });
+    });
+  }
+
+  /** A chain is as known as its least known link. */
+  #weightOf({ label }: Candidate): number {
+    const weights = label.entities.map((entity) =>
+      entityWeight(this.#knownOf(entity).delivered, LIMITS.ENTITY_FULL_DELIVERIES),
+    );
+    return Math.min(1, ...weights);
+  }
+
+  #knownOf(entity: EntityKey): Known {
+    const known = this.#known.get(entity);
+    if (known !== undefined) return known;
+    const fresh = { delivered: 0 };
+    this.#known.set(entity, fresh);
+    return fresh;
+  }
+
+  #scoreOf(name: string): Score {
+    return this.#scores.get(name) ?? { uses: 0, successRate: 1, failuresInARow: 0, latencyMillis: null };
+  }
+}
+
+function isLessConcentrated(a: Candidate, b: Candidate): boolean {
+  if (a.repeats !== b.repeats) return b.repeats;
+  return a.shareAfter < b.shareAfter;
+}

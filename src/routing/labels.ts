@@ -1,0 +1,57 @@
+/**
+ * What the anti-monopoly rules ask of a route again and again: its name and the entities of its routers, made once
+ * per route and anew when entities change. Main thread only.
+ */
+import { nodeKey } from '../core/ids.js';
+import type { Entities, EntityKey } from './entities.js';
+import type { Route } from './route.js';
+
+export interface RouteLabel {
+  /** The keys of all its ids: the same for every route over the same nodes. */
+  readonly name: string;
+  /** The entity of each router, in the order of the route. */
+  readonly entities: readonly EntityKey[];
+}
+
+interface Versioned extends RouteLabel {
+  readonly version: number;
+}
+
+export class RouteLabels {
+  readonly #entities: Entities;
+  readonly #labels = new WeakMap<Route, Versioned>();
+
+  constructor(entities: Entities) {
+    this.#entities = entities;
+  }
+
+  of(route: Route): RouteLabel {
+    const { version } = this.#entities;
+    const known = this.#labels.get(route);
+    if (known?.version === version) return known;
+    const keys = route.ids.map(nodeKey);
+    const entities = keys.slice(1, -1).map((key) => this.#entities.entityOf(key));
+    const label = { version, name: known?.name ?? keys.join(''), entities };
+    this.#labels.set(route, label);
+    return label;
+  }
+}
+
+/**
+ * The order in which routes are worth keeping: greedily those that share no entity with one before and repeat none
+ * among their own routers, then the rest.
+ * @param routes best first
+ */
+export function disjointFirst<R extends Route>(routes: readonly R[], labels: RouteLabels): readonly R[] {
+  const used = new Set<EntityKey>();
+  const rest: R[] = [];
+  const disjoint = routes.filter((route) => {
+    const { entities } = labels.of(route);
+    const isDisjoint =
+      new Set(entities).size === entities.length && !entities.some((entity) => used.has(entity));
+    if (isDisjoint) for (const entity of entities) used.add(entity);
+    else rest.push(route);
+    return isDisjoint;
+  });
+  return [...disjoint, ...rest];
+}

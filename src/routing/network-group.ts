@@ -1,0 +1,113 @@
+/**
+ * The network group of an address: what one operator easily has many addresses of.
+ *
+ * Rules: routing.md, Anti-monopoly (IPv4 /16, IPv6 /32, or the operator's ASN map). Addresses that nobody can own
+ * from outside (loopback, private, link-local, names) have no group: those who use them are told apart by their ids.
+ */
+import { isIPv4, isIPv6 } from 'node:net';
+
+/** A prefix that the operator gives a group of its own, whatever the usual group would be. */
+export interface MappedPrefix {
+  /** `203.0.113.0/24` or `2001:db8::/32`. */
+  readonly prefix: string;
+  /** The name of the group, such as `AS64500`. */
+  readonly group: string;
+}
+
+interface Mapped {
+  readonly bits: string;
+  readonly group: string;
+}
+
+/** Addresses of these prefixes have no group: bits of the family and the prefix. */
+const UNOWNED: readonly string[] = [
+  '0.0.0.0/8',
+  '10.0.0.0/8',
+  '100.64.0.0/10',
+  '127.0.0.0/8',
+  '169.254.0.0/16',
+  '172.16.0.0/12',
+  '192.168.0.0/16',
+  '::/96',
+  'fc00::/7',
+  'fe80::/10',
+].map((prefix) => prefixBits(prefix) ?? '');
+
+export class NetworkGroups {
+  /** Longest first, so that the first that fits is the most exact. */
+  readonly #mapped: readonly Mapped[];
+
+  /** @param mapped the operator's ASN map; prefixes that are none are left out */
+  constructor(mapped: readonly MappedPrefix[] = []) {
+    this.#mapped = mapped
+      .flatMap(({ prefix, group }) => {
+        const bits = prefixBits(prefix);
+        return bits === null ? [] : [{ bits, group }];
+      })
+      .sort((a, b) => b.bits.length - a.bits.length);
+  }
+
+  /**
+   * The group of an address, or null where it has none.
+   * @param address `host:port`, an IPv6 host in brackets, or the host alone
+   */
+  of(address: string): string | null {
+    const bits = addressBits(hostOf(address));
+    if (bits === null) return null;
+    const mapped = this.#mapped.find((entry) => bits.startsWith(entry.bits));
+    if (mapped !== undefined) return mapped.group;
+    if (UNOWNED.some((prefix) => bits.startsWith(prefix))) return null;
+    const [family, length] = bits.startsWith('4') ? ['4', 16] : ['6', 32];
+    return `${family}/${Number.parseInt(bits.slice(1, 1 + length), 2).toString(16)}`;
+  }
+}
+
+/** Whether a text is a prefix that an ASN map can name. */
+export function isPrefix(text: string): boolean {
+  return prefixBits(text) !== null;
+}
+
+function hostOf(address: string): string {
+  const bracketed = /^\[([^\]]+)\](?::\d+)?$/.exec(address);
+  if (bracketed !== null) return bracketed[1] ?? '';
+  return isIPv6(address) ? address : address.replace(/:\d+$/, '');
+}
+
+/** The family and the first bits of an address, or null where the text is no prefix. */
+function prefixBits(text: string): string | null {
+  const [host = '', digits = '', ...rest] = text.split('/');
+  const bits = rest.length === 0 && /^\d{1,3}$/.test(digits) ? addressBits(host) : null;
+  const length = Number(digits);
+  return bits === null || length >= bits.length ? null : bits.slice(0, 1 + length);
+}
+
+/** `4` and 32 bits, or `6` and 128, as text; an IPv4 address mapped into IPv6 is IPv4. */
+function addressBits(host: string): string | null {
+  if (isIPv4(host)) return `4${host.split('.').map(Number).map(bits(8)).join('')}`;
+  if (!isIPv6(host)) return null;
+  // A zone names an interface of this machine, not of the network.
+  const [plain = ''] = host.split('%');
+  const [head = '', tail] = withoutDots(plain).split('::');
+  const before = groupsOf(head);
+  const after = groupsOf(tail ?? '');
+  const zeros = new Array<number>(Math.max(0, 8 - before.length - after.length)).fill(0);
+  const all = [...before, ...zeros, ...after].map(bits(16)).join('');
+  const mapped = `${'0'.repeat(80)}${'1'.repeat(16)}`;
+  return all.startsWith(mapped) ? `4${all.slice(mapped.length)}` : `6${all}`;
+}
+
+function groupsOf(text: string): readonly number[] {
+  return text === '' ? [] : text.split(':').map((digits) => Number.parseInt(digits, 16));
+}
+
+/** An IPv4 address at the end of an IPv6 one, written as two groups. */
+function withoutDots(host: string): string {
+  return host.replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, (_, a, b, c, d) => {
+    const pair = (high: unknown, low: unknown): string => (Number(high) * 256 + Number(low)).toString(16);
+    return `${pair(a, b)}:${pair(c, d)}`;
+  });
+}
+
+function bits(width: number): (value: number) => string {
+  return (value) => value.toString(2).padStart(width, '0');
+}
