@@ -1,5 +1,6 @@
 /** What other projects may import: the clients of the mesh, its formats, and the parts of a module. */
-export { MeshClient, type SendOptions } from './api/mesh-client.js';
+export { MeshClient, type MeshClientOptions, type SendOptions } from './api/mesh-client.js';
+export type { OwnApi, ReceivedPacket } from './api/receiver.js';
 export { MeshModuleApi } from './api/module-api.js';
 export { MeshError, type MeshErrorCode, type MeshErrorFamily } from './core/errors.js';
 export { nodeIdOf, nodeKey, parseNodeId, type NodeId, type NodeKey } from './core/ids.js';
@@ -12,7 +13,8 @@ export { MeshModule } from './engine/module.js';
 export { ModuleIntegration } from './node/module-integration.js';
 export { NodeApi } from './node/node-api.js';
 export { packetFromPeer } from './packet/module-api.js';
-export { decodePacket, encodePacket, packetId, type MeshPacket, type PacketType } from './packet/packet.js';
+export { decodePacket, encodePacket, packetId, type MeshPacket } from './packet/packet.js';
+export type { PacketType } from './packet/packet-type.js';
 export { RoutingPolicyEngine } from './packet/policy.js';
 export type { PaymentProof } from './packet/proof.js';
 export { bindingHash, NO_QUOTE, QUOTE_ID_FIELD, type InvoiceUse } from './payment/binding.js';

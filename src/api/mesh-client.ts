@@ -4,7 +4,10 @@
  * Rules: wire.md, ModuleAPI; api.md, MeshClient. Runs in the calling module's process, on the thread that owns its
  * ModuleIntegration.
  */
+import { systemClock } from '../core/clock.js';
 import { MeshError } from '../core/errors.js';
+import type { Clock } from '../core/ports.js';
+import { MODULE_NAME } from '../core/version.js';
 import type { NodeId } from '../core/ids.js';
 import type { ModuleIntegration } from '../node/module-integration.js';
 import {
@@ -21,18 +24,34 @@ import {
   type SendPacketRequest,
   type SendPacketResponse,
 } from '../packet/module-api.js';
+import { Receiver, type OwnApi, type ReceivedPacket } from './receiver.js';
 
 /** What `sendPacket` may leave out. */
 export type SendOptions = Partial<Pick<SendPacketRequest, 'paymentProof' | 'protocolId' | 'ttl'>>;
 
+export interface MeshClientOptions {
+  /** The name under which the mesh runs on this node. */
+  readonly meshModule?: string;
+  readonly clock?: Clock;
+  /** What this module offers to others itself; needed only beside `receive`, which answers the node's invocations. */
+  readonly ownApi?: OwnApi;
+}
+
 export class MeshClient {
   readonly #integration: ModuleIntegration;
   readonly #meshModule: string;
+  readonly #receiver: Receiver;
 
-  /** @param meshModule the name under which the mesh runs on this node */
-  constructor(integration: ModuleIntegration, meshModule = 'blvm-mesh') {
+  constructor(integration: ModuleIntegration, options: MeshClientOptions = {}) {
     this.#integration = integration;
-    this.#meshModule = meshModule;
+    this.#meshModule = options.meshModule ?? MODULE_NAME;
+    this.#receiver = new Receiver({
+      integration,
+      clock: options.clock ?? systemClock,
+      ownApi: options.ownApi ?? null,
+      register: (protocolId, handlerMethod) => this.registerProtocolHandler(protocolId, handlerMethod),
+      poll: (protocolId, maxPackets) => this.pollLocalDeliveries(protocolId, maxPackets),
+    });
   }
 
   /**
@@ -93,6 +112,16 @@ export class MeshClient {
     maxPackets: bigint | null = null,
   ): Promise<readonly LocalDelivery[]> {
     return this.#call('poll_local_deliveries', { protocolId, maxPackets });
+  }
+
+  /**
+   * Packets of a protocol that arrive for this node, in order, until the iterator is left. Takes over the answering of
+   * the node's invocations (see `ownApi`). What came while nobody received is given first; a packet may come twice
+   * where an answer was lost. A second call for the same protocol ends the first one's iterator.
+   * @throws MeshError where the node does not let this module offer methods, or does not answer
+   */
+  receive(protocolId: string): Promise<AsyncIterableIterator<ReceivedPacket, undefined>> {
+    return this.#receiver.open(protocolId);
   }
 
   async #call<M extends MethodName>(method: M, request: RequestOf<M>): Promise<ResponseOf<M>> {

@@ -61,7 +61,7 @@ describe('blvm-mesh at the door of a running module', () => {
       'messaging-v1',
     );
     expect(code).toBe(1);
-    expect(stderr).toMatch(/^PaymentRequired/);
+    expect(stderr).toMatch(/^GovernanceNotAllowed.*add a proof/);
   });
 
   it('tells ledger, configuration and every reason with its count', async () => {
