@@ -80,12 +80,22 @@ const paddedCommands: ReadonlySet<string> = new Set(
   BITCOIN_COMMANDS.map((command) => command.padEnd(COMMAND_BYTES, '\0')),
 );
 
+/** Networks by their magic, read as one number in little endian. */
+const NETWORKS: ReadonlyMap<number, Network> = new Map(
+  Object.entries(BITCOIN_MAGICS).map(([network, [a, b, c, d]]) => [
+    littleEndian(a, b, c, d),
+    network as Network,
+  ]),
+);
+
 /** The network whose magic the bytes open with, or null. */
 export function bitcoinNetwork(data: Uint8Array): Network | null {
-  for (const [network, magic] of Object.entries(BITCOIN_MAGICS)) {
-    if (magic.every((byte, i) => data[i] === byte)) return network as Network;
-  }
-  return null;
+  if (data.length < 4) return null;
+  return NETWORKS.get(littleEndian(data[0] ?? 0, data[1] ?? 0, data[2] ?? 0, data[3] ?? 0)) ?? null;
+}
+
+function littleEndian(a: number, b: number, c: number, d: number): number {
+  return a | (b << 8) | (c << 16) | (d << 24);
 }
 
 /** Whether the bytes are one whole message, of whichever network, and nothing more. */

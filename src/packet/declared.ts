@@ -8,7 +8,8 @@ import { BincodeReader } from '../core/bincode.js';
 import { NODE_ID_BYTES } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import { isControlProtocol } from './control.js';
-import { hasMagic, PACKET_TYPES } from './packet.js';
+import { PACKET_TYPES } from './packet-type.js';
+import { hasMagic } from './packet.js';
 
 /** `free` is all that is neither of the other two, bytes that are no packet at all among them. */
 export type DeclaredTraffic = 'paid' | 'control' | 'free';

@@ -6,7 +6,6 @@
  * and policy.ts; here it only has to decode and to fit.
  */
 import { BincodeWriter } from '../core/bincode.js';
-import { equalBytes } from '../core/bytes.js';
 import {
   bytes,
   map,
@@ -27,13 +26,9 @@ import { sha256 } from '../core/hash.js';
 import type { NodeId } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import { Reason } from '../core/reasons.js';
+import { PACKET_TYPES, type PacketType } from './packet-type.js';
 import { decodeEither, oldestPaymentProof, paymentProof, type PaymentProof } from './proof.js';
-
-/** In tag order. */
-export const PACKET_TYPES = ['BitcoinP2P', 'CommonsGovernance', 'StratumV2', 'Paid'] as const;
-
-/** What the sender declares the payload to be. */
-export type PacketType = (typeof PACKET_TYPES)[number];
+import { readQuickly } from './quick-packet.js';
 
 /** The version that this module writes and accepts. */
 export const PACKET_VERSION = 1;
@@ -109,21 +104,40 @@ export const oldestMeshPacket: Codec<MeshPacket> = packetCodec(oldestPaymentProo
 
 /** Whether bytes open with `MESH`. No packet without it does: its type would be unknown. */
 export function hasMagic(input: Uint8Array): boolean {
-  return equalBytes(input.subarray(0, MAGIC.length), MAGIC);
+  return input[0] === 0x4d && input[1] === 0x45 && input[2] === 0x53 && input[3] === 0x48;
 }
 
 /** Decodes packet bytes of either generation. The input is not kept. Any thread. */
 export function decodePacket(input: Uint8Array): Decoded<DecodedPacket> {
+  return decodeWith(input, false);
+}
+
+/**
+ * As decodePacket, but the arrays in the packet may be views of the input: they hold as long as the input is not
+ * changed, and hold on to its memory. For packets that are looked at where they lie.
+ */
+export function viewPacket(input: Uint8Array): Decoded<DecodedPacket> {
+  return decodeWith(input, true);
+}
+
+function decodeWith(input: Uint8Array, areViews: boolean): Decoded<DecodedPacket> {
   if (input.length > LIMITS.PACKET_BYTES) {
     const detail = `${input.length} bytes, at most ${LIMITS.PACKET_BYTES} are allowed`;
     return { ok: false, failure: { reason: Reason.PacketTooLarge, offset: 0, detail } };
   }
   const isMarked = hasMagic(input);
   const start = isMarked ? MAGIC.length : 0;
-  const decoded = decodeEither(meshPacket, oldestMeshPacket, start === 0 ? input : input.subarray(start));
+  const packet = readQuickly(input, start, areViews);
+  if (packet !== null) return { ok: true, value: { packet, hasMagic: isMarked } };
+  const decoded = decodeByCodecs(start === 0 ? input : input.subarray(start));
   if (decoded.ok) return { ok: true, value: { packet: decoded.value, hasMagic: isMarked } };
   const { reason, offset, detail } = decoded.failure;
   return { ok: false, failure: { reason, offset: offset + start, detail } };
+}
+
+/** The bincode of a packet of either generation, without `MESH`: the plain twin of quick-packet.ts. */
+export function decodeByCodecs(input: Uint8Array): Decoded<MeshPacket> {
+  return decodeEither(meshPacket, oldestMeshPacket, input);
 }
 
 /** The bytes of a packet, behind `MESH` unless told otherwise. */

@@ -9,7 +9,7 @@ import type { JudgePolicy } from '../core/policy.js';
 import { Reason } from '../core/reasons.js';
 import { bitcoinNetwork } from './bitcoin-wire.js';
 import { isControlProtocol, judgeControl, type ControlProtocol } from './control.js';
-import type { DetectedProtocol, ProtocolDetector } from './detect.js';
+import { DETECTED_PROTOCOLS, type DetectedProtocol, type ProtocolDetector } from './detect.js';
 import type { MeshPacket } from './packet.js';
 
 /** What the documents call a protocol's policy. */
@@ -20,6 +20,12 @@ export type GateVerdict =
   | { readonly kind: 'free'; readonly protocol: DetectedProtocol }
   | { readonly kind: 'paid' }
   | { readonly kind: 'refused'; readonly reason: Reason };
+
+// The verdicts on nearly all packets, made once.
+const PAID: GateVerdict = { kind: 'paid' };
+const FREE = Object.fromEntries(
+  DETECTED_PROTOCOLS.map((protocol) => [protocol, { kind: 'free', protocol }]),
+) as { readonly [P in DetectedProtocol]: GateVerdict };
 
 export class RoutingPolicyEngine {
   readonly #policy: JudgePolicy;
@@ -64,12 +70,12 @@ export class RoutingPolicyEngine {
     }
     switch (this.#policy.mode) {
       case 'open':
-        return { kind: 'free', protocol: this.detectProtocol(packet.payload) };
+        return FREE[this.detectProtocol(packet.payload)];
       case 'bitcoin_only':
         return packet.packetType === 'BitcoinP2P' ? this.#judgeFree(packet) : refuse(Reason.ModeForbids);
       case 'payment_gated':
         if (packet.packetType !== 'Paid') return this.#judgeFree(packet);
-        return packet.paymentProof === null ? refuse(Reason.PaymentRequired) : { kind: 'paid' };
+        return packet.paymentProof === null ? refuse(Reason.PaymentRequired) : PAID;
     }
   }
 
@@ -82,7 +88,7 @@ export class RoutingPolicyEngine {
     if (protocol === 'BitcoinP2P' && bitcoinNetwork(packet.payload) !== this.#policy.network) {
       return refuse(Reason.OtherBitcoinNetwork);
     }
-    return { kind: 'free', protocol };
+    return FREE[protocol];
   }
 
   #judgeGovernance(packet: MeshPacket): GateVerdict {
@@ -91,7 +97,7 @@ export class RoutingPolicyEngine {
       protocol !== null &&
       this.#governanceProtocols.has(protocol) &&
       this.#governanceNodes.has(nodeKey(packet.source));
-    return isAllowed ? { kind: 'free', protocol: 'CommonsGovernance' } : refuse(Reason.GovernanceNotAllowed);
+    return isAllowed ? FREE.CommonsGovernance : refuse(Reason.GovernanceNotAllowed);
   }
 }
 

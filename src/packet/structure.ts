@@ -30,16 +30,16 @@ export function judgeStructure(
   origin: PacketOrigin,
 ): StructureVerdict {
   const { route, source, destination } = packet;
-  const first = route[0];
-  const last = route.at(-1);
   if (packet.version !== PACKET_VERSION) return refuse(Reason.UnsupportedVersion);
   if (packet.payload.length > LIMITS.PAYLOAD_BYTES) return refuse(Reason.PayloadTooLarge);
   if (isMetadataTooLarge(packet.metadata)) return refuse(Reason.MetadataTooLarge);
   if (route.length > LIMITS.ROUTE_IDS) return refuse(Reason.RouteTooLong);
   if (equalBytes(source, destination)) return refuse(Reason.Loopback);
-  if (route.length < 2 || first === undefined || last === undefined) return refuse(Reason.RouteTooShort);
+  if (route.length < 2) return refuse(Reason.RouteTooShort);
   if (repeatsNode(route)) return refuse(Reason.RouteRepeatsNode);
-  if (!equalBytes(first, source) || !equalBytes(last, destination)) return refuse(Reason.RouteEndsMismatch);
+  if (!isSame(route[0], source) || !isSame(route[route.length - 1], destination)) {
+    return refuse(Reason.RouteEndsMismatch);
+  }
 
   const position = positionOf(packet, self);
   if (position < 0) return refuse(Reason.NotOnRoute);
@@ -53,14 +53,24 @@ function refuse(reason: Reason): StructureVerdict {
 
 /** At most 55 comparisons, nearly all of them of one byte: cheaper than any set. */
 function repeatsNode(route: readonly NodeId[]): boolean {
-  return route.some((id, i) => route.some((other, j) => j > i && equalBytes(id, other)));
+  for (let i = 0; i < route.length; i++) {
+    const id = route[i];
+    for (let j = i + 1; j < route.length; j++) if (isSame(route[j], id)) return true;
+  }
+  return false;
+}
+
+function isSame(a: NodeId | undefined, b: NodeId | undefined): boolean {
+  return a !== undefined && b !== undefined && equalBytes(a, b);
 }
 
 /** A hello to whoever listens ends in zeros and is for this node. */
 function positionOf(packet: MeshPacket, self: NodeId): number {
-  const position = packet.route.findIndex((id) => equalBytes(id, self));
-  const isOpenHello = isHello(packet) && packet.route.length === 2 && isUnknownPeer(packet.destination);
-  return position < 0 && isOpenHello ? 1 : position;
+  const { route } = packet;
+  for (let position = 0; position < route.length; position++) {
+    if (isSame(route[position], self)) return position;
+  }
+  return isHello(packet) && route.length === 2 && isUnknownPeer(packet.destination) ? 1 : -1;
 }
 
 /** Whether the packet came from the id before this node's on its route. */

@@ -5,7 +5,8 @@ import { utf8 } from '../../../src/core/bytes.js';
 import { LIMITS } from '../../../src/core/limits.js';
 import { discoveryPacket, HELLO_PROTOCOL, helloPacket } from '../../../src/packet/control.js';
 import { declaredTraffic } from '../../../src/packet/declared.js';
-import { decodePacket, encodePacket, PACKET_TYPES, type MeshPacket } from '../../../src/packet/packet.js';
+import { PACKET_TYPES } from '../../../src/packet/packet-type.js';
+import { decodePacket, encodePacket, type MeshPacket } from '../../../src/packet/packet.js';
 import { meshVectors } from '../../support/mesh-vectors.js';
 import { testNode, testPacket } from '../../support/packets.js';
 

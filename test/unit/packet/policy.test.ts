@@ -13,7 +13,8 @@ import {
   helloPacket,
 } from '../../../src/packet/control.js';
 import { DETECTED_PROTOCOLS, PlainProtocolDetector } from '../../../src/packet/detect.js';
-import { encodePacket, PACKET_TYPES, type MeshPacket } from '../../../src/packet/packet.js';
+import { PACKET_TYPES } from '../../../src/packet/packet-type.js';
+import { encodePacket, type MeshPacket } from '../../../src/packet/packet.js';
 import { RoutingPolicyEngine, type GateVerdict } from '../../../src/packet/policy.js';
 import type { PaymentProof } from '../../../src/packet/proof.js';
 import { encodeStratumMessage } from '../../../src/packet/stratum-wire.js';
