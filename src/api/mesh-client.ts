@@ -50,7 +50,6 @@ export class MeshClient {
       clock: options.clock ?? systemClock,
       ownApi: options.ownApi ?? null,
       register: (protocolId, handlerMethod) => this.registerProtocolHandler(protocolId, handlerMethod),
-      poll: (protocolId, maxPackets) => this.pollLocalDeliveries(protocolId, maxPackets),
     });
   }
 

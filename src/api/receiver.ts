@@ -3,8 +3,8 @@
  *
  * Rules: wire.md (register_protocol_handler; the mesh calls the handler's method with packet bytes and peer address,
  * and keeps for polling what a handler does not take). A packet may come twice where an answer was lost on its way.
- * A mesh that was restarted has forgotten its handlers, so each is registered again now and then; what it kept
- * meanwhile is polled. Runs on the thread that owns the ModuleIntegration.
+ * A mesh that was restarted has forgotten its handlers, so each is registered again now and then: what was kept
+ * meanwhile comes with that. Runs on the thread that owns the ModuleIntegration.
  */
 import { MeshError } from '../core/errors.js';
 import type { NodeId } from '../core/ids.js';
@@ -13,7 +13,7 @@ import type { Clock, Timer } from '../core/ports.js';
 import type { InvocationHandler, InvocationOutcome, ModuleIntegration } from '../node/module-integration.js';
 import type { Invocation } from '../node/messages.js';
 import { decode } from '../core/codec.js';
-import { packetFromPeer, type LocalDelivery } from '../packet/module-api.js';
+import { packetFromPeer } from '../packet/module-api.js';
 import { decodePacket } from '../packet/packet.js';
 
 /** The method that the mesh calls, for all protocols alike. */
@@ -41,7 +41,6 @@ export interface ReceiverParts {
   readonly clock: Clock;
   readonly ownApi: OwnApi | null;
   readonly register: (protocolId: string, handlerMethod: string) => Promise<boolean>;
-  readonly poll: (protocolId: string, maxPackets: bigint) => Promise<readonly LocalDelivery[]>;
 }
 
 export class Receiver {
@@ -64,7 +63,7 @@ export class Receiver {
     this.#inboxes.set(protocolId, inbox);
     const keep = async (): Promise<void> => {
       if (inbox.isEnded) return;
-      await this.#renew(protocolId, inbox);
+      await this.#renew(protocolId);
       inbox.timer = this.#parts.clock.after(LIMITS.HANDLER_RENEW_MILLIS, () => void keep());
     };
     await keep();
@@ -77,16 +76,10 @@ export class Receiver {
     await integration.nodeApi().registerModuleApi([HANDLER_METHOD, ...(ownApi?.methods ?? [])], API_VERSION);
   }
 
-  /** Registers the handler and fetches what the mesh kept. Where the mesh is away it is asked again later. */
-  async #renew(protocolId: string, inbox: Inbox): Promise<void> {
-    const { register, poll } = this.#parts;
+  /** Where the mesh is away, it is asked again later. */
+  async #renew(protocolId: string): Promise<void> {
     try {
-      await register(protocolId, HANDLER_METHOD);
-      while (inbox.room >= LIMITS.POLL_PACKETS) {
-        const kept = await poll(protocolId, BigInt(LIMITS.POLL_PACKETS));
-        for (const packet of kept) inbox.push(packet);
-        if (kept.length < LIMITS.POLL_PACKETS) break;
-      }
+      await this.#parts.register(protocolId, HANDLER_METHOD);
     } catch (error) {
       if (!(error instanceof MeshError)) throw error;
     }
