@@ -12,6 +12,7 @@ import { Bolt11Decoder } from '#dist/payment/bolt11/decode.js';
 import { NATIVE, WEB_ASSEMBLY } from '#dist/payment/bolt11/secp256k1.js';
 import type { Secp256k1 } from '#dist/payment/bolt11/signature.js';
 import { compileKernel, WasmKernel } from '#dist/wasm/kernel.js';
+import type { CurveQuestion } from './curve-worker.js';
 import { ratioAtLeast } from './stats.js';
 import type { Group, Task } from './suite.js';
 
@@ -45,16 +46,9 @@ function invoices(): readonly string[] {
   );
 }
 
-/** What a curve is asked for an invoice. */
-interface Question {
-  readonly digest: Uint8Array;
-  readonly signature: Uint8Array;
-  readonly recoveryId: number;
-}
-
 /** What the reader asks the curve for these invoices, kept. */
-function questionsOf(texts: readonly string[]): readonly Question[] {
-  const asked: Question[] = [];
+export function questionsOf(texts: readonly string[]): readonly CurveQuestion[] {
+  const asked: CurveQuestion[] = [];
   const listening: Secp256k1 = {
     ...NO_CURVE,
     recover: (digest, signature, recoveryId) => {

@@ -3,12 +3,23 @@ import { reading, signatures } from './bolt11.js';
 import { packetCodec } from './codec.js';
 import type { Themes } from './command.js';
 import { checksums, detections } from './detection.js';
+import { freePipelines, mixedLoad } from './free.js';
 import { hashes } from './hash.js';
 import { issuedInvoices } from './issued.js';
 import { durableClaims } from './journal.js';
+import { paidPipelines, scaling } from './paid.js';
+import { rawRecovery } from './recovery.js';
 import { replay } from './replay.js';
 
 export const THEMES: Themes = new Map([
+  ['recovery', { about: 'the curve alone, on one thread and on all', theme: rawRecovery }],
+  [
+    'paid',
+    { about: 'paid packets through the pool: unknown and issued invoices, durable', theme: paidPipelines },
+  ],
+  ['free', { about: 'free packets through the pool: 200 B, 1,400 B, 64 kB', theme: freePipelines }],
+  ['mixed', { about: 'paid, free and junk packets through the pool together', theme: mixedLoad }],
+  ['scaling', { about: 'paid packets by number of workers', theme: scaling }],
   ['codec', { about: 'packets decoded and encoded', theme: packetCodec }],
   ['hash', { about: 'SHA-256 and keyed fingerprints of 32 B', theme: hashes }],
   ['detection', { about: 'what a payload is, message by message and in batches', theme: detections }],

@@ -1,0 +1,191 @@
+/**
+ * What the pipelines are measured in: a fresh pool over an empty replay table, where wanted with a registry of issued
+ * invoices and with accounts whose journal is on the disk that holds this project.
+ *
+ * A bed is used once: what was paid in it is a replay the next time.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { systemClock } from '#dist/core/clock.js';
+import { Accounts } from '#dist/engine/accounts.js';
+import { Debts } from '#dist/engine/debts.js';
+import { Ledger } from '#dist/ledger/ledger.js';
+import { decodePacket } from '#dist/packet/packet.js';
+import { InvoiceRegistry } from '#dist/payment/registry.js';
+import type { PacketVerdict, VerdictKind } from '#dist/pool/judge-port.js';
+import { VerdictPool } from '#dist/pool/verdict-pool.js';
+import { SharedReplayTable } from '#dist/replay/shared-table.js';
+import { nodeDisk } from '#dist/store/disk.js';
+import { Journal } from '#dist/store/journal.js';
+import { compileKernel, WasmKernel } from '#dist/wasm/kernel.js';
+import { POLICY, SELF, SOURCE, type PaidSample } from './samples.js';
+
+/** Packets that wait for a verdict at most, and their bytes: more than all batches hold, and within every queue. */
+const MOST_WAITING = 4_096;
+const MOST_WAITING_BYTES = 16 * 2 ** 20;
+
+/** The packets come from so many peers in turn. */
+const PEERS = 16;
+
+const SENDERS = Array.from({ length: PEERS }, (_, index) => ({
+  previousHop: SOURCE,
+  origin: 'peer' as const,
+  peer: `10.0.0.${index}:8334`,
+}));
+
+const QUIET = { log: (): void => undefined };
+
+export interface BedOptions {
+  readonly workers: number;
+  /** Keys that the replay table is made for. */
+  readonly keys: number;
+  /** Invoices of this node: payments by them need no curve. */
+  readonly issued?: readonly PaidSample[];
+  /** Whether accepted payments are posted and made durable before they count as done. */
+  readonly isDurable?: boolean;
+}
+
+/** What a packet is given back as; a bed ends at once where it is another. */
+export interface Expected {
+  readonly bytes: Uint8Array;
+  readonly kind: VerdictKind;
+}
+
+export class Bed {
+  readonly pool: VerdictPool;
+  readonly #books: Books | null;
+
+  private constructor(pool: VerdictPool, books: Books | null) {
+    this.pool = pool;
+    this.#books = books;
+  }
+
+  static async open({ workers, keys, issued = [], isDurable = false }: BedOptions): Promise<Bed> {
+    const secret = new Uint8Array(randomBytes(16));
+    const kernel = new WasmKernel(compileKernel(), secret);
+    const registry = InvoiceRegistry.create(kernel);
+    for (const { invoice, issued: facts } of issued) registry.register(invoice, facts);
+    const pool = await VerdictPool.start({
+      workers,
+      policy: POLICY,
+      table: SharedReplayTable.create(kernel, 2 * keys).memory,
+      secret,
+      registry: registry.memory,
+      log: QUIET,
+      clock: systemClock,
+    });
+    return new Bed(pool, isDurable ? await Books.open() : null);
+  }
+
+  /**
+   * One packet, to its verdict, and where the bed is durable to the disk.
+   * @param number chooses the peer that it comes from
+   */
+  judge(
+    { bytes, kind }: Expected,
+    number: number,
+    onDone: () => void,
+    onFailed: (error: Error) => void,
+  ): void {
+    const sender = SENDERS[number % PEERS];
+    if (sender === undefined) throw new Error('there are peers');
+    this.pool.judge(bytes, sender, (verdict) => {
+      if (verdict.kind !== kind) {
+        onFailed(new Error(`a packet was ${verdict.kind} (reason ${verdict.reason}), not ${kind}`));
+      } else if (verdict.kind === 'paid' && this.#books !== null) {
+        this.#books.enter(bytes, verdict).then(onDone, onFailed);
+      } else onDone();
+    });
+  }
+
+  /** All packets, as fast as they go. @returns packets per second */
+  rate(packets: readonly Expected[]): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const began = performance.now();
+      let next = 0;
+      let done = 0;
+      let waitingBytes = 0;
+      let isFeeding = false;
+      const feed = (): void => {
+        isFeeding = false;
+        for (let packet = packets[next]; packet !== undefined; packet = packets[next]) {
+          const { length } = packet.bytes;
+          if (next - done >= MOST_WAITING || waitingBytes + length > MOST_WAITING_BYTES) return;
+          waitingBytes += length;
+          const onDone = (): void => {
+            waitingBytes -= length;
+            done += 1;
+            if (done === packets.length) resolve((1_000 * done) / (performance.now() - began));
+            else if (!isFeeding) {
+              isFeeding = true;
+              setImmediate(feed);
+            }
+          };
+          this.judge(packet, next++, onDone, reject);
+        }
+      };
+      feed();
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.pool.close();
+    await this.#books?.close();
+  }
+}
+
+/** Accounts over a journal in a folder of its own, which is gone afterwards. */
+class Books {
+  readonly #folder: string;
+  readonly #journal: Journal;
+  readonly #accounts: Accounts;
+
+  private constructor(folder: string, journal: Journal) {
+    const ledger = new Ledger();
+    const debts = new Debts({
+      self: SELF,
+      ownPayee: POLICY.ownPayee,
+      ledger,
+      capMsat: 0n,
+      log: QUIET,
+      onCapped: () => undefined,
+    });
+    this.#folder = folder;
+    this.#journal = journal;
+    this.#accounts = new Accounts({
+      self: SELF,
+      clock: systemClock,
+      ledger,
+      append: (records) => journal.append(records),
+      hasRoom: (bytes) => journal.hasRoom(bytes),
+      debts,
+    });
+  }
+
+  static async open(): Promise<Books> {
+    const folder = benchFolder();
+    const path = join(folder, 'payments.journal');
+    return new Books(
+      folder,
+      await Journal.open({ disk: nodeDisk, path, clock: systemClock, log: QUIET, isFirstRun: true }),
+    );
+  }
+
+  /** As the engine does: decoded again on the main thread, posted, and durable when this resolves. */
+  async enter(bytes: Uint8Array, verdict: PacketVerdict): Promise<void> {
+    const decoded = decodePacket(bytes);
+    if (!decoded.ok) throw new Error('a packet that was judged decodes');
+    await this.#accounts.accept(decoded.value.packet, verdict);
+  }
+
+  async close(): Promise<void> {
+    await this.#journal.close();
+    rmSync(this.#folder, { recursive: true });
+  }
+}
+
+/** A new folder on the disk that holds this project: a folder for temporary files may be memory. */
+export function benchFolder(): string {
+  return mkdtempSync(join(process.cwd(), 'dist', 'bench-disk-'));
+}

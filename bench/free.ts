@@ -1,0 +1,129 @@
+/**
+ * Free packets and a mixture through the pool, beside the same packets judged one after another on one thread with
+ * the tools of a worker: what hand-over costs, and what further threads bring.
+ *
+ * Target: 500,000 packets of 200 B a second, parsed and with their checksum.
+ */
+import { randomBytes } from 'node:crypto';
+import { SeededRandom } from '#dist/core/random.js';
+import { Bolt11Decoder } from '#dist/payment/bolt11/decode.js';
+import { InvoiceRegistry } from '#dist/payment/registry.js';
+import { judgePacket, judgeTools } from '#dist/pool/judge.js';
+import { SharedReplayTable } from '#dist/replay/shared-table.js';
+import { compileKernel, WasmKernel } from '#dist/wasm/kernel.js';
+import type { Expected } from './bed.js';
+import { asPaid, rateOf } from './paid.js';
+import { freePackets, junkPackets, paidSamples, POLICY, SOURCE, type PaidSample } from './samples.js';
+import { atLeast, type Target } from './stats.js';
+import type { Runner } from './suite.js';
+
+/** Bytes of packets in one round, and packets at the most. */
+const ROUND_BYTES = 512 * 2 ** 20;
+const ROUND_PACKETS = 262_144;
+const QUICK_SHARE = 4;
+/** Of these many different packets: free ones may come again. */
+const DIFFERENT_BYTES = 32 * 2 ** 20;
+const DIFFERENT_PACKETS = 4_096;
+
+const MIXED_PACKETS = 32_768;
+
+function asFree(packets: readonly Uint8Array[]): readonly Expected[] {
+  return packets.map((bytes) => ({ bytes, kind: 'free' }));
+}
+
+export function freePipelines(): readonly Runner[] {
+  return [freePipeline(200, atLeast(500_000)), freePipeline(1_400), freePipeline(65_536)];
+}
+
+function freePipeline(bytes: number, target?: Target): Runner {
+  return {
+    name: `free pipeline, ${bytes.toLocaleString('en')} B`,
+    measure: ({ rounds, workers, isQuick }) => {
+      const different = Math.min(DIFFERENT_PACKETS, DIFFERENT_BYTES / bytes);
+      const packets = asFree(freePackets(different, bytes));
+      const count = Math.min(ROUND_PACKETS, ROUND_BYTES / bytes) / (isQuick ? QUICK_SHARE : 1);
+      const round = Array.from({ length: count }, (_, index) => packets[index % packets.length] ?? NONE);
+      return besideOneThread(rounds, Math.max(...workers), round, [], target);
+    },
+  };
+}
+
+/** Of a hundred packets: 15 paid by unknown invoices, 25 by issued ones, 40 and 15 free ones, 5 of junk. */
+export function mixedLoad(): Runner {
+  return {
+    name: 'mixed load',
+    measure: ({ rounds, workers, isQuick }) => {
+      const total = MIXED_PACKETS / (isQuick ? QUICK_SHARE : 1);
+      const part = (percent: number): number => Math.round((percent / 100) * total);
+      const issued = paidSamples(part(25), 200);
+      const packets = [
+        ...asPaid(paidSamples(part(15), 200)),
+        ...asPaid(issued),
+        ...asFree(freePackets(part(40), 200)),
+        ...asFree(freePackets(part(15), 1_400)),
+        ...junkPackets(part(5), 200).map((bytes): Expected => ({ bytes, kind: 'refused' })),
+      ];
+      return besideOneThread(rounds, Math.max(...workers), shuffled(packets), issued);
+    },
+  };
+}
+
+const NONE: Expected = { bytes: new Uint8Array(0), kind: 'refused' };
+
+async function besideOneThread(
+  rounds: number,
+  workers: number,
+  packets: readonly Expected[],
+  issued: readonly PaidSample[],
+  target?: Target,
+): ReturnType<Runner['measure']> {
+  const alone: number[] = [];
+  const pooled: number[] = [];
+  const warm = Math.floor(packets.length / 8);
+  for (let round = 0; round < rounds; round++) {
+    alone.push(rateAlone(packets, issued, warm));
+    pooled.push(await rateOf({ workers, issued }, packets, warm));
+  }
+  return [
+    { name: 'one thread, no pool', unit: 'packets/s', samples: alone },
+    {
+      name: `${workers} workers`,
+      unit: 'packets/s',
+      samples: pooled,
+      reference: 'one thread, no pool',
+      ...(target === undefined ? {} : { target }),
+    },
+  ];
+}
+
+/** As a worker judges, on this thread, without any hand-over. @returns packets per second */
+function rateAlone(packets: readonly Expected[], issued: readonly PaidSample[], warm: number): number {
+  const kernel = new WasmKernel(compileKernel(), new Uint8Array(randomBytes(16)));
+  const sha256 = (bytes: Uint8Array): Uint8Array => kernel.sha256(bytes);
+  const registry = InvoiceRegistry.create(kernel);
+  for (const { invoice, issued: facts } of issued) registry.register(invoice, facts);
+  const tools = judgeTools(POLICY, {
+    detector: kernel,
+    decoder: new Bolt11Decoder({ sha256 }),
+    table: SharedReplayTable.create(kernel, 2 * packets.length),
+    registry,
+    sha256,
+  });
+  const nowSeconds = Math.floor(Date.now() / 1_000);
+  const context = { previousHop: SOURCE, origin: 'peer', peer: '10.0.0.1:8334', nowSeconds } as const;
+  let began = 0;
+  packets.forEach(({ bytes, kind }, index) => {
+    if (index === warm) began = performance.now();
+    const verdict = judgePacket(bytes, context, tools);
+    if (verdict.kind !== kind) throw new Error(`a packet was ${verdict.kind}, not ${kind}`);
+  });
+  return (1_000 * (packets.length - warm)) / (performance.now() - began);
+}
+
+function shuffled<T>(items: readonly T[]): readonly T[] {
+  const random = new SeededRandom(2);
+  return items
+    .map((item) => ({ item, at: random.unit() }))
+    .sort((a, b) => a.at - b.at)
+    .map(({ item }) => item);
+}
