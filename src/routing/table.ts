@@ -63,6 +63,8 @@ export interface RoutingTableOptions {
   readonly monopoly?: MonopolyPolicy;
   /** Tells the network groups of neighbours from their addresses; the operator's ASN map is in it. */
   readonly groups?: NetworkGroups;
+  /** Who is who, where that is known from elsewhere; several tables may share it. */
+  readonly entities?: Entities;
 }
 
 interface DirectEntry extends DirectPeer {
@@ -76,7 +78,7 @@ interface Ranked {
 }
 
 export class RoutingTable {
-  readonly entities = new Entities();
+  readonly entities: Entities;
   readonly shares: ForwardingShares;
   readonly chooser: RouteChooser;
   readonly #self: NodeId;
@@ -96,8 +98,9 @@ export class RoutingTable {
   constructor(options: RoutingTableOptions) {
     const { self, clock, random, routeExpirySeconds = 3_600, fees } = options;
     const { monopoly = DEFAULT_MONOPOLY, groups = new NetworkGroups() } = options;
-    const { entities } = this;
+    const { entities = new Entities() } = options;
     const labels = new RouteLabels(entities);
+    this.entities = entities;
     this.#self = self;
     this.#clock = clock;
     this.#groups = groups;
