@@ -47,6 +47,8 @@ export async function waitFor<T>(
 }
 
 export interface CliOptions {
+  /** Started in place of Node.js with the command line's file. */
+  readonly command?: readonly [string, ...(readonly string[])];
   /** On top of PATH and HOME: nothing else of the test's own environment reaches the child. */
   readonly env?: Readonly<Record<string, string>>;
   /** What the child reads; left out, its standard input is closed from the start. */
@@ -65,9 +67,12 @@ export class MeshProcess {
   stdout = '';
   stderr = '';
 
-  constructor(args: readonly string[], { env = {}, stdin }: CliOptions = {}) {
+  constructor(
+    args: readonly string[],
+    { command: [file, ...before] = [process.execPath, CLI], env = {}, stdin }: CliOptions = {},
+  ) {
     const { PATH = '', HOME = '' } = process.env;
-    this.process = spawn(process.execPath, [CLI, ...args], {
+    this.process = spawn(file, [...before, ...args], {
       stdio: [stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
       env: { PATH, HOME, ...env },
     });
