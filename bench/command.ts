@@ -52,8 +52,10 @@ export function benchCommand(themes: Themes, { out, progress }: Streams): Comman
       const lines: Line[] = [];
       for (const [name, { theme }] of themes) {
         if (flags.only?.includes(name) === false) continue;
-        progress(`measuring ${name}…\n`);
+        progress(`measuring ${name}…`);
+        const began = performance.now();
         lines.push(...(await measureTheme(theme, settings)));
+        progress(` ${((performance.now() - began) / 1_000).toFixed(1)} s\n`);
       }
       const machine = thisMachine();
       out(tableOf(machine, lines));

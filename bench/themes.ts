@@ -5,8 +5,10 @@ import type { Themes } from './command.js';
 import { checksums, detections } from './detection.js';
 import { freePipelines, mixedLoad } from './free.js';
 import { hashes } from './hash.js';
+import { idlePool } from './idle.js';
 import { issuedInvoices } from './issued.js';
 import { durableClaims } from './journal.js';
+import { latencies } from './latency.js';
 import { paidPipelines, scaling } from './paid.js';
 import { rawRecovery } from './recovery.js';
 import { replay } from './replay.js';
@@ -20,6 +22,8 @@ export const THEMES: Themes = new Map([
   ['free', { about: 'free packets through the pool: 200 B, 1,400 B, 64 kB', theme: freePipelines }],
   ['mixed', { about: 'paid, free and junk packets through the pool together', theme: mixedLoad }],
   ['scaling', { about: 'paid packets by number of workers', theme: scaling }],
+  ['latency', { about: 'a paid packet at 1, 50 and 90 % load, and a lonely one', theme: latencies }],
+  ['idle', { about: 'processor time of a pool without packets', theme: idlePool }],
   ['codec', { about: 'packets decoded and encoded', theme: packetCodec }],
   ['hash', { about: 'SHA-256 and keyed fingerprints of 32 B', theme: hashes }],
   ['detection', { about: 'what a payload is, message by message and in batches', theme: detections }],
