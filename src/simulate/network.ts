@@ -14,6 +14,8 @@ import { SeededRandom } from '../core/random.js';
 import { Reason, reasonName, type ReasonName } from '../core/reasons.js';
 import type { DiscoveryMessage } from '../packet/discovery.js';
 import { RouteDiscovery } from '../routing/discovery.js';
+import type { Entities } from '../routing/entities.js';
+import type { MonopolyPolicy } from '../routing/monopoly.js';
 import type { SearchLimits } from '../routing/searches.js';
 import { RoutingTable, type Route } from '../routing/table.js';
 import type { Liar } from './liars.js';
@@ -58,6 +60,9 @@ export interface NetworkOptions {
   readonly liarAt?: (index: number) => Liar | null;
   /** How long the ends of a link that goes down do not notice: what they send meanwhile is lost. */
   readonly noticeMillis?: () => number;
+  readonly monopoly?: MonopolyPolicy;
+  /** Who is who, the same for all; without it each node is on its own. */
+  readonly entities?: Entities;
 }
 
 export class Network {
@@ -279,7 +284,7 @@ export class Network {
     id: self,
     hopCostSats,
   }: Pick<SimNode, 'index' | 'id' | 'hopCostSats'>): Pick<SimNode, 'table' | 'discovery'> {
-    const { seed, routeExpirySeconds, fees = NO_FEES } = this.#options;
+    const { seed, routeExpirySeconds, fees = NO_FEES, monopoly, entities } = this.#options;
     const { queue: clock } = this;
     const random = new SeededRandom(Math.imul(seed, 1_000_003) + 7_919 * this.#starts++ + index);
     const table = new RoutingTable({
@@ -288,6 +293,8 @@ export class Network {
       random,
       fees,
       ...(routeExpirySeconds === undefined ? {} : { routeExpirySeconds }),
+      ...(monopoly === undefined ? {} : { monopoly }),
+      ...(entities === undefined ? {} : { entities }),
     });
     const discovery = new RouteDiscovery({
       self,

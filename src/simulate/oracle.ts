@@ -71,9 +71,9 @@ export class Oracle {
         this.#fault('infeasible', node, `a ${message.kind} installed a route`);
       return;
     }
-    const isInstalled = node.table.alternatives(message.destination).some(({ ids }) => ids === message.route);
-    if (isInstalled) this.#judge(node, from, message);
-    else if (this.routesOf(node) > before) this.#fault('unasked', node, 'a response installed another route');
+    // It may have taken another's place, so that there are no more than before.
+    const isKnown = node.table.alternatives(message.destination).some(({ ids }) => ids === message.route);
+    if (isKnown || this.routesOf(node) > before) this.#judge(node, from, message);
   }
 
   /** A node answered a hello. */

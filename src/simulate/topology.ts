@@ -172,7 +172,8 @@ export function parseTopology(text: string, name: string): Topology {
   const isNode = (value: unknown): value is number =>
     typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < nodes;
   const pairs = links.map((link: unknown, index): TopologyLink => {
-    const [a, b]: readonly unknown[] = Array.isArray(link) && link.length === 2 ? link : [];
+    if (!Array.isArray(link) || link.length !== 2) throw wrong(`link ${index} is no pair`);
+    const [a, b] = link as readonly unknown[];
     if (!isNode(a) || !isNode(b) || a === b) throw wrong(`link ${index} does not name two nodes`);
     return [a, b];
   });

@@ -1,0 +1,372 @@
+/**
+ * One run of the simulator: a topology, a scenario and a seed, from the first packet to the figures.
+ *
+ * Wanted of it: routing.md, Discovery and Anti-monopoly. Everything that a report holds follows from the options, so
+ * that the same seed prints the same bytes.
+ */
+import { setImmediate } from 'node:timers/promises';
+import type { FeeSchedule } from '../core/policy.js';
+import { randomBelow, SeededRandom } from '../core/random.js';
+import { nodeKey } from '../core/ids.js';
+import { Entities } from '../routing/entities.js';
+import { DEFAULT_MONOPOLY, effectiveCap } from '../routing/monopoly.js';
+import { Churn } from './churn.js';
+import { LIARS, type Liar } from './liars.js';
+import { Network } from './network.js';
+import type { Faults } from './oracle.js';
+import { cheapestPrices, floodMessages, reachable } from './reach.js';
+import { scenarioOf, type Scenario, type ScenarioName } from './scenarios.js';
+import { Tally } from './tally.js';
+import { indices, type Topology } from './topology.js';
+import { Traffic, type Flow } from './traffic.js';
+
+const HOUR_MILLIS = 3_600_000;
+/** Three advertisement periods: by then every pair within 10 hops must have a working route. */
+export const SETTLE_MILLIS = 90_000;
+/** The defaults of the configuration. */
+const FEES: FeeSchedule = { baseMsat: 1_000n, perHopMsat: 100n, perKibMsat: 0n, proportionalPpm: 0n };
+/** Routers ask for 1 to 3 sats. */
+const HOP_COSTS = 3;
+const SAMPLES = 60;
+const SAMPLED_FLOWS = 200;
+const SHARES_SHOWN = 20;
+const RIVAL = 0;
+const RIVAL_PAYEE = '02'.repeat(33);
+/** How often other work of the process has its turn, in simulated milliseconds. */
+const SLICE_MILLIS = 2_000;
+
+export interface SimulationOptions {
+  readonly name: string;
+  readonly topology: Topology;
+  readonly seed: number;
+  readonly scenario: ScenarioName;
+  readonly hours: number;
+  readonly packetsPerSecond: number;
+  /** Pairs that send to each other, at most. */
+  readonly flows: number;
+  /** Part of the nodes that is one entity, in the scenario of that name. */
+  readonly entityShare: number;
+  /** Choose routes as if everybody were on their own and might have any share: for comparison. */
+  readonly isUnconstrained?: boolean;
+  readonly onProgress?: (part: number) => void;
+}
+
+/** A look at the network while it runs. */
+export interface Sample {
+  readonly minutes: number;
+  /** Of the pairs within 10 hops: those whose next packet would arrive. */
+  readonly working: number;
+  /** Of what was forwarded so far: the part of the entity that is looked at, or of the largest. */
+  readonly share: number;
+  readonly delivered: number;
+}
+
+export interface SimulationReport {
+  readonly seed: number;
+  readonly topology: string;
+  readonly nodes: number;
+  readonly links: number;
+  readonly scenario: ScenarioName;
+  readonly entityShare: number | null;
+  readonly hours: number;
+  readonly flows: number;
+  /** Packets that visited a node twice. */
+  readonly loops: number;
+  readonly sent: number;
+  readonly delivered: number;
+  readonly lost: number;
+  /** Under way when the run ended. */
+  readonly underway: number;
+  readonly lostBy: Readonly<Record<'noRoute' | 'links' | 'lostHops' | 'liars' | 'replays', number>>;
+  readonly repaired: number;
+  readonly degraded: number;
+  readonly copiesRefused: number;
+  /** Pairs within 10 hops (over honest nodes) at the end, three advertisement periods after the last change. */
+  readonly reachablePairs: number;
+  /** Those of them whose next packet would arrive. */
+  readonly workingPairs: number;
+  readonly changes: number;
+  /** The largest shares of what was forwarded between pairs that can do without the entity (all pairs without one). */
+  readonly shares: readonly number[];
+  readonly hhi: number;
+  readonly nakamoto: number;
+  readonly cap: number;
+  /** Part of the pairs that can do without the entity, its share there and elsewhere; null where there is none. */
+  readonly entity: {
+    readonly avoidablePairs: number;
+    readonly share: number;
+    readonly shareElsewhere: number;
+    readonly shareOfAll: number;
+    readonly hhiOfAll: number;
+    readonly nakamotoOfAll: number;
+  } | null;
+  /** Median of price / cheapest price that the network has; null where it changes. */
+  readonly medianPriceRatio: number | null;
+  readonly meanHops: number;
+  readonly meanLatencyMillis: number;
+  readonly messages: {
+    readonly RouteRequest: number;
+    readonly RouteResponse: number;
+    readonly RouteAdvertisement: number;
+    readonly total: number;
+    /** Searches that found a route. */
+    readonly routesFound: number;
+    readonly perRoute: number;
+    /** What plain flooding takes for one. */
+    readonly floodPerRoute: number;
+  };
+  readonly installedRoutes: number;
+  readonly faults: Faults;
+  readonly badRoutes: readonly string[];
+  readonly verdicts: Readonly<Record<string, number>>;
+  readonly hopEvents: number;
+  readonly trace: string;
+  readonly series: readonly Sample[];
+}
+
+/** Runs it. The process has its other turns now and then. */
+export async function simulate(options: SimulationOptions): Promise<SimulationReport> {
+  const run = new Run(options);
+  await run.execute();
+  return run.report();
+}
+
+class Run {
+  readonly #options: SimulationOptions;
+  readonly #scenario: Scenario;
+  readonly #network: Network;
+  readonly #isRival: readonly boolean[];
+  readonly #flows: readonly Flow[];
+  readonly #isAvoidable: readonly boolean[];
+  readonly #tally: Tally;
+  readonly #traffic: Traffic;
+  readonly #churn: Churn;
+  readonly #floodPerRoute: number;
+  readonly #endMillis: number;
+  readonly #series: Sample[] = [];
+
+  constructor(options: SimulationOptions) {
+    const { topology, seed, hours, packetsPerSecond } = options;
+    const scenario = scenarioOf(options.scenario);
+    // Each part draws from its own source, so that one of them can change without the others.
+    const randomFor = (part: number): SeededRandom => new SeededRandom(Math.imul(seed, 31) + part);
+    const roles = shuffled(randomFor(1), indices(topology.nodes));
+    const rivals = scenario.hasEntity ? Math.round(options.entityShare * topology.nodes) : 0;
+    const liars = Math.round(scenario.liarShare * topology.nodes);
+    const isRival = indices(topology.nodes).map(() => false);
+    const liarAt = indices(topology.nodes).map((): Liar | null => null);
+    for (const index of roles.slice(0, rivals)) isRival[index] = true;
+    for (const [i, index] of roles.slice(0, liars).entries()) liarAt[index] = LIARS[i % LIARS.length] ?? null;
+    const costs = randomFor(2);
+    const hopCosts = indices(topology.nodes).map(() => BigInt(1 + randomBelow(costs, HOP_COSTS)));
+    const notice = randomFor(3);
+    const entities = new Entities();
+    const network = Network.of(topology, {
+      seed,
+      links: scenario.links,
+      fees: FEES,
+      hopCostSats: (index) => hopCosts[index] ?? 1n,
+      liarAt: (index) => liarAt[index] ?? null,
+      noticeMillis: () => scenario.noticeMillis * notice.unit(),
+      ...(options.isUnconstrained === true
+        ? { monopoly: { ...DEFAULT_MONOPOLY, maxEntityShare: 1 } }
+        : { entities }),
+    });
+    for (const { index, id } of network.nodes) {
+      if (isRival[index] === true) entities.setPayee(nodeKey(id), RIVAL_PAYEE);
+    }
+    this.#options = options;
+    this.#scenario = scenario;
+    this.#network = network;
+    this.#isRival = isRival;
+    this.#flows = this.#makeFlows(randomFor(4));
+    this.#isAvoidable = reachable(network, this.#flows, (node) => this.#isRival[node] !== true);
+    const isSteady = scenario.linkFailuresPerHour === 0 && scenario.nodeRestartsPerHour === 0;
+    this.#tally = new Tally({
+      nodes: topology.nodes,
+      entityOf: (node) => (isRival[node] === true ? RIVAL : node + 1),
+      rival: rivals > 0 ? RIVAL : null,
+      flows: this.#flows,
+      isAvoidable: this.#isAvoidable,
+      cheapestMsat: isSteady ? cheapestPrices(network, this.#flows, FEES) : null,
+    });
+    this.#traffic = new Traffic({
+      network,
+      flows: this.#flows,
+      packetsPerSecond,
+      random: randomFor(5),
+      tally: this.#tally,
+    });
+    this.#endMillis = Math.max(hours * HOUR_MILLIS, 2 * SETTLE_MILLIS);
+    this.#churn = new Churn({
+      network,
+      scenario,
+      random: randomFor(6),
+      untilMillis: this.#endMillis - SETTLE_MILLIS,
+    });
+    const sample = this.#flows.slice(0, SAMPLED_FLOWS);
+    this.#floodPerRoute = mean(sample.map((flow) => floodMessages(network, flow)));
+  }
+
+  async execute(): Promise<void> {
+    const { onProgress } = this.#options;
+    this.#traffic.start();
+    this.#churn.start();
+    const network = this.#network;
+    let nextSample = 1;
+    while (network.now < this.#endMillis) {
+      network.queue.runUntil(Math.min(network.now + SLICE_MILLIS, this.#endMillis));
+      if (network.now >= (nextSample * this.#endMillis) / SAMPLES) {
+        nextSample += 1;
+        this.#sample();
+      }
+      onProgress?.(network.now / this.#endMillis);
+      await setImmediate();
+    }
+  }
+
+  report(): SimulationReport {
+    const network = this.#network;
+    const { seed, name, scenario, hours, entityShare } = this.#options;
+    const tally = this.#tally;
+    const { isWorking, isReachable } = this.#pairs(this.#flows);
+    const { hasEntity } = this.#scenario;
+    const { hhi, nakamoto, shares } = tally.avoidableConcentration();
+    const all = tally.concentration();
+    const routesFound = network.nodes.reduce((sum, { discovery }) => sum + discovery.stats().routesFound, 0);
+    this.#traffic.stop();
+    network.close();
+    return {
+      seed,
+      topology: name,
+      nodes: network.nodes.length,
+      links: network.links.count,
+      scenario,
+      entityShare: hasEntity ? entityShare : null,
+      hours,
+      flows: this.#flows.length,
+      loops: tally.loops,
+      sent: tally.sent,
+      delivered: tally.delivered,
+      lost: tally.lost,
+      underway: tally.sent - tally.delivered - tally.lost,
+      lostBy: {
+        noRoute: tally.lostWithoutRoute,
+        links: tally.lostOnLinks,
+        lostHops: tally.lostHops,
+        liars: tally.lostToLiars,
+        replays: tally.replaysRefused,
+      },
+      repaired: tally.repaired,
+      degraded: tally.degraded,
+      copiesRefused: tally.copiesRefused,
+      reachablePairs: count(isReachable),
+      workingPairs: count(isWorking),
+      changes: this.#churn.changes,
+      shares: shares.slice(0, SHARES_SHOWN),
+      hhi,
+      nakamoto,
+      cap: effectiveCap(DEFAULT_MONOPOLY.maxEntityShare, shares.length),
+      entity: hasEntity
+        ? {
+            avoidablePairs: count(this.#isAvoidable),
+            share: ratio(tally.avoidable.rival, tally.avoidable.all),
+            shareElsewhere: ratio(tally.unavoidable.rival, tally.unavoidable.all),
+            shareOfAll: ratio(
+              tally.avoidable.rival + tally.unavoidable.rival,
+              tally.avoidable.all + tally.unavoidable.all,
+            ),
+            hhiOfAll: all.hhi,
+            nakamotoOfAll: all.nakamoto,
+          }
+        : null,
+      medianPriceRatio: tally.medianPriceRatio(),
+      meanHops: ratio(tally.hops, tally.delivered),
+      meanLatencyMillis: tally.meanLatencyMillis,
+      messages: {
+        ...network.sent,
+        total: network.totalSent(),
+        routesFound,
+        perRoute: ratio(network.totalSent(), routesFound),
+        floodPerRoute: this.#floodPerRoute,
+      },
+      installedRoutes: network.oracle.installed,
+      faults: network.oracle.faults,
+      badRoutes: network.oracle.badRoutes,
+      verdicts: Object.fromEntries(network.verdicts()),
+      hopEvents: tally.hops,
+      trace: network.trace(),
+      series: this.#series,
+    };
+  }
+
+  #sample(): void {
+    const { isWorking, isReachable } = this.#pairs(this.#flows.slice(0, SAMPLED_FLOWS));
+    const { avoidable, delivered, lost } = this.#tally;
+    const { shares } = this.#tally.avoidableConcentration();
+    this.#series.push({
+      minutes: this.#network.now / 60_000,
+      working: ratio(count(isWorking), count(isReachable)),
+      share: this.#scenario.hasEntity ? ratio(avoidable.rival, avoidable.all) : (shares[0] ?? 0),
+      delivered: ratio(delivered, delivered + lost),
+    });
+  }
+
+  /** Which flows are within 10 hops over honest nodes, and which of those would have their next packet delivered. */
+  #pairs(flows: readonly Flow[]): { isReachable: readonly boolean[]; isWorking: readonly boolean[] } {
+    const isReachable = reachable(this.#network, flows, (node) => this.#network.node(node).liar === null);
+    const isWorking = flows.map((flow, i) => {
+      if (isReachable[i] !== true) return false;
+      const way = this.#traffic.wayOf(flow);
+      return way !== null && this.#traffic.ways.works(way);
+    });
+    return { isReachable, isWorking };
+  }
+
+  /** Pairs of honest nodes within 10 hops over honest nodes: all where they are few, otherwise a sample. */
+  #makeFlows(random: SeededRandom): readonly Flow[] {
+    const network = this.#network;
+    const isHonest = (node: number): boolean => network.node(node).liar === null;
+    const ends = network.nodes
+      .map(({ index }) => index)
+      .filter((index) => isHonest(index) && this.#isRival[index] !== true);
+    const wanted = this.#options.flows;
+    const pairs =
+      ends.length * (ends.length - 1) <= wanted
+        ? ends.flatMap((from) => ends.filter((to) => to !== from).map((to): Flow => ({ from, to })))
+        : this.#randomPairs(random, ends, 4 * wanted);
+    const isReachable = reachable(network, pairs, isHonest);
+    return pairs.filter((_, i) => isReachable[i] === true).slice(0, wanted);
+  }
+
+  /** Distinct pairs, drawn at random. */
+  #randomPairs(random: SeededRandom, ends: readonly number[], wanted: number): readonly Flow[] {
+    const pairs = new Map<number, Flow>();
+    const pick = (): number => ends[randomBelow(random, ends.length)] ?? 0;
+    for (let tries = 0; tries < 4 * wanted && pairs.size < wanted; tries++) {
+      const [from, to] = [pick(), pick()];
+      if (from !== to) pairs.set(from * this.#network.nodes.length + to, { from, to });
+    }
+    return [...pairs.values()];
+  }
+}
+
+function shuffled(random: SeededRandom, items: readonly number[]): number[] {
+  const left = [...items];
+  return items.map(() => left.splice(randomBelow(random, left.length), 1)[0] ?? 0);
+}
+
+function ratio(part: number, whole: number): number {
+  return whole === 0 ? 0 : part / whole;
+}
+
+function mean(values: readonly number[]): number {
+  return ratio(
+    values.reduce((sum, value) => sum + value, 0),
+    values.length,
+  );
+}
+
+function count(flags: readonly boolean[]): number {
+  return flags.filter(Boolean).length;
+}
