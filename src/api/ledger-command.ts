@@ -11,7 +11,7 @@ import { systemClock } from '../core/clock.js';
 import type { Json } from '../core/codec.js';
 import { errorText, MeshError } from '../core/errors.js';
 import { lightningKey } from '../config/kinds.js';
-import { statementOf, type Statement } from '../engine/debts.js';
+import { statementOf, type Statement } from '../engine/statement.js';
 import { openDataDir, type DataDir } from '../store/data-dir.js';
 import { nodeDisk } from '../store/disk.js';
 import { Journal, JOURNAL_FILE } from '../store/journal.js';
@@ -58,7 +58,7 @@ async function printStatement(payee: string, flags: StatementFlags, out: Writabl
       isFirstRun: false,
     });
     try {
-      const statement = await statementOf(payee, journal.records());
+      const statement = await statementOf(payee, journal.batches());
       out.write(
         flags.json === true ? `${JSON.stringify(statementJson(statement))}\n` : statementText(statement),
       );

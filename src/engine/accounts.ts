@@ -1,31 +1,35 @@
 /**
  * What an accepted payment leaves behind: one journal record, which keeps its key used over restarts, and with it
- * one posting in the ledger.
+ * one posting in the ledger. And what a payee leaves behind that has settled its debt.
  *
- * Rules: payments.md, any proof, 5 and 8 (claim, write durably, then act), Fee split (exactly one posting per
- * accepted payment, durable with the journal). Main thread only.
+ * Rules: payments.md, any proof, 5 and 8 (claim, write durably, then act), Lightning, Bounded trust, Fee split (exactly
+ * one posting per accepted payment, durable with the journal). Main thread only.
  */
 import { present } from '../core/assert.js';
+import { U64_MAX } from '../core/bincode.js';
+import { toHex, utf8 } from '../core/bytes.js';
 import { MeshError } from '../core/errors.js';
-import { nodeKey, type NodeId } from '../core/ids.js';
-import type { Clock } from '../core/ports.js';
-import { splitFee } from '../ledger/fee.js';
+import type { NodeId } from '../core/ids.js';
+import { LIMITS } from '../core/limits.js';
+import type { Clock, Random } from '../core/ports.js';
+import { equalWeights, splitFee } from '../ledger/fee.js';
 import type { Ledger } from '../ledger/ledger.js';
-import { decodePosting, encodePosting, paymentPosting, type Posting } from '../ledger/posting.js';
+import { ACCOUNT_KINDS, paymentPosting, type AccountKind } from '../ledger/posting.js';
+import { KEY_BYTES, PostingSlab, PostingView } from '../ledger/posting-bytes.js';
+import { Sums } from '../ledger/sums.js';
 import type { MeshPacket } from '../packet/packet.js';
 import type { PacketVerdict } from '../pool/judge-port.js';
-import type { Debts } from './debts.js';
 import type { JournalRecord } from '../store/journal.js';
+import type { Debts } from './debts.js';
+import {
+  foreignRecord,
+  postingBytesOf,
+  RECORD_TYPES,
+  settlementKey,
+  settlementRecord,
+} from './ledger-records.js';
 
-/** Types of journal records. */
-export const RECORD_TYPES = {
-  /** The posting of an accepted payment; its key is the payment's replay key, kept until the record's time. */
-  payment: 1,
-  /** A posting that stands for dropped records: their balances, carried forward. Its key is nobody's payment. */
-  carried: 2,
-} as const;
-
-/** Makes records durable: resolves when they are on disk. */
+/** Makes records durable: resolves when they are on disk. Copies their bytes at once. */
 export type AppendDurably = (records: readonly JournalRecord[]) => Promise<void>;
 
 /** Bytes of the largest posting: 9 routers, the three accounts that every payment has, and a debt. */
@@ -33,7 +37,7 @@ const POSTING_BYTES_MAX = 640;
 
 /** A record of an earlier run. */
 export interface RestoredRecord {
-  /** The replay key that it keeps used, 32 bytes, or null where it keeps none. */
+  /** The replay key that it keeps used, 32 bytes, a part of the record; null where it keeps none. */
   readonly key: Uint8Array | null;
   /** Unix seconds at which it was written. */
   readonly postedAt: number;
@@ -51,9 +55,25 @@ export interface ReceivedFees {
   readonly treasuryMsat: bigint;
 }
 
+/** What is to be settled. */
+export interface SettlementRequest {
+  /** 33 bytes. */
+  readonly payee: Uint8Array;
+  /** null for all that is owed. */
+  readonly amountMsat: bigint | null;
+  /** The operator's own text, at most LIMITS.SETTLEMENT_REFERENCE_BYTES of UTF-8; empty for none. */
+  readonly reference: string;
+}
+
+/** What became of it: `why` is a sentence for the operator. */
+export type SettlementOutcome =
+  | { readonly ok: true; readonly settledMsat: bigint; readonly owedMsat: bigint }
+  | { readonly ok: false; readonly why: string };
+
 export interface AccountsParts {
   readonly self: NodeId;
   readonly clock: Clock;
+  readonly random: Random;
   readonly ledger: Ledger;
   readonly append: AppendDurably;
   /** Whether the journal would take a record with a payload of so many bytes now. */
@@ -63,7 +83,15 @@ export interface AccountsParts {
 
 export class Accounts {
   readonly #parts: AccountsParts;
-  readonly #received = { packets: 0, totalMsat: 0n, destinationMsat: 0n, routersMsat: 0n, treasuryMsat: 0n };
+  readonly #slab = new PostingSlab();
+  readonly #posting = new PostingView();
+  /** Keys of settlements, in hex, oldest first. */
+  readonly #settlements = new Set<string>();
+  /** A settlement that is being made durable. */
+  #isSettling = false;
+  #receivedPackets = 0;
+  /** By the kind of account. */
+  readonly #received = new Sums();
 
   constructor(parts: AccountsParts) {
     this.#parts = parts;
@@ -79,25 +107,47 @@ export class Accounts {
    * @throws MeshError when it could not be made durable; then nothing was posted
    */
   async accept(packet: MeshPacket, verdict: PacketVerdict): Promise<void> {
+    const { clock, debts, append } = this.#parts;
     const { destination } = packet;
+    const { payee, expiresAt: keepUntil } = verdict;
     const routers = packet.route.slice(1, -1);
     // Routers share equally: a packet does not say what each of them asked for.
-    const distribution = splitFee(
-      verdict.amountMsat,
-      routers.map(() => 1n),
+    const distribution = splitFee(verdict.amountMsat, equalWeights(routers.length));
+    const payload = this.#slab.encode(
+      paymentPosting({
+        key: present(verdict.replayKey, 'an accepted payment has a key'),
+        postedAt: BigInt(clock.unixSeconds()),
+        destination,
+        routers,
+        distribution,
+        due: debts.dueOf({ payee, destination, routers, distribution }),
+      }),
     );
-    const { payee } = verdict;
-    const posting = paymentPosting({
-      key: present(verdict.replayKey, 'an accepted payment has a key'),
-      postedAt: BigInt(this.#parts.clock.unixSeconds()),
-      destination,
-      routers,
-      distribution,
-      due: this.#parts.debts.dueOf({ payee, destination, routers, distribution }),
-    });
-    const { payment: type } = RECORD_TYPES;
-    await this.#parts.append([{ type, keepUntil: verdict.expiresAt, payload: encodePosting(posting) }]);
-    this.#post(posting);
+    await append([{ type: RECORD_TYPES.payment, keepUntil, payload }]);
+    this.#posting.load(payload);
+    this.#takePayment(this.#posting);
+  }
+
+  /**
+   * Records that a payee has settled what it owes, or a part of it: durable first, then in the balances. One at a time.
+   * @throws MeshError when it could not be made durable; then nothing was posted
+   */
+  async settle({ payee, amountMsat, reference }: SettlementRequest): Promise<SettlementOutcome> {
+    const { debts, clock, random, append } = this.#parts;
+    const owedMsat = debts.owedBy(payee);
+    const settledMsat = amountMsat ?? (owedMsat < U64_MAX ? owedMsat : U64_MAX);
+    const key = reference === '' ? random.bytes(KEY_BYTES) : settlementKey({ payee, reference });
+    const why = this.#whyNotSettled(toHex(key), reference, settledMsat, owedMsat);
+    if (why !== null) return { ok: false, why };
+    const record = settlementRecord(key, { payee, amountMsat: settledMsat, reference }, clock.unixSeconds());
+    this.#isSettling = true;
+    try {
+      await append([record]);
+    } finally {
+      this.#isSettling = false;
+    }
+    this.restore(record);
+    return { ok: true, settledMsat, owedMsat: debts.owedBy(payee) };
   }
 
   /**
@@ -105,15 +155,20 @@ export class Accounts {
    * @throws MeshError JOURNAL_CORRUPT where it is none of ours
    */
   restore(record: JournalRecord): RestoredRecord {
-    const posting = postingOf(record);
-    const postedAt = Number(posting.postedAt);
-    if (record.type === RECORD_TYPES.payment) {
-      this.#post(posting);
-      return { key: posting.key, postedAt };
+    const posting = this.#load(record);
+    const { postedAt } = posting;
+    switch (record.type) {
+      case RECORD_TYPES.payment:
+        this.#takePayment(posting);
+        return { key: posting.keyIn(record.payload), postedAt };
+      case RECORD_TYPES.settlement:
+        this.#takeSettlement(posting);
+        return { key: null, postedAt };
+      default:
+        // It sums up many packets, of this node and of others.
+        this.#take(posting);
+        return { key: null, postedAt };
     }
-    // It sums up many packets, of this node and of others.
-    if (this.#parts.ledger.post(posting) === 'posted') this.#parts.debts.posted(posting);
-    return { key: null, postedAt };
   }
 
   /** The journal was rewritten (Journal.compact). */
@@ -122,44 +177,64 @@ export class Accounts {
   }
 
   received(): ReceivedFees {
-    return { ...this.#received };
+    const sum = (kind: AccountKind): bigint => this.#received.of(ACCOUNT_KINDS.indexOf(kind));
+    return {
+      packets: this.#receivedPackets,
+      totalMsat: sum('PaidIn'),
+      destinationMsat: -sum('Destination'),
+      routersMsat: -sum('Router'),
+      treasuryMsat: -sum('Treasury'),
+    };
   }
 
-  #post(posting: Posting): void {
-    if (this.#parts.ledger.post(posting) !== 'posted') return;
+  #whyNotSettled(key: string, reference: string, amountMsat: bigint, owedMsat: bigint): string | null {
+    if (this.#isSettling) return 'another settlement is being recorded: try again';
+    if (utf8(reference).length > LIMITS.SETTLEMENT_REFERENCE_BYTES)
+      return `a reference has at most ${LIMITS.SETTLEMENT_REFERENCE_BYTES} bytes`;
+    if (this.#settlements.has(key))
+      return `a settlement of this payee with the reference '${reference}' is recorded already`;
+    if (owedMsat === 0n) return 'the payee owes nothing';
+    if (amountMsat > owedMsat || amountMsat > U64_MAX)
+      return `the payee owes ${owedMsat} msat: no more than that can be settled, and ${amountMsat} msat is more`;
+    return amountMsat > 0n ? null : 'an amount is 1 msat at least';
+  }
+
+  #load(record: JournalRecord): PostingView {
+    if (!this.#posting.load(postingBytesOf(record))) throw foreignRecord(record.type, 'no posting');
+    return this.#posting;
+  }
+
+  #take(posting: PostingView): boolean {
+    if (this.#parts.ledger.post(posting) !== 'posted') return false;
     this.#parts.debts.posted(posting);
-    const own = nodeKey(this.#parts.self);
-    const endsHere = posting.entries.some(
-      ({ account }) => account.kind === 'Destination' && nodeKey(account.node) === own,
-    );
-    if (!endsHere) return;
-    const received = this.#received;
-    received.packets += 1;
-    for (const { account, amountMsat } of posting.entries) {
-      if (account.kind === 'PaidIn') received.totalMsat += amountMsat;
-      else if (account.kind === 'Destination') received.destinationMsat += amountMsat;
-      else if (account.kind === 'Router') received.routersMsat += amountMsat;
-      else if (account.kind === 'Treasury') received.treasuryMsat += amountMsat;
+    return true;
+  }
+
+  #takePayment(posting: PostingView): void {
+    if (!this.#take(posting) || !this.#endsHere(posting)) return;
+    this.#receivedPackets += 1;
+    for (let entry = 0; entry < posting.entries; entry++) {
+      this.#received.add(posting.kindCodeOf(entry), posting, entry);
     }
+  }
+
+  #takeSettlement(posting: PostingView): void {
+    if (!this.#take(posting)) return;
+    this.#settlements.add(toHex(posting.key()));
+    if (this.#settlements.size <= LIMITS.SETTLEMENTS) return;
+    const [oldest] = this.#settlements;
+    if (oldest !== undefined) this.#settlements.delete(oldest);
+  }
+
+  #endsHere(posting: PostingView): boolean {
+    for (let entry = 0; entry < posting.entries; entry++) {
+      if (posting.isOf(entry, 'Destination', this.#parts.self)) return true;
+    }
+    return false;
   }
 }
 
 /** Whether a payment that could not be recorded is surely not on the disk, so that its key may be used again. */
 export function isSurelyUnwritten(error: unknown): boolean {
   return error instanceof MeshError && (error.code === 'JOURNAL_BUSY' || error.code === 'SHUTTING_DOWN');
-}
-
-/**
- * The posting in a journal record.
- * @throws MeshError JOURNAL_CORRUPT
- */
-export function postingOf(record: JournalRecord): Posting {
-  const decoded = decodePosting(record.payload);
-  const isKnown = record.type === RECORD_TYPES.payment || record.type === RECORD_TYPES.carried;
-  if (decoded.ok && isKnown) return decoded.value;
-  throw new MeshError(
-    'JOURNAL_CORRUPT',
-    'a journal record is whole but not one that this version writes. Was the data directory used by a newer one?',
-    { type: record.type, detail: decoded.ok ? 'unknown type' : decoded.failure.detail },
-  );
 }

@@ -7,95 +7,70 @@
 import { U64_MAX } from '../core/bincode.js';
 import { LIMITS } from '../core/limits.js';
 import type { Clock, Random } from '../core/ports.js';
-import {
-  accountName,
-  encodePosting,
-  othersOf,
-  signedMsat,
-  type Account,
-  type Entry,
-} from '../ledger/posting.js';
-import { KEEP_FOREVER, type JournalFold, type JournalRecord } from '../store/journal.js';
-import { postingOf, RECORD_TYPES } from './accounts.js';
-
-const KEY_BYTES = 32;
+import { Balances, type AccountBalance } from '../ledger/balances.js';
+import type { Account, AccountKind, Entry } from '../ledger/posting.js';
+import { KEY_BYTES, PostingView } from '../ledger/posting-bytes.js';
+import type { JournalFold, JournalRecord } from '../store/journal.js';
+import { carriedRecord, foreignRecord, postingBytesOf, RECORD_TYPES } from './ledger-records.js';
 
 /** Accounts of what is owed to somebody, out of what was paid in. */
-const OWED: ReadonlySet<Account['kind']> = new Set(['Destination', 'Router', 'Treasury']);
+const OWED: ReadonlySet<AccountKind> = new Set(['Destination', 'Router', 'Treasury']);
 
 export class CarriedBalances implements JournalFold {
   readonly #clock: Clock;
   readonly #random: Random;
-  readonly #maximum: number;
-  readonly #balances = new Map<string, { readonly account: Account; balanceMsat: bigint }>();
+  readonly #balances: Balances;
+  readonly #posting = new PostingView();
 
   /** @param maximum accounts kept by node; what further ones are owed goes to `<kind>:others`, as in the ledger */
   constructor(clock: Clock, random: Random, maximum: number = LIMITS.LEDGER_ACCOUNTS) {
     this.#clock = clock;
     this.#random = random;
-    this.#maximum = maximum;
+    this.#balances = new Balances(maximum);
   }
 
   /** Also takes what was carried before, so that many foldings leave one. */
   take(record: JournalRecord, isExpired: boolean): boolean {
     if (!isExpired && record.type !== RECORD_TYPES.carried) return false;
-    for (const entry of postingOf(record).entries) {
-      const { name, account } = this.#place(entry.account);
-      const known = this.#balances.get(name) ?? { account, balanceMsat: 0n };
-      known.balanceMsat += signedMsat(entry);
-      this.#balances.set(name, known);
-    }
+    if (!this.#posting.load(postingBytesOf(record))) throw foreignRecord(record.type, 'no posting');
+    this.#balances.apply(this.#posting);
     return true;
   }
 
   carried(): readonly JournalRecord[] {
-    const balances = [...this.#balances.values()];
-    const owed = balances
-      .filter(({ account }) => OWED.has(account.kind))
-      .flatMap(({ account, balanceMsat }) => entriesOf(account, 'Credit', -balanceMsat));
-    const due = balances
-      .filter(({ account }) => account.kind === 'Payee')
-      .flatMap(({ account, balanceMsat }) => entriesOf(account, 'Debit', balanceMsat));
+    const balances = [...this.#balances.list()];
     return [
-      ...this.#records(owed, { kind: 'PaidIn' }, 'Debit'),
-      ...this.#records(due, { kind: 'Unsettled' }, 'Credit'),
+      ...this.#records(
+        balances.filter(({ account }) => OWED.has(account.kind)),
+        { kind: 'PaidIn' },
+      ),
+      ...this.#records(
+        balances.filter(({ account }) => account.kind === 'Payee'),
+        { kind: 'Unsettled' },
+      ),
     ];
   }
 
-  #records(entries: readonly Entry[], against: Account, side: Entry['side']): readonly JournalRecord[] {
+  /** Balanced postings: what is owed was paid in, what payees owe is unsettled. */
+  #records(balances: readonly AccountBalance[], against: Account): readonly JournalRecord[] {
     const records: JournalRecord[] = [];
-    for (let at = 0; at < entries.length; at += LIMITS.CARRIED_ENTRIES) {
-      records.push(this.#record(entries.slice(at, at + LIMITS.CARRIED_ENTRIES), against, side));
+    for (let at = 0; at < balances.length; at += LIMITS.CARRIED_ENTRIES) {
+      const some = balances.slice(at, at + LIMITS.CARRIED_ENTRIES);
+      const sumMsat = some.reduce((sum, { balanceMsat }) => sum + balanceMsat, 0n);
+      const entries = [{ account: against, balanceMsat: -sumMsat }, ...some].flatMap(entriesOf);
+      if (entries.length === 0) continue;
+      const postedAt = BigInt(this.#clock.unixSeconds());
+      records.push(carriedRecord({ key: this.#random.bytes(KEY_BYTES), postedAt, entries }));
     }
     return records;
   }
-
-  #place(account: Account): { readonly name: string; readonly account: Account } {
-    const name = accountName(account);
-    if (this.#balances.has(name) || this.#balances.size < this.#maximum) return { name, account };
-    const others = othersOf(account);
-    return { name: accountName(others), account: others };
-  }
-
-  /** One balanced posting: what is owed was paid in, what payees owe is unsettled. */
-  #record(entries: readonly Entry[], against: Account, side: Entry['side']): JournalRecord {
-    const sumMsat = entries.reduce((sum, { amountMsat }) => sum + amountMsat, 0n);
-    const payload = encodePosting({
-      key: this.#random.bytes(KEY_BYTES),
-      postedAt: BigInt(this.#clock.unixSeconds()),
-      entries: [...entriesOf(against, side, sumMsat), ...entries],
-    });
-    return { type: RECORD_TYPES.carried, keepUntil: KEEP_FOREVER, payload };
-  }
 }
 
-function entriesOf(account: Account, side: Entry['side'], sumMsat: bigint): readonly Entry[] {
-  return parts(sumMsat).map((amountMsat) => ({ account, side, amountMsat }));
-}
-
-/** A sum in parts that fit in 64 bits, as entries must. */
-function parts(sumMsat: bigint): readonly bigint[] {
-  const whole = sumMsat / U64_MAX;
+/** A balance as entries, of which each amount fits in 64 bits. */
+function entriesOf({ account, balanceMsat }: AccountBalance): readonly Entry[] {
+  const side = balanceMsat > 0n ? 'Debit' : 'Credit';
+  const sumMsat = balanceMsat > 0n ? balanceMsat : -balanceMsat;
+  const whole = Array.from({ length: Number(sumMsat / U64_MAX) }, () => U64_MAX);
   const rest = sumMsat % U64_MAX;
-  return [...Array.from({ length: Number(whole) }, () => U64_MAX), ...(rest > 0n ? [rest] : [])];
+  return [...whole, ...(rest > 0n ? [rest] : [])].map((amountMsat) => ({ account, side, amountMsat }));
 }

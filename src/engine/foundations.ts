@@ -119,17 +119,19 @@ export async function restore(
   const all = journal.stats().records;
   let records = 0;
   let newest = journal.droppedAt;
-  for await (const record of journal.records()) {
-    const { key, postedAt } = accounts.restore(record);
-    if (key !== null && table.claim(key, record.keepUntil) === 'full') {
-      throw new MeshError(
-        'CONFIG_INVALID',
-        'the journal remembers more payments than replay_capacity allows: raise replay_capacity and start again.',
-        { replayCapacity: table.stats().capacity },
-      );
+  for await (const batch of journal.batches()) {
+    for (const record of batch) {
+      const { key, postedAt } = accounts.restore(record);
+      if (key !== null && table.claim(key, record.keepUntil) === 'full') {
+        throw new MeshError(
+          'CONFIG_INVALID',
+          'the journal remembers more payments than replay_capacity allows: raise replay_capacity and start again.',
+          { replayCapacity: table.stats().capacity },
+        );
+      }
+      newest = Math.max(newest, postedAt);
     }
-    newest = Math.max(newest, postedAt);
-    records += 1;
+    records += batch.length;
     progress.at({ records, of: all });
   }
   if (records > 0) log.log('info', 'restored accepted payments from the journal', { records });

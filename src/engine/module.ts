@@ -113,7 +113,7 @@ export class MeshModule {
       ledger: this.ledger,
       capMsat: config.maxUnsettledMsat,
       log,
-      onCapped: () => {
+      onCapsChanged: () => {
         judge.updatePolicy(this.#judgePolicy());
       },
     });
@@ -207,6 +207,7 @@ export class MeshModule {
     this.accounts = new Accounts({
       self,
       clock,
+      random,
       ledger: this.ledger,
       append: (records) => journal.append(records),
       hasRoom: (payloadBytes) => journal.hasRoom(payloadBytes),

@@ -4,13 +4,16 @@
  * Rules: payments.md, Fee split (every accepted payment has exactly one posting; `ledger verify` recomputes all
  * balances from the log). Main thread only.
  *
- * Memory is bounded: the ledger keeps balances and the newest keys, not the postings. The journal keeps the
- * postings, feeds them to `post` in order after a start, and streams them to `verify`.
+ * Memory is bounded: the ledger keeps balances (54 bytes an account) and the newest keys (42 bytes each, 22 MB at the
+ * most), not the postings: ten million of them take no more than half a million. The journal keeps the postings, feeds
+ * them to `post` in order after a start, and streams them to `verify`.
  */
 import { assert } from '../core/assert.js';
-import { toHex } from '../core/bytes.js';
 import { LIMITS } from '../core/limits.js';
-import { accountName, isBalanced, othersOf, signedMsat, type Entry, type Posting } from './posting.js';
+import { Balances, type AccountBalance } from './balances.js';
+import { IdTable } from './id-table.js';
+import { accountName } from './posting.js';
+import { PostingView } from './posting-bytes.js';
 import { RecentKeys } from './recent-keys.js';
 
 /** What became of a posting: `duplicate` where its key has one, `unbalanced` where debits are not credits. */
@@ -44,12 +47,14 @@ export interface LedgerAudit {
   readonly duplicates: number;
   /** Postings whose debits are not their credits. */
   readonly unbalanced: number;
+  /** Bytes in the log that are no posting. */
+  readonly unreadable: number;
   /** Accounts whose running balance is not the log's; the first ones, by name. */
   readonly mismatchedAccounts: readonly string[];
 }
 
-/** The log in the order it was written, from its start, each time it is called. */
-export type PostingLog = () => Iterable<Posting> | AsyncIterable<Posting>;
+/** The bytes of all postings, some at a time, in the order they were written, from the start each time it is called. */
+export type PostingLog = () => Iterable<readonly Uint8Array[]> | AsyncIterable<readonly Uint8Array[]>;
 
 /** Accounts named in an audit; the count of faults is what matters beyond that. */
 const MISMATCHES_NAMED = 16;
@@ -88,12 +93,12 @@ export class Ledger {
    * `posted`. The keys of at least the newest LIMITS.LEDGER_RECENT_KEYS postings are known here; an older one
    * is the replay table's to refuse, and `verify` finds it wherever it stands.
    */
-  post(posting: Posting): PostingOutcome {
-    if (!isBalanced(posting)) {
+  post(posting: PostingView): PostingOutcome {
+    if (!posting.isBalanced()) {
       this.#refusedUnbalanced++;
       return 'unbalanced';
     }
-    if (!this.#recent.add(toHex(posting.key))) {
+    if (!this.#recent.add(posting.view, posting.keyAt)) {
       this.#refusedDuplicates++;
       return 'duplicate';
     }
@@ -111,9 +116,14 @@ export class Ledger {
     this.#rewritings += 1;
   }
 
-  /** What a payee owes this node, in msat. @param payee 33 bytes in lower-case hex */
-  owedByPayee(payee: string): bigint {
-    return this.#balances.of(`payee:${payee}`);
+  /** What a payee owes this node, in msat. @param view holds the 33 bytes of its key from `at` on */
+  owedByPayee(view: DataView, at: number): bigint {
+    return this.#balances.ofPayee(view, at);
+  }
+
+  /** All accounts that were ever posted to, in that order. */
+  accounts(): Iterable<AccountBalance> {
+    return this.#balances.list();
   }
 
   /**
@@ -121,7 +131,9 @@ export class Ledger {
    * negative; together they are 0.
    */
   balances(): ReadonlyMap<string, bigint> {
-    return this.#balances.byAccount();
+    return new Map(
+      [...this.accounts()].map(({ account, balanceMsat }) => [accountName(account), balanceMsat]),
+    );
   }
 
   totals(): LedgerTotals {
@@ -156,32 +168,17 @@ export class Ledger {
   async #audit(log: PostingLog): Promise<LedgerAudit> {
     const expected = this.#postings;
     const running = this.#balances.copy();
-    const passes = Math.max(1, Math.ceil(expected / this.#bounds.auditKeys));
-    const recomputed = new Balances(this.#bounds.accounts);
-    let logged = 0;
-    let unbalanced = 0;
-    let duplicates = 0;
-    for (let pass = 0; pass < passes; pass++) {
-      const seen = new Set<string>();
-      let position = 0;
-      for await (const posting of log()) {
-        if (pass === 0) logged++;
-        if (position++ >= expected) continue;
-        if (pass === 0) {
-          recomputed.apply(posting);
-          if (!isBalanced(posting)) unbalanced++;
-        }
-        if (passOf(posting.key, passes) !== pass) continue;
-        const key = toHex(posting.key);
-        if (seen.has(key)) duplicates++;
-        seen.add(key);
-      }
+    const recount = new Recount(this.#bounds, expected);
+    for (let pass = 0; pass < recount.passes; pass++) {
+      recount.begin(pass);
+      for await (const postings of log()) for (const posting of postings) recount.take(posting);
     }
-    const mismatched = recomputed.differences(running);
-    const paidInMsat = -recomputed.owed('PaidIn');
-    const owedMsat = recomputed.owed('Destination') + recomputed.owed('Router') + recomputed.owed('Treasury');
+    const { balances, logged, unbalanced, unreadable, duplicates } = recount;
+    const mismatched = balances.differences(running);
+    const paidInMsat = -balances.owed('PaidIn');
+    const owedMsat = balances.owed('Destination') + balances.owed('Router') + balances.owed('Treasury');
     const isComplete = logged >= expected && logged <= this.#postings;
-    const isFaultless = duplicates === 0 && unbalanced === 0 && mismatched.length === 0;
+    const isFaultless = duplicates + unbalanced + unreadable === 0 && mismatched.length === 0;
     return {
       conserved: isComplete && isFaultless && paidInMsat === owedMsat,
       postings: expected,
@@ -190,83 +187,60 @@ export class Ledger {
       owedMsat,
       duplicates,
       unbalanced,
+      unreadable,
       mismatchedAccounts: mismatched.slice(0, MISMATCHES_NAMED),
     };
   }
 }
 
-type AccountKind = Entry['account']['kind'];
+/** An audit under way: what the log says, counted anew. */
+class Recount {
+  readonly passes: number;
+  readonly balances: Balances;
+  logged = 0;
+  unbalanced = 0;
+  unreadable = 0;
+  duplicates = 0;
+  readonly #expected: number;
+  readonly #posting = new PostingView();
+  /** The keys of this pass. */
+  readonly #seen = new IdTable();
+  #pass = 0;
+  #position = 0;
 
-/**
- * Balances by account. The source of a packet chooses the ids on its route, so their number is bounded: past the
- * maximum a new account shares one named `<kind>:others`. The same log gives the same accounts.
- */
-class Balances {
-  readonly #maximum: number;
-  readonly #byAccount = new Map<string, bigint>();
-  readonly #byKind = new Map<AccountKind, bigint>();
-
-  constructor(maximumAccounts: number) {
-    this.#maximum = maximumAccounts;
+  constructor({ accounts, auditKeys }: LedgerBounds, expected: number) {
+    this.#expected = expected;
+    this.passes = Math.max(1, Math.ceil(expected / auditKeys));
+    this.balances = new Balances(accounts);
   }
 
-  copy(): Balances {
-    const copy = new Balances(this.#maximum);
-    for (const [name, amount] of this.#byAccount) copy.#byAccount.set(name, amount);
-    for (const [kind, amount] of this.#byKind) copy.#byKind.set(kind, amount);
-    return copy;
+  /** The log is read from its start again. */
+  begin(pass: number): void {
+    this.#pass = pass;
+    this.#position = 0;
+    this.#seen.clear();
   }
 
-  apply(posting: Posting): void {
-    for (const entry of posting.entries) {
-      const amount = signedMsat(entry);
-      const name = this.#nameFor(entry);
-      this.#byAccount.set(name, (this.#byAccount.get(name) ?? 0n) + amount);
-      const { kind } = entry.account;
-      this.#byKind.set(kind, (this.#byKind.get(kind) ?? 0n) + amount);
+  take(bytes: Uint8Array): void {
+    const isFirst = this.#pass === 0;
+    if (isFirst) this.logged++;
+    if (this.#position++ >= this.#expected) return;
+    const posting = this.#posting;
+    if (!posting.load(bytes)) {
+      if (isFirst) this.unreadable++;
+      return;
     }
-  }
-
-  of(name: string): bigint {
-    return this.#byAccount.get(name) ?? 0n;
-  }
-
-  byAccount(): ReadonlyMap<string, bigint> {
-    return new Map(this.#byAccount);
-  }
-
-  /** What all accounts of a kind are owed together. */
-  owed(kind: AccountKind): bigint {
-    return -(this.#byKind.get(kind) ?? 0n);
-  }
-
-  /**
-   * Names of the accounts whose balance is another there; of the kinds, where accounts share a balance for want of room
-   * on either side: which ones do depends on the order in which they came.
-   */
-  differences(other: Balances): string[] {
-    if (this.#isShared() || other.#isShared()) {
-      const kinds = new Set([...this.#byKind.keys(), ...other.#byKind.keys()]);
-      return [...kinds].filter((kind) => this.owed(kind) !== other.owed(kind));
+    if (isFirst) {
+      this.balances.apply(posting);
+      if (!posting.isBalanced()) this.unbalanced++;
     }
-    const names = new Set([...this.#byAccount.keys(), ...other.#byAccount.keys()]);
-    return [...names].filter(
-      (name) => (this.#byAccount.get(name) ?? 0n) !== (other.#byAccount.get(name) ?? 0n),
-    );
-  }
-
-  #isShared(): boolean {
-    return this.#byAccount.size >= this.#maximum;
-  }
-
-  #nameFor(entry: Entry): string {
-    const name = accountName(entry.account);
-    if (this.#byAccount.has(name) || this.#byAccount.size < this.#maximum) return name;
-    return accountName(othersOf(entry.account));
+    const { view, keyAt } = posting;
+    // By 4 bytes of the key, which are as good as random.
+    if (view.getUint32(keyAt, true) % this.passes !== this.#pass) return;
+    if (this.#seen.find(KEY, view, keyAt) >= 0) this.duplicates++;
+    else this.#seen.add(KEY, view, keyAt);
   }
 }
 
-/** The pass of an audit that looks at a key: by its first 4 bytes, which are as good as random. */
-function passOf(key: Uint8Array, passes: number): number {
-  return new DataView(key.buffer, key.byteOffset).getUint32(0, true) % passes;
-}
+/** The tag of keys among themselves. */
+const KEY = 0;

@@ -5,7 +5,7 @@
  */
 import { assert } from '../core/assert.js';
 import { equalBytes, toHex } from '../core/bytes.js';
-import { decode, encode, fixedBytes, nodeId, struct, taggedEnum, u64, unitEnum, vec } from '../core/codec.js';
+import { decode, fixedBytes, nodeId, struct, taggedEnum, u64, unitEnum, vec } from '../core/codec.js';
 import type { Codec, Decoded } from '../core/codec.js';
 import { nodeIdOf, nodeKey, type NodeId } from '../core/ids.js';
 import type { FeeDistribution } from './fee.js';
@@ -22,6 +22,18 @@ export type Account =
   | { readonly kind: 'Treasury' }
   | { readonly kind: 'Payee'; readonly key: Uint8Array }
   | { readonly kind: 'Unsettled' };
+
+export type AccountKind = Account['kind'];
+
+/** In the order of their tags in a posting's bytes. */
+export const ACCOUNT_KINDS: readonly AccountKind[] = [
+  'PaidIn',
+  'Destination',
+  'Router',
+  'Treasury',
+  'Payee',
+  'Unsettled',
+];
 
 /** A debit adds to its account's balance, a credit takes from it; what an account is owed is its credit. */
 export type Side = 'Debit' | 'Credit';
@@ -87,16 +99,19 @@ export function paymentPosting(facts: PaymentFacts): Posting {
 }
 
 /** A debt to this node, and what stands against it. */
-export function dueEntries({ payee, amountMsat }: Due): readonly Entry[] {
+function dueEntries({ payee, amountMsat }: Due): readonly Entry[] {
   return [
     { account: { kind: 'Payee', key: payee }, side: 'Debit', amountMsat },
     { account: { kind: 'Unsettled' }, side: 'Credit', amountMsat },
   ];
 }
 
-/** Whether debits and credits sum to the same. */
-export function isBalanced(posting: Posting): boolean {
-  return posting.entries.reduce((sum, entry) => sum + signedMsat(entry), 0n) === 0n;
+/** The entries of a debt that was settled, in whole or in part. */
+export function settlementEntries({ payee, amountMsat }: Due): readonly Entry[] {
+  return [
+    { account: { kind: 'Unsettled' }, side: 'Debit', amountMsat },
+    { account: { kind: 'Payee', key: payee }, side: 'Credit', amountMsat },
+  ];
 }
 
 /** The amount as it moves the account's balance. */
@@ -105,7 +120,7 @@ export function signedMsat(entry: Entry): bigint {
 }
 
 /** Stands for all nodes for which there was no room: nobody has this id. */
-const OTHERS: NodeId = nodeIdOf(new Uint8Array(32));
+export const OTHERS: NodeId = nodeIdOf(new Uint8Array(32));
 
 /** The account that takes what one more account of its kind would, past the most that are kept by node. */
 export function othersOf(account: Account): Account {
@@ -114,8 +129,7 @@ export function othersOf(account: Account): Account {
 
 /**
  * The account's name for maps and people: `paid-in`, `destination:<64 hex>`, `router:<64 hex>`, `treasury`,
- * `payee:<66 hex>`, `unsettled`; where it
- * stands for many nodes, `destination:others` and `router:others`.
+ * `payee:<66 hex>`, `unsettled`; where it stands for many nodes, `destination:others` and `router:others`.
  */
 export function accountName(account: Account): string {
   switch (account.kind) {
@@ -147,16 +161,12 @@ const account: Codec<Account> = taggedEnum<Account>('Account', {
   Unsettled: struct({}),
 });
 
-const postingCodec: Codec<Posting> = struct<Posting>({
+/** What a posting is as bytes: bincode. posting-bytes.ts writes and reads the same faster. */
+export const postingCodec: Codec<Posting> = struct<Posting>({
   key: fixedBytes(32),
   postedAt: u64,
   entries: vec(struct<Entry>({ account, side: unitEnum('Side', ['Debit', 'Credit']), amountMsat: u64 })),
 });
-
-/** The posting as bincode, for the journal. */
-export function encodePosting(posting: Posting): Uint8Array {
-  return encode(postingCodec, posting);
-}
 
 /** The posting in these bytes, all of them; never throws. Whether it balances is the ledger's to judge. */
 export function decodePosting(bytes: Uint8Array): Decoded<Posting> {

@@ -7,7 +7,7 @@
  * what was written.
  */
 import type { Disk } from './disk.js';
-import { wholeGroups, writeSegment } from './journal-file.js';
+import { wholeRecords, writeSegment } from './journal-file.js';
 import type { JournalRecord, SegmentHeader } from './journal-format.js';
 import { compactPath, sealedPath, sealedSegment, type SealedSegment } from './journal-segments.js';
 
@@ -96,10 +96,13 @@ export async function rewriteRun(parts: {
   let seen = 0;
   const kept = async function* (): AsyncGenerator<JournalRecord, void> {
     for (const segment of run) {
-      for await (const record of recordsOf(disk, segment, isWanted)) {
-        if (++seen % RECORDS_AT_ONCE === 0) await new Promise((resolve) => setImmediate(resolve));
-        if (fold.take(record, record.keepUntil < nowSeconds)) counts.dropped += 1;
-        else yield record;
+      for await (const records of recordsOf(disk, segment)) {
+        for (const record of records) {
+          if (++seen % RECORDS_AT_ONCE === 0) await new Promise((resolve) => setImmediate(resolve));
+          if (!isWanted()) return;
+          if (fold.take(record, record.keepUntil < nowSeconds)) counts.dropped += 1;
+          else yield record;
+        }
       }
     }
     const carried = fold.carried();
@@ -112,19 +115,15 @@ export async function rewriteRun(parts: {
   return { run, segment: sealedSegment(sealedPath(path, header.last), contents), ...counts };
 }
 
-/** The records of a sealed segment, from a file handle of its own. */
+/** The records of a sealed segment, some at a time, from a file handle of its own. */
 export async function* recordsOf(
   disk: Disk,
   { path, end }: SealedSegment,
-  isWanted: () => boolean = () => true,
-): AsyncGenerator<JournalRecord, void> {
+): AsyncGenerator<readonly JournalRecord[], void> {
   const file = await disk.open(path);
   if (file === null) throw new Error(`${path} is gone`);
   try {
-    for await (const { records } of wholeGroups(file, path, end)) {
-      if (!isWanted()) return;
-      yield* records;
-    }
+    yield* wholeRecords(file, path, end);
   } finally {
     await file.close();
   }

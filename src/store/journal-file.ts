@@ -4,19 +4,19 @@
  * Rules: payments.md, any proof, 8. A new file appears only whole: it is written under another name and renamed.
  */
 import { errorText, MeshError } from '../core/errors.js';
-import { LIMITS } from '../core/limits.js';
 import type { Log } from '../core/ports.js';
 import { readFully, writeAll, type Disk, type DiskFile } from './disk.js';
 import {
   decodeFileHeader,
   encodeFileHeader,
-  encodeGroup,
   FILE_HEADER_BYTES,
   recordBytes,
+  visitRecords,
   type JournalRecord,
   type SegmentHeader,
 } from './journal-format.js';
-import { readGroups, type JournalGroup } from './journal-reader.js';
+import { GroupBuffer } from './journal-group.js';
+import { readGroups } from './journal-reader.js';
 
 /** A segment, and how far it is written. */
 export interface SegmentContents {
@@ -45,24 +45,22 @@ export async function writeSegment(
     const keepUntils: number[] = [];
     let end = 0;
     let groups = 0;
-    let group: JournalRecord[] = [];
-    let groupBytes = 0;
+    const group = new GroupBuffer();
     const put = async (bytes: Uint8Array): Promise<void> => {
       await writeAll(file, bytes, end);
       end += bytes.length;
     };
+    const putGroup = async (): Promise<void> => {
+      await put(group.finish(groups++));
+      for (const keepUntil of group.keepUntils) keepUntils.push(keepUntil);
+      group.clear();
+    };
     await put(encodeFileHeader(header));
     for await (const record of records) {
-      if (groupBytes + recordBytes(record) > LIMITS.JOURNAL_GROUP_BYTES) {
-        await put(encodeGroup(groups++, group));
-        group = [];
-        groupBytes = 0;
-      }
-      group.push(record);
-      groupBytes += recordBytes(record);
-      keepUntils.push(record.keepUntil);
+      if (!group.fits(recordBytes(record))) await putGroup();
+      group.add(record);
     }
-    if (group.length > 0) await put(encodeGroup(groups++, group));
+    if (group.records > 0) await putGroup();
     await file.dataSync();
     return { file, contents: { header, end, groups, keepUntils } };
   } catch (error) {
@@ -98,9 +96,13 @@ export async function scanSegment(
   for (;;) {
     const next = await reader.next();
     if (next.done !== true) {
-      end = next.value.end;
-      groups++;
-      for (const { keepUntil } of next.value.records) keepUntils.push(keepUntil);
+      for (const { body, end: groupEnd } of next.value) {
+        visitRecords(body, (_type, keepUntil) => {
+          keepUntils.push(keepUntil);
+        });
+        end = groupEnd;
+        groups += 1;
+      }
       continue;
     }
     const tail = next.value;
@@ -132,25 +134,32 @@ export async function cutTail(
 }
 
 /**
- * The groups of a segment that was checked before.
+ * The records of a segment that was checked before, as many at a time as one reading of the file brings. Their payloads
+ * are parts of memory that is not written to again.
  * @throws MeshError JOURNAL_CORRUPT, JOURNAL_FAILED
  */
-export async function* wholeGroups(
+export async function* wholeRecords(
   file: DiskFile,
   path: string,
   end: number,
-): AsyncGenerator<JournalGroup, void> {
-  const groups = readGroups(file, FILE_HEADER_BYTES, end);
+): AsyncGenerator<readonly JournalRecord[], void> {
+  const reader = readGroups(file, FILE_HEADER_BYTES, end);
   let at = FILE_HEADER_BYTES;
   try {
     for (;;) {
-      const next = await groups.next();
+      const next = await reader.next();
       if (next.done === true) {
         if (next.value.kind === 'whole') return;
         throw damage(path, at, 'a group that was whole before cannot be read any more');
       }
-      at = next.value.end;
-      yield next.value;
+      const records: JournalRecord[] = [];
+      for (const { body, end: groupEnd } of next.value) {
+        visitRecords(body, (type, keepUntil, from, to) => {
+          records.push({ type, keepUntil, payload: body.subarray(from, to) });
+        });
+        at = groupEnd;
+      }
+      yield records;
     }
   } catch (error) {
     throw error instanceof MeshError ? error : diskFailure(path, error);

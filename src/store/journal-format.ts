@@ -10,7 +10,6 @@
  * A group is what one fdatasync makes durable, and the next is written only after it: so at most the last group of
  * the newest segment can be torn, and a bad one with anything behind it means damage.
  */
-import { assert } from '../core/assert.js';
 import { crc32c } from './crc32c.js';
 import { LIMITS } from '../core/limits.js';
 
@@ -45,6 +44,7 @@ export const GROUP_HEADER_BYTES = 28;
 export const RECORD_HEADER_BYTES = 13;
 
 const FILE_MAGIC = new Uint8Array(Buffer.from('BLVMJNL2', 'latin1'));
+const WORD = 2 ** 32;
 /** "MJG1" as a little-endian number. */
 const GROUP_MAGIC = 0x3147_4a4d;
 
@@ -82,32 +82,14 @@ export function recordBytes(record: JournalRecord): number {
   return RECORD_HEADER_BYTES + record.payload.length;
 }
 
-/** One group: its header and its records. The caller keeps it within LIMITS.JOURNAL_GROUP_BYTES. */
-export function encodeGroup(sequence: number, records: readonly JournalRecord[]): Uint8Array {
-  const bodyBytes = records.reduce((sum, record) => sum + recordBytes(record), 0);
-  assert(records.length > 0 && bodyBytes <= LIMITS.JOURNAL_GROUP_BYTES, 'a group has records and a bound');
-  const bytes = new Uint8Array(GROUP_HEADER_BYTES + bodyBytes);
-  const view = new DataView(bytes.buffer);
-  let at = GROUP_HEADER_BYTES;
-  for (const { type, keepUntil, payload } of records) {
-    assert(Number.isInteger(type) && type >= 0 && type <= 0xff, 'a record type is one byte');
-    assert(
-      Number.isSafeInteger(keepUntil) && keepUntil >= 0,
-      'a record is kept until a moment in Unix seconds',
-    );
-    view.setUint32(at, payload.length, true);
-    view.setUint8(at + 4, type);
-    view.setBigUint64(at + 5, BigInt(keepUntil), true);
-    bytes.set(payload, at + RECORD_HEADER_BYTES);
-    at += RECORD_HEADER_BYTES + payload.length;
-  }
+/** Writes the header of a group before its body. @param view over the memory that `group` begins */
+export function sealGroup(group: Uint8Array, view: DataView, sequence: number, records: number): void {
   view.setUint32(0, GROUP_MAGIC, true);
-  view.setUint32(4, bodyBytes, true);
-  view.setUint32(8, records.length, true);
+  view.setUint32(4, group.length - GROUP_HEADER_BYTES, true);
+  view.setUint32(8, records, true);
   view.setBigUint64(12, BigInt(sequence), true);
-  view.setUint32(20, crc32c(bytes.subarray(GROUP_HEADER_BYTES)), true);
-  view.setUint32(24, crc32c(bytes.subarray(0, 24)), true);
-  return bytes;
+  view.setUint32(20, crc32c(group.subarray(GROUP_HEADER_BYTES)), true);
+  view.setUint32(24, crc32c(group.subarray(0, 24)), true);
 }
 
 export interface GroupHeader {
@@ -136,22 +118,30 @@ export function decodeGroupHeader(bytes: Uint8Array): GroupHeader | null {
   return fits ? header : null;
 }
 
-/** The records of a body, whose payloads are parts of it, or null where it does not fit its header. */
-export function decodeBody(header: GroupHeader, body: Uint8Array): readonly JournalRecord[] | null {
-  if (body.length !== header.bodyBytes || crc32c(body) !== header.bodyChecksum) return null;
+/** Whether a body is the one of its header: its checksum, and records that fill it exactly. */
+export function isWholeBody(header: GroupHeader, body: Uint8Array): boolean {
+  if (body.length !== header.bodyBytes || crc32c(body) !== header.bodyChecksum) return false;
   const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
-  const records: JournalRecord[] = [];
+  let records = 0;
   let at = 0;
   while (at + RECORD_HEADER_BYTES <= body.length) {
-    const payloadStart = at + RECORD_HEADER_BYTES;
-    const payloadEnd = payloadStart + view.getUint32(at, true);
-    if (payloadEnd > body.length) return null;
-    records.push({
-      type: view.getUint8(at + 4),
-      keepUntil: Number(view.getBigUint64(at + 5, true)),
-      payload: body.subarray(payloadStart, payloadEnd),
-    });
-    at = payloadEnd;
+    at += RECORD_HEADER_BYTES + view.getUint32(at, true);
+    records += 1;
   }
-  return at === body.length && records.length === header.records ? records : null;
+  return at === body.length && records === header.records;
+}
+
+/** Shown each record of a body: its type, until when it is kept, and where in the body its payload lies. */
+export type RecordVisitor = (type: number, keepUntil: number, start: number, end: number) => void;
+
+/** Goes through the records of a body that was found whole. */
+export function visitRecords(body: Uint8Array, visit: RecordVisitor): void {
+  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+  for (let at = 0; at < body.length;) {
+    const start = at + RECORD_HEADER_BYTES;
+    const end = start + view.getUint32(at, true);
+    const keepUntil = view.getUint32(at + 9, true) * WORD + view.getUint32(at + 5, true);
+    visit(view.getUint8(at + 4), keepUntil, start, end);
+    at = end;
+  }
 }

@@ -4,13 +4,14 @@
  * Rules: payments.md, any proof, 5 and 8 (durable before acting; kept as long as a payment can be valid, over
  * restarts and kill -9). One process at a time: the data directory is locked (data-dir.ts). Main thread only.
  */
-import { assert } from '../core/assert.js';
+import { assert, present } from '../core/assert.js';
 import { errorText, MeshError } from '../core/errors.js';
 import { LIMITS } from '../core/limits.js';
 import { writeAll, type DiskFile } from './disk.js';
 import { pickRun, recordsOf, rewriteRun, type JournalFold, type Rewritten } from './journal-compaction.js';
-import { diskFailure, wholeGroups } from './journal-file.js';
-import { encodeGroup, RECORD_HEADER_BYTES, recordBytes, type JournalRecord } from './journal-format.js';
+import { diskFailure, wholeRecords } from './journal-file.js';
+import { RECORD_HEADER_BYTES, recordBytes, type JournalRecord } from './journal-format.js';
+import { GroupBuffer } from './journal-group.js';
 import {
   compactPath,
   isEmpty,
@@ -46,12 +47,17 @@ export interface JournalStats {
 /** Told in the same turn in which the log changes: so many records are gone, so many took their place. */
 export type Rewriting = (dropped: number, carried: number) => void;
 
-interface Waiting {
-  readonly records: readonly JournalRecord[];
-  readonly bytes: number;
+/** Records that become durable together. */
+interface Group {
+  readonly buffer: GroupBuffer;
+  /** Settles for everyone who appended to it. */
+  readonly durable: Promise<void>;
   readonly resolve: () => void;
   readonly reject: (error: MeshError) => void;
 }
+
+/** Buffers kept for the groups to come: while one group is written the next one gathers. */
+const SPARE_BUFFERS = 2;
 
 export class Journal {
   readonly #parts: JournalParts;
@@ -59,7 +65,9 @@ export class Journal {
   #sealed: readonly SealedSegment[];
   #active: ActiveSegment;
   #groupsWritten = 0;
-  #queue: Waiting[] = [];
+  /** Oldest first; the last one gathers. */
+  #queue: Group[] = [];
+  readonly #spare: GroupBuffer[] = [];
   #queuedBytes = 0;
   #draining: Promise<void> | null = null;
   /** Set while somebody waits for the newest file to be sealed. */
@@ -114,8 +122,8 @@ export class Journal {
   }
 
   /**
-   * Appends records; all of them or none are there after a crash. The payloads must not change until then.
-   * @returns when they are durable
+   * Appends records; all of them or none are there after a crash. Their bytes are copied at once.
+   * @returns when they are durable: the same promise for all that become so together
    * @throws MeshError JOURNAL_BUSY where too much waits already, and SHUTTING_DOWN: then nothing was written;
    *   JOURNAL_FAILED, now and from then on, where the disk failed (the records may or may not be on it)
    */
@@ -124,7 +132,8 @@ export class Journal {
     if (this.#isClosed) {
       return Promise.reject(new MeshError('SHUTTING_DOWN', 'the journal is closed: the module is stopping.'));
     }
-    const bytes = records.reduce((sum, record) => sum + recordBytes(record), 0);
+    let bytes = 0;
+    for (const record of records) bytes += recordBytes(record);
     assert(records.length > 0 && bytes <= LIMITS.JOURNAL_GROUP_BYTES, 'one append fits in one group');
     if (this.#queuedBytes + bytes > LIMITS.JOURNAL_QUEUED_BYTES) {
       const { path } = this.#parts;
@@ -136,19 +145,33 @@ export class Journal {
         ),
       );
     }
-    return new Promise((resolve, reject) => {
-      this.#queue.push({ records, bytes, resolve, reject });
-      this.#queuedBytes += bytes;
-      this.#draining ??= this.#drain();
-    });
+    const group = this.#groupFor(bytes);
+    for (const record of records) group.buffer.add(record);
+    this.#queuedBytes += bytes;
+    this.#draining ??= this.#drain();
+    return group.durable;
+  }
+
+  #groupFor(bytes: number): Group {
+    const gathering = this.#queue.at(-1);
+    if (gathering?.buffer.fits(bytes) === true) return gathering;
+    let settle: Pick<Group, 'resolve' | 'reject'> | null = null;
+    const durable = new Promise<void>((resolve, reject) => (settle = { resolve, reject }));
+    const { resolve, reject } = present<Pick<Group, 'resolve' | 'reject'>>(
+      settle,
+      'a promise is made at once',
+    );
+    const group = { buffer: this.#spare.pop() ?? new GroupBuffer(), durable, resolve, reject };
+    this.#queue.push(group);
+    return group;
   }
 
   /**
-   * All records that are durable at the time of the call, oldest first, expired ones included. Nothing is rewritten
-   * meanwhile; appends go on.
+   * All records that are durable at the time of the call, oldest first, expired ones included, some hundreds at a time.
+   * Nothing is rewritten meanwhile; appends go on. Payloads are parts of memory that is not written to again.
    * @throws MeshError JOURNAL_CORRUPT, JOURNAL_FAILED
    */
-  async *records(): AsyncGenerator<JournalRecord, void> {
+  async *batches(): AsyncGenerator<readonly JournalRecord[], void> {
     while (this.#replacing !== null) await this.#replacing;
     const sealed = this.#sealed;
     const { file, path, contents } = this.#active;
@@ -156,13 +179,18 @@ export class Journal {
     this.#readers += 1;
     try {
       for (const segment of sealed) yield* recordsOf(disk, segment);
-      for await (const { records } of wholeGroups(file, path, contents.end)) yield* records;
+      yield* wholeRecords(file, path, contents.end);
     } catch (error) {
       throw error instanceof MeshError ? error : diskFailure(path, error);
     } finally {
       this.#readers -= 1;
       if (this.#readers === 0) await this.#closeFiles();
     }
+  }
+
+  /** The same records one by one, for those who have time. */
+  async *records(): AsyncGenerator<JournalRecord, void> {
+    for await (const batch of this.batches()) yield* batch;
   }
 
   /**
@@ -213,46 +241,35 @@ export class Journal {
     while ((this.#queue.length > 0 || this.#onSealed !== null) && this.#failure === null) {
       const onSealed = this.#onSealed;
       this.#onSealed = null;
-      const group = onSealed === null ? this.#takeGroup() : [];
+      const group = onSealed === null ? (this.#queue.shift() ?? null) : null;
       try {
-        await this.#withDeadline(
-          onSealed === null ? this.#write(group.flatMap((waiting) => waiting.records)) : this.#rotate(),
-        );
+        await this.#withDeadline(group === null ? this.#rotate() : this.#write(group.buffer));
       } catch (error) {
         this.#fail(error, group);
       }
       onSealed?.();
       // A group that failed was told so, and a promise keeps its first outcome.
-      for (const waiting of group) waiting.resolve();
+      group?.resolve();
     }
     this.#draining = null;
   }
 
-  #takeGroup(): Waiting[] {
-    let bytes = 0;
-    let count = 0;
-    for (const waiting of this.#queue) {
-      if (bytes + waiting.bytes > LIMITS.JOURNAL_GROUP_BYTES) break;
-      bytes += waiting.bytes;
-      count++;
-    }
-    this.#queuedBytes -= bytes;
-    return this.#queue.splice(0, count);
-  }
-
-  async #write(records: readonly JournalRecord[]): Promise<void> {
-    const bodyBytes = records.reduce((sum, record) => sum + recordBytes(record), 0);
+  async #write(group: GroupBuffer): Promise<void> {
+    const { bodyBytes, keepUntils: added } = group;
+    this.#queuedBytes -= bodyBytes;
     const isFull = this.#active.contents.end + bodyBytes > this.#segmentBytes;
     if (isFull && !isEmpty(this.#active.contents)) await this.#rotate();
     const { file, contents, path } = this.#active;
     const { header, end, groups, keepUntils } = contents;
-    const bytes = encodeGroup(groups, records);
+    const bytes = group.finish(groups);
     await writeAll(file, bytes, end);
     await file.dataSync();
-    for (const { keepUntil } of records) keepUntils.push(keepUntil);
+    for (const keepUntil of added) keepUntils.push(keepUntil);
     const grown = { header, end: end + bytes.length, groups: groups + 1, keepUntils };
     this.#active = { file, path, contents: grown };
     this.#groupsWritten++;
+    group.clear();
+    if (this.#spare.length < SPARE_BUFFERS) this.#spare.push(group);
   }
 
   async #rotate(): Promise<void> {
@@ -323,7 +340,7 @@ export class Journal {
       await disk.rename(compactPath(path), segment.path);
     } catch (error) {
       // Nobody knows which of the two has the name now.
-      this.#fail(error, []);
+      this.#fail(error, null);
       return;
     }
     const at = this.#sealed.findIndex((sealed) => sealed === run[0]);
@@ -353,7 +370,7 @@ export class Journal {
    * Gives the journal up. After a failed sync nobody knows what is on the disk, and asking again may answer yes
    * without it being there; so nothing is appended any more, and a restart reads what is really there.
    */
-  #fail(cause: unknown, group: readonly Waiting[]): void {
+  #fail(cause: unknown, group: Group | null): void {
     const { path, log } = this.#parts;
     const failure = diskFailure(path, cause);
     this.#failure = failure;
@@ -364,7 +381,7 @@ export class Journal {
     const rest = this.#queue;
     this.#queue = [];
     this.#queuedBytes = 0;
-    for (const waiting of [...group, ...rest]) waiting.reject(failure);
+    for (const waiting of group === null ? rest : [group, ...rest]) waiting.reject(failure);
     this.#onSealed?.();
   }
 }

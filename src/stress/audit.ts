@@ -6,11 +6,12 @@
 import { cp, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { assert } from '../core/assert.js';
 import { toHex } from '../core/bytes.js';
 import { systemClock } from '../core/clock.js';
-import { postingOf } from '../engine/accounts.js';
+import { postingBytesOf } from '../engine/ledger-records.js';
 import { Ledger, type LedgerAudit } from '../ledger/ledger.js';
-import type { Posting } from '../ledger/posting.js';
+import { PostingView } from '../ledger/posting-bytes.js';
 import { nodeDisk } from '../store/disk.js';
 import { Journal, JOURNAL_FILE } from '../store/journal.js';
 
@@ -50,18 +51,26 @@ async function auditOf(journal: Journal): Promise<Durable> {
   const ledger = new Ledger();
   const paidMsat = new Map<string, bigint>();
   const doubled: string[] = [];
-  const postings = async function* (): AsyncGenerator<Posting> {
-    for await (const record of journal.records()) yield postingOf(record);
+  const posting = new PostingView();
+  const log = async function* (): AsyncGenerator<readonly Uint8Array[]> {
+    for await (const batch of journal.batches()) yield batch.map(postingBytesOf);
   };
-  for await (const posting of postings()) {
-    const key = toHex(posting.key);
-    if (paidMsat.has(key)) doubled.push(key);
-    const paidIn = posting.entries.filter(({ account }) => account.kind === 'PaidIn');
-    paidMsat.set(
-      key,
-      paidIn.reduce((sum, { amountMsat }) => sum + amountMsat, 0n),
-    );
-    ledger.post(posting);
+  for await (const bytes of log()) {
+    for (const each of bytes) {
+      assert(posting.load(each), 'a posting that the journal holds');
+      const key = toHex(posting.key());
+      if (paidMsat.has(key)) doubled.push(key);
+      paidMsat.set(key, paidInBy(posting));
+      ledger.post(posting);
+    }
   }
-  return { paidMsat, doubled, audit: await ledger.verify(postings) };
+  return { paidMsat, doubled, audit: await ledger.verify(log) };
+}
+
+function paidInBy(posting: PostingView): bigint {
+  let sum = 0n;
+  for (let entry = 0; entry < posting.entries; entry++) {
+    if (posting.kindOf(entry) === 'PaidIn') sum += posting.msatOf(entry);
+  }
+  return sum;
 }

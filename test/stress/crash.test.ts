@@ -40,6 +40,7 @@ describe('crash campaign › tells', () => {
         owedMsat: paidInMsat,
         duplicates: doubled.length,
         unbalanced: 0,
+        unreadable: 0,
         mismatchedAccounts: [],
       },
     };

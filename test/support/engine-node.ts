@@ -9,18 +9,18 @@ import type { JudgePolicy, MeshMode } from '../../src/core/policy.js';
 import type { Clock, Log, PeerLink, Random } from '../../src/core/ports.js';
 import { Reason, reasonName, type ReasonName } from '../../src/core/reasons.js';
 import { randomU64 } from '../../src/core/random.js';
-import { Accounts, postingOf } from '../../src/engine/accounts.js';
+import { Accounts } from '../../src/engine/accounts.js';
 import { CarriedBalances } from '../../src/engine/carried.js';
 import { Debts } from '../../src/engine/debts.js';
 import { DeliveryDesk } from '../../src/engine/delivery.js';
 import { restore } from '../../src/engine/foundations.js';
+import { postingBytesOf } from '../../src/engine/ledger-records.js';
 import { MeshManager, type PacketOutcome } from '../../src/engine/mesh-manager.js';
 import { Outbound } from '../../src/engine/outbound.js';
 import { PeerBook } from '../../src/engine/peers.js';
 import { Settlements } from '../../src/engine/settlements.js';
 import type { PaymentState, Utxo } from '../../src/node/messages.js';
 import { Ledger, type LedgerAudit } from '../../src/ledger/ledger.js';
-import type { Posting } from '../../src/ledger/posting.js';
 import { Counters } from '../../src/metrics/counters.js';
 import { discoveryPacket, helloPacket, type ControlHeader } from '../../src/packet/control.js';
 import { PlainProtocolDetector } from '../../src/packet/detect.js';
@@ -207,13 +207,14 @@ export class EngineNode {
       ledger: this.ledger,
       capMsat: options.maxUnsettledMsat,
       log,
-      onCapped: () => {
+      onCapsChanged: () => {
         this.#setPolicy({ cappedPayees: this.debts.capped() });
       },
     });
     this.accounts = new Accounts({
       self,
       clock,
+      random,
       ledger: this.ledger,
       append: (records) => journal.append(records),
       hasRoom: (payloadBytes) => journal.hasRoom(payloadBytes),
@@ -340,7 +341,7 @@ export class EngineNode {
     });
   }
 
-  async *#postings(): AsyncGenerator<Posting> {
-    for await (const record of this.journal.records()) yield postingOf(record);
+  async *#postings(): AsyncGenerator<readonly Uint8Array[]> {
+    for await (const batch of this.journal.batches()) yield batch.map(postingBytesOf);
   }
 }

@@ -8,17 +8,20 @@ import { VirtualClock } from '../../../src/core/clock.js';
 import { MeshError } from '../../../src/core/errors.js';
 import { nodeIdOf, nodeKey, type NodeId } from '../../../src/core/ids.js';
 import { SeededRandom } from '../../../src/core/random.js';
-import { Accounts, postingOf, RECORD_TYPES, type AppendDurably } from '../../../src/engine/accounts.js';
+import { Accounts, type AppendDurably } from '../../../src/engine/accounts.js';
 import { CarriedBalances } from '../../../src/engine/carried.js';
 import { Debts } from '../../../src/engine/debts.js';
+import { postingBytesOf, postingOf, RECORD_TYPES } from '../../../src/engine/ledger-records.js';
 import { splitFee } from '../../../src/ledger/fee.js';
 import { Ledger } from '../../../src/ledger/ledger.js';
-import { encodePosting, isBalanced, paymentPosting, type Posting } from '../../../src/ledger/posting.js';
+import { paymentPosting, type Posting } from '../../../src/ledger/posting.js';
+import { encodePosting } from '../../../src/ledger/posting-bytes.js';
 import type { MeshPacket } from '../../../src/packet/packet.js';
 import { refusedVerdict } from '../../../src/pool/judge.js';
 import type { PacketVerdict } from '../../../src/pool/judge-port.js';
 import { Reason } from '../../../src/core/reasons.js';
 import { Journal, KEEP_FOREVER, type JournalRecord } from '../../../src/store/journal.js';
+import { logOf, viewOf } from '../../support/ledger.js';
 import { testNode } from '../../support/paid-packets.js';
 import { testPacket } from '../../support/packets.js';
 import { MemoryDisk } from '../store/memory-disk.js';
@@ -34,7 +37,7 @@ function debtsIn(ledger: Ledger): Debts {
     ledger,
     capMsat: 0n,
     log: silent,
-    onCapped: () => undefined,
+    onCapsChanged: () => undefined,
   });
 }
 
@@ -85,7 +88,16 @@ class Run {
     const { ledger } = this;
     const append: AppendDurably = (records) => journal.append(records);
     const hasRoom = (bytes: number): boolean => journal.hasRoom(bytes);
-    this.accounts = new Accounts({ self: SELF, clock, ledger, append, hasRoom, debts: debtsIn(ledger) });
+    const random = new SeededRandom(7);
+    this.accounts = new Accounts({
+      self: SELF,
+      clock,
+      random,
+      ledger,
+      append,
+      hasRoom,
+      debts: debtsIn(ledger),
+    });
   }
 
   accept({ packet, verdict }: Payment): Promise<void> {
@@ -105,8 +117,8 @@ class Run {
   /** With the journal read as the audit goes. */
   async isConservedInPlace(): Promise<boolean> {
     const journal = this.#journal;
-    const log = async function* (): AsyncGenerator<Posting> {
-      for await (const record of journal.records()) yield postingOf(record);
+    const log = async function* (): AsyncGenerator<readonly Uint8Array[]> {
+      for await (const batch of journal.batches()) yield batch.map(postingBytesOf);
     };
     return (await this.ledger.verify(log)).conserved;
   }
@@ -119,7 +131,7 @@ class Run {
 
   async isConserved(): Promise<boolean> {
     const postings = (await this.records()).map(postingOf);
-    return (await this.ledger.verify(() => postings)).conserved;
+    return (await this.ledger.verify(() => logOf(postings))).conserved;
   }
 
   close(): Promise<void> {
@@ -138,6 +150,7 @@ describe('accounts > a payment', () => {
     const parts = {
       self: SELF,
       clock: clockAt(),
+      random: new SeededRandom(1),
       ledger,
       append,
       hasRoom: () => true,
@@ -182,6 +195,7 @@ describe('accounts > a payment', () => {
     const accounts = new Accounts({
       self: SELF,
       clock: clockAt(),
+      random: new SeededRandom(1),
       ledger,
       debts: debtsIn(ledger),
       append: () => Promise.resolve(),
@@ -387,8 +401,8 @@ describe('carried balances', () => {
     for (let n = 0; n < 5; n++) expect(fold.take(recordOf(U64_MAX), true)).toBe(true);
     const ledger = new Ledger();
     for (const record of fold.carried()) {
-      expect(isBalanced(postingOf(record))).toBe(true);
-      expect(ledger.post(postingOf(record))).toBe('posted');
+      expect(viewOf(postingOf(record)).isBalanced()).toBe(true);
+      expect(ledger.post(viewOf(postingOf(record)))).toBe('posted');
     }
     expect(ledger.totals().totalMsat).toBe(5n * U64_MAX);
     expect(ledger.balances().get(`destination:${nodeKey(SELF)}`)).toBe(-5n * U64_MAX);
@@ -404,7 +418,7 @@ describe('carried balances', () => {
     expect(again.take(recordOf(1n), true)).toBe(true);
     expect(again.carried()).toHaveLength(1);
     const ledger = new Ledger();
-    for (const record of again.carried()) ledger.post(postingOf(record));
+    for (const record of again.carried()) ledger.post(viewOf(postingOf(record)));
     expect(ledger.totals()).toMatchObject({ totalMsat: 8n, destinationMsat: 8n, postings: 1 });
   });
 
@@ -422,7 +436,7 @@ describe('carried balances', () => {
       fold.take({ type: RECORD_TYPES.payment, keepUntil: 1, payload }, true);
     }
     const ledger = new Ledger();
-    for (const record of fold.carried()) expect(ledger.post(postingOf(record))).toBe('posted');
+    for (const record of fold.carried()) expect(ledger.post(viewOf(postingOf(record)))).toBe('posted');
     expect(ledger.totals()).toMatchObject({
       totalMsat: 10_000n,
       routersMsat: 3_000n,

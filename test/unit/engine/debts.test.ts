@@ -5,15 +5,17 @@ import { present } from '../../../src/core/assert.js';
 import { VirtualClock } from '../../../src/core/clock.js';
 import { SeededRandom } from '../../../src/core/random.js';
 import { Reason } from '../../../src/core/reasons.js';
-import { postingOf, RECORD_TYPES } from '../../../src/engine/accounts.js';
 import { CarriedBalances } from '../../../src/engine/carried.js';
-import { statementOf, type Statement } from '../../../src/engine/debts.js';
+import { postingOf, RECORD_TYPES } from '../../../src/engine/ledger-records.js';
+import { statementOf, type Statement } from '../../../src/engine/statement.js';
 import { splitFee } from '../../../src/ledger/fee.js';
 import { Ledger } from '../../../src/ledger/ledger.js';
-import { encodePosting, paymentPosting } from '../../../src/ledger/posting.js';
+import { paymentPosting } from '../../../src/ledger/posting.js';
+import { encodePosting } from '../../../src/ledger/posting-bytes.js';
 import type { JournalRecord } from '../../../src/store/journal.js';
 import { EngineNet, PLENTY_MSAT, type EngineNetOptions } from '../../support/engine-net.js';
 import { testPayee } from '../../support/invoices.js';
+import { owedTo, viewOf } from '../../support/ledger.js';
 import { testNode } from '../../support/paid-packets.js';
 
 /** 0 to 3 over 1 and 2: each of the two routers has 15 % of what is paid. */
@@ -40,10 +42,10 @@ afterEach(async () => {
 });
 
 const owed = (net: EngineNet, at: number, payee: number): bigint =>
-  net.node(at).ledger.owedByPayee(net.payeeOf(payee).publicKey);
+  owedTo(net.node(at).ledger, net.payeeOf(payee).publicKey);
 
 async function statement(net: EngineNet, at: number, payee: number): Promise<Statement> {
-  return statementOf(net.payeeOf(payee).publicKey, net.node(at).journal.records());
+  return statementOf(net.payeeOf(payee).publicKey, net.node(at).journal.batches());
 }
 
 describe('debts > of a payment', () => {
@@ -138,12 +140,12 @@ describe('debts > a statement', () => {
     const kept = records.filter((record, index) => !fold.take(record, index < 2));
     const rewritten = [...fold.carried(), ...kept];
     const ledger = new Ledger();
-    for (const record of rewritten) expect(ledger.post(postingOf(record))).toBe('posted');
+    for (const record of rewritten) expect(ledger.post(viewOf(postingOf(record)))).toBe('posted');
     const name = '02'.padEnd(66, 'a');
-    expect(ledger.owedByPayee(name)).toBe(900n);
+    expect(owedTo(ledger, name)).toBe(900n);
     expect(ledger.totals()).toMatchObject({ totalMsat: 3_000n, routersMsat: 900n, treasuryMsat: 300n });
-    const log = async function* (): AsyncGenerator<JournalRecord> {
-      yield* rewritten;
+    const log = async function* (): AsyncGenerator<readonly JournalRecord[]> {
+      yield rewritten;
       await Promise.resolve();
     };
     const told = await statementOf(name, log());

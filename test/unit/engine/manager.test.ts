@@ -6,7 +6,7 @@ import { LIMITS } from '../../../src/core/limits.js';
 import type { JudgePolicy } from '../../../src/core/policy.js';
 import { Reason, reasonName } from '../../../src/core/reasons.js';
 import { MeshError } from '../../../src/core/errors.js';
-import { RECORD_TYPES } from '../../../src/engine/accounts.js';
+import { RECORD_TYPES } from '../../../src/engine/ledger-records.js';
 import type { PacketOutcome } from '../../../src/engine/mesh-manager.js';
 import { encodePacket, packetId, type MeshPacket } from '../../../src/packet/packet.js';
 import { STRATUM_MESSAGES } from '../../../src/packet/stratum-wire.js';
