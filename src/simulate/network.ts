@@ -366,7 +366,7 @@ export class Network {
       if (to.liar.onMessage(to, from.id, message, this)) to.discovery.handleMessage(from.id, message);
       return;
     }
-    const before = this.oracle.routesOf(to);
+    const before = this.oracle.look(to, message);
     const verdict = to.discovery.handleMessage(from.id, message);
     this.note(this.now * 1_000, from.index, to.index, verdict);
     this.#countVerdict(to, verdict);

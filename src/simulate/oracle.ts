@@ -30,6 +30,12 @@ export interface Faults {
   malformed: number;
 }
 
+/** What a node knew: how many routes, and whether the route of a message was among them. */
+export interface Look {
+  readonly routes: number;
+  readonly isKnown: boolean;
+}
+
 interface Ask {
   readonly destination: NodeId;
   readonly asked: Set<number>;
@@ -43,8 +49,6 @@ export class Oracle {
   readonly badRoutes: string[] = [];
   /** Routes installed by honest nodes. */
   installed = 0;
-  /** Hellos that were refused. */
-  hellosRefused = 0;
   readonly #network: Network;
   /** What each node has asked, by request id, oldest first. */
   readonly #asks = new Map<number, Map<bigint, Ask>>();
@@ -59,27 +63,28 @@ export class Oracle {
     this.#noteAsk(from.index, to.index, message);
   }
 
-  /** How many routes a node has: noted before it takes a message. */
-  routesOf(node: SimNode): number {
-    return node.table.stats().totalRoutes;
+  /** What a node knows: noted before it takes a message. */
+  look(node: SimNode, message: DiscoveryMessage): Look {
+    const isKnown =
+      message.kind === 'RouteResponse' &&
+      node.table.alternatives(message.destination).some(({ ids }) => ids === message.route);
+    return { routes: node.table.stats().totalRoutes, isKnown };
   }
 
-  /** An honest node took a message. @param before its routes until then */
-  took(node: SimNode, from: SimNode, message: DiscoveryMessage, before: number): void {
-    if (message.kind !== 'RouteResponse') {
-      if (this.routesOf(node) > before)
-        this.#fault('infeasible', node, `a ${message.kind} installed a route`);
-      return;
-    }
-    // It may have taken another's place, so that there are no more than before.
-    const isKnown = node.table.alternatives(message.destination).some(({ ids }) => ids === message.route);
-    if (isKnown || this.routesOf(node) > before) this.#judge(node, from, message);
+  /** An honest node took a message. @param before what it knew until then */
+  took(node: SimNode, from: SimNode, message: DiscoveryMessage, before: Look): void {
+    const { routes, isKnown } = this.look(node, message);
+    // A route may have taken another's place, so that there are no more than before.
+    if (routes <= before.routes && (!isKnown || before.isKnown)) return;
+    if (message.kind === 'RouteResponse') this.#judge(node, from, message);
+    else this.#fault('infeasible', node, `a ${message.kind} installed a route`);
   }
 
   /** A node answered a hello. */
   greeted(from: SimNode, to: SimNode, claimed: NodeId, verdict: Reason): void {
-    if (verdict !== Reason.Accepted) this.hellosRefused += 1;
-    else if (claimed !== from.id) this.#fault('unauthenticated', to, 'a neighbour passed as another');
+    if (verdict === Reason.Accepted && claimed !== from.id) {
+      this.#fault('unauthenticated', to, 'a neighbour passed as another');
+    }
   }
 
   /** Judges all routes that a node has to a destination. */
