@@ -3,17 +3,13 @@
  * how many have come. It never waits for the module, so a stall of the module delays no arrival and hides none.
  */
 import { parentPort } from 'node:worker_threads';
+import { machineMillis } from './machine-clock.js';
 
 /** A plan: milliseconds after the first moment, in ascending order. */
 export interface ArrivalPlan {
   readonly offsetsMillis: Float64Array;
   /** Millisecond of the machine's monotonic clock that they are counted from. */
   readonly beginMillis: number;
-}
-
-/** The clock that all threads share; `performance.now` begins anew on each. */
-export function machineMillis(): number {
-  return Number(process.hrtime.bigint()) / 1e6;
 }
 
 const sleep = new Int32Array(new SharedArrayBuffer(4));

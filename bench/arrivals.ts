@@ -1,13 +1,17 @@
 /** Open-loop load: arrivals by chance at a given rate, and how long each thing took from its planned arrival on. */
 import { Worker } from 'node:worker_threads';
 import { SeededRandom } from '#dist/core/random.js';
-import { machineMillis, type ArrivalPlan } from './arrivals-worker.js';
+import type { ArrivalPlan } from './arrivals-worker.js';
+import { machineMillis } from './machine-clock.js';
 
 /** Between the plan and its first arrival. */
 const LEAD_MILLIS = 20;
 
-/** Handles one arrival; calls back once, when it is done with. */
-export type OnArrival = (number: number, onDone: () => void) => void;
+/**
+ * Handles one arrival; calls back once, when it is done with.
+ * @param plannedAt millisecond of the machine's clock
+ */
+export type OnArrival = (number: number, onDone: () => void, plannedAt: number) => void;
 
 export class Arrivals {
   readonly #worker = new Worker(new URL('./arrivals-worker.js', import.meta.url));
@@ -32,13 +36,15 @@ export class Arrivals {
       const take = (arrived: number): void => {
         for (; taken < arrived; taken++) {
           const number = taken;
-          onArrival(number, () => {
-            micros[number] = (machineMillis() - beginMillis - (offsetsMillis[number] ?? 0)) * 1_000;
+          const plannedAt = beginMillis + (offsetsMillis[number] ?? 0);
+          const onDone = (): void => {
+            micros[number] = (machineMillis() - plannedAt) * 1_000;
             if (++done < count) return;
             this.#worker.off('message', take);
             this.#worker.off('error', reject);
             resolve(micros);
-          });
+          };
+          onArrival(number, onDone, plannedAt);
         }
       };
       this.#worker.on('message', take);

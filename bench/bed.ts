@@ -8,6 +8,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '#dist/core/clock.js';
+import { systemRandom } from '#dist/core/random.js';
 import { Accounts } from '#dist/engine/accounts.js';
 import { Debts } from '#dist/engine/debts.js';
 import { Ledger } from '#dist/ledger/ledger.js';
@@ -44,6 +45,8 @@ export interface BedOptions {
   readonly issued?: readonly PaidSample[];
   /** Whether accepted payments are posted and made durable before they count as done. */
   readonly isDurable?: boolean;
+  /** Another worker module than the pool's own. */
+  readonly workerFile?: URL;
 }
 
 /** What a packet is given back as; a bed ends at once where it is another. */
@@ -61,7 +64,8 @@ export class Bed {
     this.#books = books;
   }
 
-  static async open({ workers, keys, issued = [], isDurable = false }: BedOptions): Promise<Bed> {
+  static async open(options: BedOptions): Promise<Bed> {
+    const { workers, keys, issued = [], isDurable = false, workerFile } = options;
     const secret = new Uint8Array(randomBytes(16));
     const kernel = new WasmKernel(compileKernel(), secret);
     const registry = InvoiceRegistry.create(kernel);
@@ -74,6 +78,7 @@ export class Bed {
       registry: registry.memory,
       log: QUIET,
       clock: systemClock,
+      ...(workerFile === undefined ? {} : { workerFile }),
     });
     return new Bed(pool, isDurable ? await Books.open() : null);
   }
@@ -94,9 +99,15 @@ export class Bed {
       if (verdict.kind !== kind) {
         onFailed(new Error(`a packet was ${verdict.kind} (reason ${verdict.reason}), not ${kind}`));
       } else if (verdict.kind === 'paid' && this.#books !== null) {
-        this.#books.enter(bytes, verdict).then(onDone, onFailed);
+        this.enter(bytes, verdict).then(onDone, onFailed);
       } else onDone();
     });
+  }
+
+  /** Makes an accepted payment durable. */
+  async enter(bytes: Uint8Array, verdict: PacketVerdict): Promise<void> {
+    if (this.#books === null) throw new Error('a bed has books where it is durable');
+    await this.#books.enter(bytes, verdict);
   }
 
   /** All packets, as fast as they go. @returns packets per second */
@@ -149,13 +160,14 @@ class Books {
       ledger,
       capMsat: 0n,
       log: QUIET,
-      onCapped: () => undefined,
+      onCapsChanged: () => undefined,
     });
     this.#folder = folder;
     this.#journal = journal;
     this.#accounts = new Accounts({
       self: SELF,
       clock: systemClock,
+      random: systemRandom,
       ledger,
       append: (records) => journal.append(records),
       hasRoom: (bytes) => journal.hasRoom(bytes),

@@ -1,5 +1,6 @@
 /** All that `npm run bench` measures, by the names of `--only`, in the order of the table. */
 import { reading, signatures } from './bolt11.js';
+import { breakdown } from './breakdown.js';
 import { packetCodec } from './codec.js';
 import type { Themes } from './command.js';
 import { checksums, detections } from './detection.js';
@@ -8,6 +9,7 @@ import { hashes } from './hash.js';
 import { idlePool } from './idle.js';
 import { issuedInvoices } from './issued.js';
 import { durableClaims } from './journal.js';
+import { ledgerCosts } from './ledger.js';
 import { latencies } from './latency.js';
 import { paidPipelines, scaling } from './paid.js';
 import { rawRecovery } from './recovery.js';
@@ -23,6 +25,7 @@ export const THEMES: Themes = new Map([
   ['mixed', { about: 'paid, free and junk packets through the pool together', theme: mixedLoad }],
   ['scaling', { about: 'paid packets by number of workers', theme: scaling }],
   ['latency', { about: 'a paid packet at 1, 50 and 90 % load, and a lonely one', theme: latencies }],
+  ['breakdown', { about: 'where the time of a paid packet goes, part by part', theme: breakdown }],
   ['idle', { about: 'processor time of a pool without packets', theme: idlePool }],
   ['codec', { about: 'packets decoded and encoded', theme: packetCodec }],
   ['hash', { about: 'SHA-256 and keyed fingerprints of 32 B', theme: hashes }],
@@ -32,5 +35,6 @@ export const THEMES: Themes = new Map([
   ['signature', { about: 'invoices judged, beside the curve alone', theme: signatures }],
   ['issued', { about: 'payments by invoices of this node, beside unknown ones', theme: issuedInvoices }],
   ['replay', { about: 'used payments looked up and claimed', theme: replay }],
+  ['ledger', { about: 'fees, postings, balances, and reading them at the start', theme: ledgerCosts }],
   ['journal', { about: 'claims made durable in groups', theme: durableClaims }],
 ]);
