@@ -1,20 +1,22 @@
 /**
- * Durable claims: a payment's key claimed in the shared table and its posting on the disk, in groups of 256, beside
- * the bare appending and syncing of as many bytes. On the disk that holds this project.
+ * Durable claims: a payment's key claimed in the shared table, and all that its acceptance leaves behind, on the disk and
+ * in the balances, in groups of 256, beside the bare appending and syncing of as many bytes. On the disk that holds this
+ * project.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, openSync, closeSync, fdatasyncSync, rmSync, writeSync } from 'node:fs';
+import { openSync, closeSync, fdatasyncSync, rmSync, writeSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock } from '#dist/core/clock.js';
-import { nodeIdOf } from '#dist/core/ids.js';
-import { splitFee } from '#dist/ledger/fee.js';
-import { encodePosting, paymentPosting } from '#dist/ledger/posting.js';
+import { Reason } from '#dist/core/reasons.js';
+import { encodePosting } from '#dist/ledger/posting-bytes.js';
+import type { MeshPacket } from '#dist/packet/packet.js';
+import { refusedVerdict } from '#dist/pool/judge.js';
+import type { PacketVerdict } from '#dist/pool/judge-port.js';
 import { SharedReplayTable } from '#dist/replay/shared-table.js';
 import type { ReplayTable } from '#dist/replay/table.js';
-import { nodeDisk } from '#dist/store/disk.js';
-import { Journal } from '#dist/store/journal.js';
 import { compileKernel, WasmKernel } from '#dist/wasm/kernel.js';
+import { accountsOf, benchJournal, randomNode, randomPosting } from './ledger.js';
 import { atLeast } from './stats.js';
 import type { Group } from './suite.js';
 
@@ -23,27 +25,37 @@ const GROUP = 256;
 const GROUPS_PER_RUN = 8;
 const LIFE_SECONDS = 60;
 
+/** A payment to another node's key: it leaves a debt. */
+const PAID: PacketVerdict = {
+  ...refusedVerdict(Reason.Accepted),
+  kind: 'paid',
+  amountMsat: 10_000n,
+  payee: '02'.padEnd(66, 'a'),
+};
+
 export async function durableClaims(): Promise<Group> {
   const kernel = new WasmKernel(compileKernel(), new Uint8Array(randomBytes(16)));
   const makeTable = (capacity: number): ReplayTable => SharedReplayTable.create(kernel, capacity);
-  const folder = mkdtempSync(join(process.cwd(), 'dist', 'bench-journal-'));
-  const journal = await Journal.open({
-    disk: nodeDisk,
-    path: join(folder, 'payments.journal'),
-    clock: systemClock,
-    log: { log: () => undefined },
-    isFirstRun: true,
-  });
+  const { folder, journal } = await benchJournal();
   const bare = openSync(join(folder, 'bare'), 'w');
   const bareHandle = await open(join(folder, 'bare-async'), 'w');
-  const node = (): ReturnType<typeof nodeIdOf> => nodeIdOf(new Uint8Array(randomBytes(32)));
-  const parties = { destination: node(), routers: [node(), node()] };
-  const distribution = splitFee(10_000n, [1n, 1n]);
-  const posting = (key: Uint8Array): Uint8Array =>
-    encodePosting(
-      paymentPosting({ key, postedAt: BigInt(systemClock.unixSeconds()), ...parties, distribution }),
-    );
-  const bytes = new Uint8Array(GROUP * (posting(new Uint8Array(32)).length + 13) + 28);
+  const [source, self, router, destination] = [randomNode(), randomNode(), randomNode(), randomNode()];
+  const accounts = accountsOf(self, (records) => journal.append(records));
+  const packet: MeshPacket = {
+    version: 1,
+    packetType: 'Paid',
+    source,
+    destination,
+    route: [source, self, router, destination],
+    sequence: 1n,
+    timestamp: 0n,
+    paymentProof: null,
+    payload: new Uint8Array(0),
+    metadata: null,
+  };
+  const makePosting = randomPosting();
+  const payloads = Array.from({ length: GROUP }, () => encodePosting(makePosting()));
+  const bytes = new Uint8Array(payloads.reduce((sum, { length }) => sum + length + 13, 28));
   const operations = GROUP * GROUPS_PER_RUN;
   let table = makeTable(1 << 20);
   const repeated = async (group: () => unknown): Promise<void> => {
@@ -53,7 +65,6 @@ export async function durableClaims(): Promise<Group> {
     const keepUntil = systemClock.unixSeconds() + LIFE_SECONDS;
     return Promise.all(payloads.map((payload) => journal.append([{ type: 1, keepUntil, payload }])));
   };
-  const payloads = Array.from({ length: GROUP }, () => posting(new Uint8Array(randomBytes(32))));
   return {
     name: `durable, groups of ${GROUP}`,
     tasks: [
@@ -84,7 +95,7 @@ export async function durableClaims(): Promise<Group> {
         run: () => repeated(() => appendGroup(payloads)),
       },
       {
-        name: 'claim, posting, journal',
+        name: 'claim, split, posting, debt, journal, balances',
         unit: 'claims/s',
         operations,
         target: atLeast(100_000),
@@ -97,7 +108,9 @@ export async function durableClaims(): Promise<Group> {
             const fresh = payloads.map((_, index) => drawn.subarray(32 * index, 32 * index + 32));
             const expiresAt = systemClock.unixSeconds() + LIFE_SECONDS;
             const won = fresh.filter((key) => table.claim(key, expiresAt) === 'claimed');
-            return appendGroup(won.map(posting));
+            return Promise.all(
+              won.map((replayKey) => accounts.accept(packet, { ...PAID, replayKey, expiresAt })),
+            );
           });
         },
       },
