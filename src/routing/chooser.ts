@@ -117,6 +117,11 @@ export class RouteChooser {
     });
   }
 
+  /** c, as configured. */
+  get maxEntityShare(): number {
+    return this.#options.policy.maxEntityShare;
+  }
+
   /** c_eff as things stand. */
   get cap(): number {
     return effectiveCap(this.#options.policy.maxEntityShare, this.#known.size);

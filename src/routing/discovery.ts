@@ -1,14 +1,13 @@
 /**
  * Route discovery: what a node does with the requests, responses and advertisements of its neighbours.
  *
- * Rules: routing.md, Discovery. Who builds the route of a response: the destination answers its predecessor p
- * with [p, destination]; p sees itself first, the sender second and the destination last, as the rule for
- * responses demands, and passes [q, p, destination] to its own predecessor q; so the same conditions hold at
- * every node, and the source receives a route that starts with itself.
+ * Rules: routing.md, Discovery; docs/routing.md tells the whole protocol. Who builds the route of a response: whoever
+ * answers gives its predecessor p the list [p, itself, ..., destination]; p sees itself first, the sender second and
+ * the destination last, as the rule for responses demands, and passes [q, p, ...] to its own predecessor q; so the
+ * same conditions hold at every node, and the source receives a route that starts with itself.
  *
- * Only the destination answers: a node that merely knows a route does not. An advertisement can only take routes
- * back (cost 2^64-1); any other is refused as AdvertisementInfeasible, so that no neighbour can draw traffic to
- * itself. Main thread only.
+ * The destination answers, and for a selective request also a node whose own search found a route moments ago.
+ * Advertisements are hints whom to ask first (hints.ts); they install no route. Main thread only.
  */
 import { present } from '../core/assert.js';
 import { equalBytes } from '../core/bytes.js';
@@ -16,18 +15,23 @@ import { nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import type { Clock, Random } from '../core/ports.js';
 import { Reason } from '../core/reasons.js';
-import { TokenBucket } from '../core/token-bucket.js';
 import type {
+  AdvertisedRoute,
   DiscoveryMessage,
   RouteAdvertisement,
   RouteRequest,
   RouteResponse,
 } from '../packet/discovery.js';
+import { Allowances } from './allowances.js';
+import { Advertiser } from './advertiser.js';
+import { Hints } from './hints.js';
+import { Precursors } from './precursors.js';
 import { Refresher } from './refresher.js';
-import { Retractions } from './retractions.js';
+import { isSelective, Relays } from './relays.js';
 import { addCosts, hopsOf, includesNode, judgeResponse, UNREACHABLE, type Route } from './route.js';
 import { RouteSearches, type SearchLimits } from './searches.js';
 import { SeenRequests, type SeenRequest } from './seen.js';
+import { DiscoveryCounts, type DiscoveryStats } from './stats.js';
 import type { RoutingTable } from './table.js';
 
 export interface RouteDiscoveryOptions {
@@ -45,27 +49,6 @@ export interface RouteDiscoveryOptions {
   readonly onRouteFailed?: (destination: NodeId, reason: Reason) => void;
 }
 
-/** Counted since the start, but for the first two. */
-export interface DiscoveryStats {
-  /** Searches of this node in flight. */
-  readonly pending: number;
-  /** Requests of others in memory. */
-  readonly seen: number;
-  readonly requestsSent: number;
-  readonly requestsForwarded: number;
-  readonly responsesAnswered: number;
-  readonly responsesForwarded: number;
-  readonly retractionsSent: number;
-  readonly routesRetracted: number;
-  readonly routesFound: number;
-  readonly routesFailed: number;
-}
-
-interface Allowance {
-  readonly requests: TokenBucket;
-  readonly advertisements: TokenBucket;
-}
-
 export class RouteDiscovery {
   readonly #self: NodeId;
   readonly #table: RoutingTable;
@@ -74,19 +57,13 @@ export class RouteDiscovery {
   readonly #transmit: (peer: NodeId, message: DiscoveryMessage) => void;
   readonly #seen = new SeenRequests();
   readonly #searches: RouteSearches;
-  readonly #retractions: Retractions;
+  readonly #hints: Hints;
+  readonly #relays: Relays;
+  readonly #precursors: Precursors;
+  readonly #advertiser: Advertiser;
   readonly #refresher: Refresher;
-  readonly #allowances = new Map<NodeKey, Allowance>();
-  readonly #counts = {
-    requestsSent: 0,
-    requestsForwarded: 0,
-    responsesAnswered: 0,
-    responsesForwarded: 0,
-    retractionsSent: 0,
-    routesRetracted: 0,
-    routesFound: 0,
-    routesFailed: 0,
-  };
+  readonly #allowances = new Allowances();
+  readonly #counts = new DiscoveryCounts();
 
   constructor(options: RouteDiscoveryOptions) {
     const { self, table, clock, random, hopCostSats = 1n, transmit, onRouteFound, onRouteFailed } = options;
@@ -95,17 +72,23 @@ export class RouteDiscovery {
     this.#clock = clock;
     this.#hopCostSats = hopCostSats;
     this.#transmit = transmit;
+    this.#hints = new Hints(self);
+    this.#relays = new Relays({ self, table, hints: this.#hints });
+    this.#precursors = new Precursors(table.routeExpiryMillis / 2);
     this.#searches = new RouteSearches({
       self,
       table,
       clock,
       random,
+      relays: this.#relays,
       ask: (peer, request) => {
         this.#counts.requestsSent += 1;
         transmit(peer, request);
       },
       onFound: (route) => {
         this.#counts.routesFound += 1;
+        const destination = route.ids[route.ids.length - 1];
+        if (destination !== undefined) this.#hints.answered(destination);
         onRouteFound?.(route);
       },
       onFailed: (destination, reason) => {
@@ -119,15 +102,33 @@ export class RouteDiscovery {
         void this.discover(destination);
       },
     });
-    this.#retractions = new Retractions({
+    this.#advertiser = new Advertiser({
       self,
       table,
       clock,
+      random,
+      hopCostSats: this.#hopCostSats,
       send: (peer, message) => {
-        this.#counts.retractionsSent += 1;
+        this.#counts.advertisementsSent += 1;
         transmit(peer, message);
       },
+      onAnnounced: (destination, cost) => {
+        this.#hints.announced(destination, cost, clock.monotonicMillis());
+      },
     });
+    table.observe({
+      onJoined: (nodeId) => {
+        this.#advertiser.joined(nodeId);
+      },
+      onStarved: (destination) => {
+        this.lookForOthers(destination);
+      },
+    });
+  }
+
+  /** Starts to advertise every 30 s. Requests and responses are handled without it. */
+  start(): void {
+    this.#advertiser.start();
   }
 
   /**
@@ -168,28 +169,50 @@ export class RouteDiscovery {
     }
   }
 
-  /** Tells the neighbours that a direct peer is gone. Called after the table has removed it. */
+  /** A direct peer is gone: its hints go and the other neighbours are told. Called after the table has removed it. */
   announceLoss(nodeId: NodeId): void {
-    this.#retractions.announce(nodeId);
+    this.#hints.dropNeighbour(nodeKey(nodeId));
+    this.#advertiser.lost(nodeId);
+  }
+
+  /**
+   * A packet went on along its route: the neighbour that it came from relies on the rest of it.
+   * @param position where this node stands on the route, 1 or more
+   */
+  packetForwarded(route: readonly NodeId[], position: number): void {
+    const before = route[position - 1];
+    if (before === undefined) return;
+    this.#precursors.note(nodeKey(before), route.slice(position + 1), this.#clock.monotonicMillis());
+  }
+
+  /**
+   * A packet has no way on from here: the RouteFailed to its source. The neighbour that it came from is told that the
+   * next hop is lost; it drops its routes through here to it and tells those who rely on them, up to the source.
+   * @param position where this node stands on the route
+   */
+  packetFailed(route: readonly NodeId[], position: number): void {
+    const [before, nextHop] = [route[position - 1], route[position + 1]];
+    if (before === undefined || nextHop === undefined) return;
+    this.#advertiser.retract(nextHop, new Set([nodeKey(before)]));
   }
 
   /** Frees what is no longer needed. Called now and then; every bound holds without it. */
   sweep(): void {
     this.#table.sweep();
-    this.#seen.dropExpired(this.#clock.monotonicMillis());
-    for (const key of this.#allowances.keys()) {
-      if (!this.#table.hasDirectKey(key)) this.#allowances.delete(key);
-    }
+    const now = this.#clock.monotonicMillis();
+    this.#seen.dropExpired(now);
+    this.#hints.sweep(now);
+    this.#allowances.sweep((key) => this.#table.hasDirectKey(key));
   }
 
   stats(): DiscoveryStats {
-    return { pending: this.#searches.size, seen: this.#seen.size, ...this.#counts };
+    return this.#counts.stats(this.#searches.size, this.#seen.size);
   }
 
   /** Ends every search with null and sends nothing more of its own accord. */
   close(): void {
     this.#searches.close();
-    this.#retractions.close();
+    this.#advertiser.close();
     this.#refresher.close();
   }
 
@@ -202,46 +225,65 @@ export class RouteDiscovery {
     const hopsLeft = Math.min(request.maxHops, LIMITS.ROUTE_HOPS);
     const seen = this.#seen.get(source, requestId, now);
     if (seen !== undefined && !isFartherReaching(seen, request, hopsLeft)) return Reason.RequestSeen;
-    if (!this.#allowanceOf(fromKey, now).requests.take(now)) return Reason.RequestQuotaExceeded;
+    if (!this.#allowances.of(fromKey, now).requests.take(now)) return Reason.RequestQuotaExceeded;
 
-    const isForUs = equalBytes(destination, this.#self);
     const wayBack = { previous: from, hopsLeft };
     if (seen !== undefined) {
       seen.waysBack.push(wayBack);
       return this.#forward(from, request, seen, hopsLeft - 1);
     }
+    const route = this.#answerTo(from, request, hopsLeft, now);
     const handled = {
       destination,
       firstSeenMillis: now,
       waysBack: [wayBack],
-      askedOnly: null,
-      isAnswered: isForUs,
+      asked: new Set<NodeKey>(),
+      isAnswered: route !== null,
     };
     this.#seen.add(source, requestId, handled);
-    if (!isForUs) return this.#forward(from, request, handled, hopsLeft - 1);
+    if (route === null) return this.#forward(from, request, handled, hopsLeft - 1);
+    const { ids, cost } = route;
     this.#counts.responsesAnswered += 1;
-    const route = [from, this.#self];
-    this.#transmit(from, { kind: 'RouteResponse', destination, source, requestId, route, cost: 0n });
+    this.#transmit(from, {
+      kind: 'RouteResponse',
+      destination,
+      source,
+      requestId,
+      route: [from, ...ids],
+      cost,
+    });
     return Reason.Accepted;
   }
 
-  /** Passes a request on: to the destination alone where it is a neighbour, otherwise to everyone else. */
+  /** What this node answers by itself: the ids from itself on, and what the asker pays for the nodes between. */
+  #answerTo(
+    from: NodeId,
+    { destination, source, requestId }: RouteRequest,
+    hopsLeft: number,
+    now: number,
+  ): Pick<Route, 'ids' | 'cost'> | null {
+    if (equalBytes(destination, this.#self)) return { ids: [this.#self], cost: 0n };
+    if (!isSelective(requestId)) return null;
+    const fresh = this.#table.freshRoutes(destination, LIMITS.ANSWER_FRESH_MILLIS).find(({ ids }) => {
+      return hopsOf(ids) < hopsLeft && !includesNode(ids, from) && !includesNode(ids, source);
+    });
+    const cost = fresh === undefined ? UNREACHABLE : addCosts(fresh.cost, this.#hopCostSats);
+    if (fresh === undefined || cost >= UNREACHABLE) return null;
+    this.#counts.responsesFromTable += 1;
+    this.#precursors.note(nodeKey(from), fresh.ids.slice(1), now);
+    return { ids: fresh.ids, cost };
+  }
+
+  /** Passes a request on, to whom relays.ts selects. */
   #forward(from: NodeId, request: RouteRequest, seen: SeenRequest, maxHops: number): Reason {
-    const { destination, source } = request;
     if (maxHops === 0) return Reason.HopsExhausted;
+    const { requestId, destination, source } = request;
+    const question = { requestId, destination, source, from, hopsLeft: maxHops };
     const forwarded: RouteRequest = { ...request, maxHops };
-    const send = (peer: NodeId): void => {
+    for (const peer of this.#relays.of(question, this.#clock.monotonicMillis())) {
+      seen.asked.add(nodeKey(peer));
       this.#counts.requestsForwarded += 1;
       this.#transmit(peer, forwarded);
-    };
-    if (this.#table.isDirectPeer(destination) && !equalBytes(destination, from)) {
-      seen.askedOnly = destination;
-      send(destination);
-      return Reason.Accepted;
-    }
-    seen.askedOnly = null;
-    for (const { nodeId } of this.#table.directPeers()) {
-      if (!equalBytes(nodeId, from) && !equalBytes(nodeId, source)) send(nodeId);
     }
     return Reason.Accepted;
   }
@@ -251,7 +293,7 @@ export class RouteDiscovery {
     const { source, requestId, route } = response;
     const seen = this.#seen.get(source, requestId, this.#clock.monotonicMillis());
     if (seen === undefined || seen.isAnswered) return Reason.ResponseNotAsked;
-    if (seen.askedOnly !== null && !equalBytes(seen.askedOnly, from)) return Reason.ResponseNotAsked;
+    if (!seen.asked.has(nodeKey(from))) return Reason.ResponseNotAsked;
     const farthest = present(seen.waysBack[seen.waysBack.length - 1], 'a request came from somewhere');
     const verdict = judgeResponse(response, this.#self, from, seen.destination, farthest.hopsLeft);
     if (verdict !== Reason.Accepted) return verdict;
@@ -266,7 +308,10 @@ export class RouteDiscovery {
     const connected = waysBack.filter(({ previous }) => this.#table.isDirectPeer(previous));
     if (connected.length === 0) return Reason.NextHopLost;
     seen.isAnswered = true;
+    const now = this.#clock.monotonicMillis();
+    this.#hints.answered(seen.destination);
     for (const { previous } of connected) {
+      this.#precursors.note(nodeKey(previous), route.slice(1), now);
       this.#counts.responsesForwarded += 1;
       this.#transmit(previous, { ...response, route: [previous, ...route], cost });
     }
@@ -276,30 +321,31 @@ export class RouteDiscovery {
   #onAdvertisement(from: NodeId, fromKey: NodeKey, { source, routes }: RouteAdvertisement): Reason {
     const now = this.#clock.monotonicMillis();
     if (!equalBytes(source, from)) return Reason.UnauthenticatedPeer;
-    if (!this.#allowanceOf(fromKey, now).advertisements.take(now)) return Reason.AdvertisementQuotaExceeded;
+    if (!this.#allowances.of(fromKey, now).advertisements.take(now)) return Reason.AdvertisementQuotaExceeded;
     const retracted = routes.filter(({ cost }) => cost === UNREACHABLE);
-    if (retracted.length > 0) {
-      const lost = new Set(retracted.map(({ destination }) => nodeKey(destination)));
-      this.#counts.routesRetracted += this.#table.retract(from, lost);
+    this.#retracted(from, fromKey, retracted);
+    let verdict: Reason | null = retracted.length > 0 || routes.length === 0 ? Reason.Accepted : null;
+    for (const route of routes) {
+      if (route.cost === UNREACHABLE) continue;
+      const reason = this.#hints.take(fromKey, route, now);
+      if (reason === Reason.Accepted) this.#counts.hintsTaken += 1;
+      else this.#counts.hintsRefused += 1;
+      // One good hint makes a good message: many neighbours advertise what this node reaches as well itself.
+      if (verdict === null || reason === Reason.Accepted) verdict = reason;
     }
-    return retracted.length === routes.length ? Reason.Accepted : Reason.AdvertisementInfeasible;
+    return verdict ?? Reason.Accepted;
   }
 
-  #allowanceOf(key: NodeKey, now: number): Allowance {
-    const known = this.#allowances.get(key);
-    if (known !== undefined) return known;
-    // A peer that leaves and comes back finds its allowance as it left it, until a sweep.
-    if (this.#allowances.size >= 2 * LIMITS.DIRECT_PEERS) this.sweep();
-    const fresh = {
-      requests: new TokenBucket(LIMITS.REQUESTS_PER_NEIGHBOUR, LIMITS.REQUESTS_PER_NEIGHBOUR, now),
-      advertisements: new TokenBucket(
-        LIMITS.ADVERTISEMENTS_PER_NEIGHBOUR,
-        LIMITS.ADVERTISEMENTS_PER_NEIGHBOUR,
-        now,
-      ),
-    };
-    this.#allowances.set(key, fresh);
-    return fresh;
+  /** A neighbour has lost nodes: what led through it to them goes, and those who rely on that are told. */
+  #retracted(from: NodeId, fromKey: NodeKey, routes: readonly AdvertisedRoute[]): void {
+    if (routes.length === 0) return;
+    const lost = new Set(routes.map(({ destination }) => nodeKey(destination)));
+    this.#counts.routesRetracted += this.#table.retract(from, lost);
+    for (const { destination } of routes) {
+      this.#hints.retract(fromKey, destination);
+      const relying = this.#precursors.take(from, destination);
+      if (relying.size > 0) this.#advertiser.retract(destination, relying);
+    }
   }
 }
 

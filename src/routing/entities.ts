@@ -7,6 +7,7 @@
  */
 import { nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
+import { effectiveCap } from './monopoly.js';
 
 /** An entity by its name: the least key among its nodes. Another one after its nodes have changed. */
 export type EntityKey = NodeKey;
@@ -23,6 +24,7 @@ export class Entities {
   readonly #parent = new Map<NodeKey, NodeKey>();
   /** The first node seen with a group or a payee: whoever has the same joins it. */
   readonly #firstWith = new Map<string, NodeKey>();
+  #dominant: { readonly version: number; readonly entities: ReadonlySet<EntityKey> } | null = null;
   #isStale = false;
   #version = 0;
 
@@ -85,16 +87,21 @@ export class Entities {
     return found.size;
   }
 
-  /** The known nodes of each entity that has more than one. */
-  shared(): ReadonlyMap<EntityKey, readonly NodeKey[]> {
-    const found = new Map<EntityKey, NodeKey[]>();
+  /**
+   * Entities that own more of the known nodes than `maxShare`, or than what few entities cannot help to; never one
+   * with a single node.
+   */
+  dominant(maxShare: number): ReadonlySet<EntityKey> {
+    if (this.#dominant?.version === this.#version) return this.#dominant.entities;
+    const nodes = new Map<EntityKey, number>();
     for (const node of this.#facts.keys()) {
       const entity = this.entityOf(node);
-      const members = found.get(entity) ?? [];
-      members.push(node);
-      found.set(entity, members);
+      nodes.set(entity, (nodes.get(entity) ?? 0) + 1);
     }
-    return new Map([...found].filter(([, members]) => members.length > 1));
+    const most = effectiveCap(maxShare, nodes.size) * this.#facts.size;
+    const large = [...nodes].filter(([, count]) => count > 1 && count > most).map(([entity]) => entity);
+    this.#dominant = { version: this.#version, entities: new Set(large) };
+    return this.#dominant.entities;
   }
 
   #factsOf(node: NodeKey, isWithdrawal: boolean): Facts | null {

@@ -7,6 +7,7 @@
  * so what it used last is what it needs. Main thread only.
  */
 import { assert, present } from '../core/assert.js';
+import { equalBytes } from '../core/bytes.js';
 import { nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import { compareRoutes, includesNode, type Route } from './route.js';
@@ -14,6 +15,8 @@ import { compareRoutes, includesNode, type Route } from './route.js';
 export interface Learned extends Route {
   readonly destination: NodeKey;
   readonly firstHop: NodeKey;
+  /** When it, or another route to its destination, was looked up last. */
+  usedMillis: number;
 }
 
 export interface LearnedRoutesOptions {
@@ -79,11 +82,12 @@ export class LearnedRoutes {
   }
 
   /** Notes that the routes to a destination were used. */
-  touch(destination: NodeKey): void {
+  touch(destination: NodeKey, nowMillis: number): void {
     const routes = this.#byDestination.get(destination);
     if (routes === undefined) return;
     moveToEnd(this.#byDestination, destination, routes);
     for (const route of routes) {
+      route.usedMillis = nowMillis;
       moveToEnd(this.#ofNeighbour(route.firstHop), destination, route);
     }
   }
@@ -96,16 +100,16 @@ export class LearnedRoutes {
     }
   }
 
-  /** Drops the routes that start through a neighbour. */
-  dropNeighbour(neighbour: NodeKey): void {
-    for (const route of this.#ofNeighbour(neighbour).values()) this.#remove(route);
+  /** Drops the routes that start through a neighbour, and gives them. */
+  dropNeighbour(neighbour: NodeKey): readonly Learned[] {
+    return this.#dropWhere(this.#ofNeighbour(neighbour).values(), () => true);
   }
 
   /**
    * Drops the routes that start through a neighbour and pass or end at one of the nodes.
-   * @returns how many
+   * @returns them
    */
-  dropThrough(neighbour: NodeKey, nodes: ReadonlySet<NodeKey>): number {
+  dropThrough(neighbour: NodeKey, nodes: ReadonlySet<NodeKey>): readonly Learned[] {
     const prefixes = new Set<number>();
     for (const key of nodes) prefixes.add(Number.parseInt(key.slice(0, 8), 16));
     // A key costs far more to make than a prefix, and a hostile neighbour may name hundreds of nodes.
@@ -115,21 +119,25 @@ export class LearnedRoutes {
 
   /**
    * Drops every route that passes or ends at a node. Looks at all routes.
-   * @returns how many
+   * @returns them
    */
-  dropNode(node: NodeId): number {
+  dropNode(node: NodeId): readonly Learned[] {
     return this.#dropWhere(this.#byAge, (route) => includesNode(onward(route), node));
   }
 
-  /** Drops the route over exactly these nodes, where it is held. */
-  dropRoute({ ids }: Route): boolean {
+  /** Drops the route over exactly these nodes, and gives it where it was held. */
+  dropRoute({ ids }: Route): readonly Learned[] {
     const [, firstHop] = ids;
     const last = ids[ids.length - 1];
-    if (firstHop === undefined || last === undefined) return false;
-    const held = this.#ofNeighbour(nodeKey(firstHop)).get(nodeKey(last));
-    const isSame = held?.ids.length === ids.length && held.ids.every((id) => includesNode(ids, id));
-    if (isSame) this.#remove(held);
-    return isSame;
+    const held = firstHop && last && this.#ofNeighbour(nodeKey(firstHop)).get(nodeKey(last));
+    const isSame = held?.ids.length === ids.length && held.ids.every((id, at) => isAt(ids, at, id));
+    return isSame ? this.#dropWhere([held], () => true) : [];
+  }
+
+  /** The destinations used last, each with its best route. */
+  newest(count: number): readonly Route[] {
+    const all = [...this.#byDestination.values()];
+    return all.slice(Math.max(0, all.length - count)).flatMap((routes) => routes.slice(0, 1));
   }
 
   /** All routes, oldest first. */
@@ -141,7 +149,8 @@ export class LearnedRoutes {
     const firstHop = route.ids[1];
     const last = route.ids[route.ids.length - 1];
     assert(firstHop !== undefined && last !== undefined, 'a judged route has at least two ids');
-    return { ...route, firstHop: nodeKey(firstHop), destination: nodeKey(last) };
+    const { learnedAtMillis: usedMillis } = route;
+    return { ...route, firstHop: nodeKey(firstHop), destination: nodeKey(last), usedMillis };
   }
 
   #ofNeighbour(neighbour: NodeKey): Map<NodeKey, Learned> {
@@ -159,13 +168,10 @@ export class LearnedRoutes {
     }
   }
 
-  #dropWhere(routes: Iterable<Learned>, matches: (route: Learned) => boolean): number {
-    let dropped = 0;
-    for (const route of routes) {
-      if (!matches(route)) continue;
-      this.#remove(route);
-      dropped += 1;
-    }
+  #dropWhere(routes: Iterable<Learned>, matches: (route: Learned) => boolean): readonly Learned[] {
+    const dropped: Learned[] = [];
+    for (const route of routes) if (matches(route)) dropped.push(route);
+    for (const route of dropped) this.#remove(route);
     return dropped;
   }
 
@@ -180,6 +186,11 @@ export class LearnedRoutes {
     if (ofNeighbour.size === 0) this.#byNeighbour.delete(firstHop);
     this.#options.onChanged(destination);
   }
+}
+
+function isAt(ids: readonly NodeId[], at: number, id: NodeId): boolean {
+  const there = ids[at];
+  return there !== undefined && equalBytes(there, id);
 }
 
 /** The ids behind this node. */

@@ -4,8 +4,8 @@
  * Rules: routing.md, Anti-monopoly 1 to 4. The chooser applies them; tests hold them against slow models.
  */
 import { assert } from '../core/assert.js';
+import type { NodeKey } from '../core/ids.js';
 import type { ConcentrationRule } from '../core/policy.js';
-import type { EntityKey } from './entities.js';
 
 /** What the operator decides. */
 export interface MonopolyPolicy {
@@ -47,8 +47,8 @@ export function entityWeight(delivered: number, full: number): number {
 export interface QualityFacts {
   /** Of the last uses, 0 to 1. */
   readonly successRate: number;
-  /** Entities of the routers, in order; none on a direct route. */
-  readonly entities: readonly EntityKey[];
+  /** Names of the entities of the routers, in order; none on a direct route. */
+  readonly entities: readonly NodeKey[];
   /** The largest share among them now, 0 to 1. */
   readonly largestShare: number;
   readonly cap: number;
@@ -67,7 +67,7 @@ export function qualityOf(facts: QualityFacts): number {
 }
 
 /** Whether an entity stands twice among them. */
-export function repeatsEntity(entities: readonly EntityKey[]): boolean {
+export function repeatsEntity(entities: readonly NodeKey[]): boolean {
   return new Set(entities).size < entities.length;
 }
 

@@ -5,7 +5,7 @@
  */
 import { U64_MAX } from '../core/bincode.js';
 import { equalBytes } from '../core/bytes.js';
-import { nodeKey, type NodeId } from '../core/ids.js';
+import { nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import { Reason } from '../core/reasons.js';
 import type { RouteResponse } from '../packet/discovery.js';
@@ -18,6 +18,18 @@ export interface Route {
   readonly cost: bigint;
   /** When it was learned, by the monotonic clock. */
   readonly learnedAtMillis: number;
+}
+
+/** The first 48 bits of an id, for maps in which a collision does no harm. */
+export function shortKey(id: NodeId): number {
+  const high = ((id[0] ?? 0) << 16) | ((id[1] ?? 0) << 8) | (id[2] ?? 0);
+  const low = ((id[3] ?? 0) << 16) | ((id[4] ?? 0) << 8) | (id[5] ?? 0);
+  return high * 0x100_0000 + low;
+}
+
+/** As `shortKey`, of the key of an id. */
+export function shortKeyOf(key: NodeKey): number {
+  return Number.parseInt(key.slice(0, 12), 16);
 }
 
 /** The cost that means unreachable. */

@@ -1,10 +1,11 @@
 /**
- * The searches of this node itself: rings of requests that widen until a route is found or the time is over.
+ * The searches of this node itself: requests that go ever farther until a route is found or the time is over.
  *
  * Rules: routing.md, Discovery (random id, rings of 2, 4 and 10 hops, 30 s, one in flight per destination, what a
- * response must satisfy). Each ring asks every neighbour, under one id for each alternative that the table keeps:
- * the neighbours are dealt out over the ids at random, so that the answers come through distinct first hops and
- * a ring costs three floods at most, however many neighbours there are. Main thread only.
+ * response must satisfy). Neighbours that advertise the destination are asked before any ring. A selective ring
+ * (relays.ts) asks under one id for each alternative that the table keeps: the neighbours are dealt out over the ids
+ * at random, so that the answers come through distinct first hops. The last rings ask everybody, under one id.
+ * Main thread only.
  */
 import { present } from '../core/assert.js';
 import { equalBytes } from '../core/bytes.js';
@@ -14,21 +15,25 @@ import type { Clock, Random, Timer } from '../core/ports.js';
 import { randomBelow, randomU64 } from '../core/random.js';
 import { Reason } from '../core/reasons.js';
 import type { RouteRequest, RouteResponse } from '../packet/discovery.js';
+import { keysOf, type RelayQuestion } from './relays.js';
 import { judgeResponse, type Route } from './route.js';
 import type { RoutingTable } from './table.js';
 
 /**
- * How far each ring goes, and when it starts, in thirtieths of the whole time: at 0, 1, 3, 12 and 21 of 30 s. The
- * widest is asked again, since an answer has one way back and a single lost message ends it.
+ * How far each ring goes, whom it asks, and when it starts, in thirtieths of the whole time. Everybody is asked
+ * twice, since an answer has one way back and a single lost message ends it.
  */
 const RINGS = [
-  { hops: 2, startsAt: 0 },
-  { hops: 4, startsAt: 1 },
-  { hops: LIMITS.ROUTE_HOPS, startsAt: 3 },
-  { hops: LIMITS.ROUTE_HOPS, startsAt: 12 },
-  { hops: LIMITS.ROUTE_HOPS, startsAt: 21 },
+  { hops: LIMITS.ROUTE_HOPS, whom: 'hinted', startsAt: 0 },
+  { hops: 2, whom: 'selected', startsAt: 0.5 },
+  { hops: 4, whom: 'selected', startsAt: 1 },
+  { hops: LIMITS.ROUTE_HOPS, whom: 'selected', startsAt: 2 },
+  { hops: LIMITS.ROUTE_HOPS, whom: 'all', startsAt: 5 },
+  { hops: LIMITS.ROUTE_HOPS, whom: 'all', startsAt: 15 },
 ] as const;
 const RINGS_END_AT = 30;
+
+type Ring = (typeof RINGS)[number];
 
 export interface SearchLimits {
   /** Hops of the longest route wanted: 1 to 10, 10 by default. */
@@ -42,6 +47,11 @@ export interface SearchesOptions {
   readonly table: RoutingTable;
   readonly clock: Clock;
   readonly random: Random;
+  /** Whom to ask (relays.ts). */
+  readonly relays: {
+    readonly of: (question: RelayQuestion, nowMillis: number) => readonly NodeId[];
+    readonly hinted: (question: RelayQuestion, nowMillis: number) => readonly NodeId[];
+  };
   readonly ask: (peer: NodeId, request: RouteRequest) => void;
   readonly onFound: (route: Route) => void;
   readonly onFailed: (destination: NodeId, reason: Reason) => void;
@@ -128,9 +138,10 @@ export class RouteSearches {
   #startRing(search: Search, index: number): void {
     const ring = present(RINGS[index], 'a ring is started while there is one');
     const next = RINGS[index + 1];
-    this.#ask(search, Math.min(ring.hops, search.maxHops));
-    const parts = (next?.startsAt ?? RINGS_END_AT) - ring.startsAt;
-    search.timer = this.#options.clock.after((parts * search.timeoutMillis) / RINGS_END_AT, () => {
+    const isAsked = this.#ask(search, ring);
+    // Where nobody advertises the destination, nothing is waited for.
+    const parts = isAsked ? (next?.startsAt ?? RINGS_END_AT) - ring.startsAt : 0;
+    const goOn = (): void => {
       if (next !== undefined) {
         this.#startRing(search, index + 1);
         return;
@@ -138,25 +149,41 @@ export class RouteSearches {
       this.#end(search);
       search.resolve(null);
       this.#options.onFailed(search.destination, Reason.DiscoveryTimeout);
-    });
+    };
+    if (parts === 0) goOn();
+    else search.timer = this.#options.clock.after((parts * search.timeoutMillis) / RINGS_END_AT, goOn);
   }
 
-  #ask(search: Search, maxHops: number): void {
-    const { self, table, random, ask } = this.#options;
-    const { destination } = search;
-    const peers = shuffled(
-      random,
-      table.directPeers().map(({ nodeId }) => nodeId),
-    );
-    for (let offset = 0; offset < LIMITS.ROUTES_PER_DESTINATION; offset++) {
-      const dealt = peers.filter((_, index) => index % LIMITS.ROUTES_PER_DESTINATION === offset);
-      if (dealt.length === 0) return;
-      const requestId = randomU64(random);
-      this.#branches.set(requestId, { search, hops: maxHops, asked: new Set(dealt.map(nodeKey)) });
-      search.open.add(requestId);
-      const request: RouteRequest = { kind: 'RouteRequest', destination, source: self, requestId, maxHops };
-      for (const peer of dealt) ask(peer, request);
+  /** Sends the requests of a ring; false where there is nobody to ask. */
+  #ask(search: Search, ring: Ring): boolean {
+    const { random } = this.#options;
+    const maxHops = Math.min(ring.hops, search.maxHops);
+    const isSelective = ring.whom !== 'all';
+    const peers = this.#whom(search, ring, maxHops);
+    const ids = isSelective ? LIMITS.ROUTES_PER_DESTINATION : 1;
+    for (let offset = 0; offset < ids; offset++) {
+      const dealt = peers.filter((_, index) => index % ids === offset);
+      if (dealt.length > 0) this.#askUnder(requestIdOf(random, isSelective), search, maxHops, dealt);
     }
+    return ring.whom !== 'hinted' || peers.length > 0;
+  }
+
+  #whom({ destination }: Search, { whom }: Ring, hopsLeft: number): readonly NodeId[] {
+    const { self, relays, random, clock } = this.#options;
+    const now = clock.monotonicMillis();
+    const requestId = whom === 'all' ? 1n : 0n;
+    const question = { requestId, destination, source: self, from: null, hopsLeft };
+    if (whom === 'hinted') return relays.hinted(question, now).slice(0, LIMITS.ROUTES_PER_DESTINATION);
+    return shuffled(random, [...relays.of(question, now)]);
+  }
+
+  #askUnder(requestId: bigint, search: Search, maxHops: number, peers: readonly NodeId[]): void {
+    const { self, ask } = this.#options;
+    const { destination } = search;
+    this.#branches.set(requestId, { search, hops: maxHops, asked: keysOf(peers) });
+    search.open.add(requestId);
+    const request: RouteRequest = { kind: 'RouteRequest', destination, source: self, requestId, maxHops };
+    for (const peer of peers) ask(peer, request);
   }
 
   #found(search: Search): void {
@@ -207,6 +234,12 @@ function makeSearch(
     isFound: false,
     timer: null,
   };
+}
+
+/** Random but for the last bit, which says whom the request is for (relays.ts). */
+function requestIdOf(random: Random, isSelective: boolean): bigint {
+  const id = randomU64(random);
+  return isSelective ? id & ~1n : id | 1n;
 }
 
 /** Fisher and Yates. */

@@ -4,7 +4,7 @@
  * Rules: routing.md, Discovery ((source, request_id) for 30 s). Bounded by LIMITS.SEEN_REQUESTS, where the oldest
  * goes: the hop limit of every request still ends a flood that comes by twice. Main thread only.
  */
-import { nodeKey, type NodeId } from '../core/ids.js';
+import { nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 
 /** One copy of a request that this node took. */
@@ -21,8 +21,8 @@ export interface SeenRequest {
   readonly firstSeenMillis: number;
   /** Never empty, and each reaches farther than the one before: at most 10. */
   readonly waysBack: WayBack[];
-  /** The only neighbour that was asked, or null where all were. */
-  askedOnly: NodeId | null;
+  /** The neighbours that were asked. */
+  readonly asked: Set<NodeKey>;
   /** Whether the answer was given or passed back. */
   isAnswered: boolean;
 }

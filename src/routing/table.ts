@@ -16,10 +16,19 @@ import { calculateFee, splitFee, type FeeDistribution } from '../ledger/fee.js';
 import { RouteChooser } from './chooser.js';
 import { Entities } from './entities.js';
 import { disjointFirst, RouteLabels } from './labels.js';
-import { LearnedRoutes } from './learned.js';
+import { LearnedRoutes, type Learned } from './learned.js';
 import { DEFAULT_MONOPOLY, type MonopolyPolicy } from './monopoly.js';
 import { NetworkGroups } from './network-group.js';
-import { compareRoutes, hopsOf, includesNode, judgeIds, UNREACHABLE, type Route } from './route.js';
+import {
+  compareRoutes,
+  hopsOf,
+  includesNode,
+  judgeIds,
+  shortKey,
+  shortKeyOf,
+  UNREACHABLE,
+  type Route,
+} from './route.js';
 import { ForwardingShares } from './shares.js';
 
 export type { Route } from './route.js';
@@ -67,15 +76,29 @@ export interface RoutingTableOptions {
   readonly entities?: Entities;
 }
 
+/** Who is told what changes in a table. */
+export interface TableObserver {
+  /** A direct peer was taken in. */
+  readonly onJoined: (nodeId: NodeId) => void;
+  /** A destination that was used lately has lost its last route, by a message or a failure. */
+  readonly onStarved: (destination: NodeId) => void;
+}
+
 interface DirectEntry extends DirectPeer {
   readonly route: Route;
 }
 
 /** The alternatives of one destination, good until the first of them expires. */
 interface Ranked {
+  readonly destination: NodeId;
   readonly routes: readonly Route[];
   readonly validUntilMillis: number;
+  /** When their use was noted last: often enough for an order of use. */
+  notedMillis: number;
 }
+
+/** How long the use of a cached destination may go unnoted. */
+const NOTED_MILLIS = 1_000;
 
 export class RoutingTable {
   readonly entities: Entities;
@@ -89,8 +112,13 @@ export class RoutingTable {
   readonly #direct = new Map<NodeKey, DirectEntry>();
   readonly #byAddress = new Map<string, NodeId>();
   readonly #learned: LearnedRoutes;
-  /** Bounded by size, not by `max`, which would reserve its whole memory at once. */
-  readonly #cache = new LRUCache<NodeKey, Ranked>({
+  #peers: readonly DirectPeer[] | null = null;
+  #observer: TableObserver | null = null;
+  /**
+   * By short key, which costs a fraction of a whole one; of two destinations that share one, the later has the place.
+   * Bounded by size, not by `max`, which would reserve its whole memory at once.
+   */
+  readonly #cache = new LRUCache<number, Ranked>({
     maxSize: LIMITS.ROUTE_CACHE,
     sizeCalculation: () => 1,
   });
@@ -101,6 +129,7 @@ export class RoutingTable {
     const { entities = new Entities() } = options;
     const labels = new RouteLabels(entities);
     this.entities = entities;
+    this.entities = entities;
     this.#self = self;
     this.#clock = clock;
     this.#groups = groups;
@@ -110,7 +139,7 @@ export class RoutingTable {
       expiryMillis: routeExpirySeconds * 1_000,
       rank: (routes) => disjointFirst(routes, labels),
       onChanged: (destination) => {
-        this.#cache.delete(destination);
+        this.#cache.delete(shortKeyOf(destination));
       },
     });
     this.shares = new ForwardingShares({ entities, clock });
@@ -124,9 +153,14 @@ export class RoutingTable {
       alternatives: (destination) => this.alternatives(destination),
       priceMsat: (route, amountMsat) => this.#price(route, amountMsat),
       drop: (route) => {
-        this.#learned.dropRoute(route);
+        this.#dropped(this.#learned.dropRoute(route));
       },
     });
+  }
+
+  /** Tells the node's route discovery what changes. */
+  observe(observer: TableObserver): void {
+    this.#observer = observer;
   }
 
   /**
@@ -143,8 +177,9 @@ export class RoutingTable {
     const route = { ids: [this.#self, nodeId], cost: 0n, learnedAtMillis: this.#clock.monotonicMillis() };
     this.#direct.set(key, { nodeId, address, route });
     this.#byAddress.set(address, nodeId);
-    this.#cache.delete(key);
+    this.#changed(nodeId);
     this.entities.setGroup(key, this.#groups.of(address));
+    this.#observer?.onJoined(nodeId);
     return Reason.Accepted;
   }
 
@@ -155,9 +190,9 @@ export class RoutingTable {
     if (entry === undefined) return;
     this.#direct.delete(key);
     this.#byAddress.delete(entry.address);
-    this.#cache.delete(key);
+    this.#changed(nodeId);
     this.entities.setGroup(key, null);
-    this.#learned.dropNeighbour(key);
+    this.#dropped(this.#learned.dropNeighbour(key));
   }
 
   /** The address of a direct peer, or null where it is none. */
@@ -182,7 +217,32 @@ export class RoutingTable {
 
   /** In the order in which they joined. */
   directPeers(): readonly DirectPeer[] {
-    return [...this.#direct.values()].map(({ nodeId, address }) => ({ nodeId, address }));
+    this.#peers ??= [...this.#direct.values()].map(({ nodeId, address }) => ({ nodeId, address }));
+    return this.#peers;
+  }
+
+  /** The direct peer of a key, or null. */
+  directPeer(key: NodeKey): DirectPeer | null {
+    return this.#direct.get(key) ?? null;
+  }
+
+  /** How long a learned route holds, in milliseconds. */
+  get routeExpiryMillis(): number {
+    return this.#expirySeconds * 1_000;
+  }
+
+  /** The learned routes to a destination that are no older than this, best first; their use is not noted. */
+  freshRoutes(destination: NodeId, ageMillis: number): readonly Route[] {
+    const now = this.#clock.monotonicMillis();
+    return this.#learned
+      .of(nodeKey(destination))
+      .filter(({ learnedAtMillis }) => now - learnedAtMillis < Math.min(ageMillis, this.routeExpiryMillis));
+  }
+
+  /** The best route to each of the destinations used last, without direct peers. */
+  newestRoutes(count: number): readonly Route[] {
+    this.sweep();
+    return count <= 0 ? [] : this.#learned.newest(count);
   }
 
   /**
@@ -212,14 +272,21 @@ export class RoutingTable {
 
   /** At most 3 routes with distinct first hops, best first. */
   alternatives(destination: NodeId): readonly Route[] {
-    const key = nodeKey(destination);
+    const short = shortKey(destination);
     const now = this.#clock.monotonicMillis();
-    this.#learned.touch(key);
-    const cached = this.#cache.get(key);
-    if (cached !== undefined && now < cached.validUntilMillis) return cached.routes;
-    const ranked = this.#rank(key, now);
+    const cached = this.#cache.get(short);
+    const isCached =
+      cached !== undefined && now < cached.validUntilMillis && equalBytes(cached.destination, destination);
+    if (isCached && now - cached.notedMillis < NOTED_MILLIS) return cached.routes;
+    const key = nodeKey(destination);
+    this.#learned.touch(key, now);
+    if (isCached) {
+      cached.notedMillis = now;
+      return cached.routes;
+    }
+    const ranked = this.#rank(destination, key, now);
     // Destinations without a route are not cached: anybody may ask for any number of them.
-    if (ranked.routes.length > 0) this.#cache.set(key, ranked);
+    if (ranked.routes.length > 0) this.#cache.set(short, ranked);
     return ranked.routes;
   }
 
@@ -249,7 +316,7 @@ export class RoutingTable {
    * @returns how many routes were dropped
    */
   invalidateNode(nodeId: NodeId): number {
-    return this.#learned.dropNode(nodeId);
+    return this.#dropped(this.#learned.dropNode(nodeId));
   }
 
   /**
@@ -258,7 +325,7 @@ export class RoutingTable {
    * @returns how many routes were dropped
    */
   retract(neighbour: NodeId, nodes: ReadonlySet<NodeKey>): number {
-    return this.#learned.dropThrough(nodeKey(neighbour), nodes);
+    return this.#dropped(this.#learned.dropThrough(nodeKey(neighbour), nodes));
   }
 
   /** Drops what has expired. Lookups never return it anyway: this only frees the memory. */
@@ -292,15 +359,35 @@ export class RoutingTable {
     ];
   }
 
-  #rank(key: NodeKey, now: number): Ranked {
-    const expiryMillis = this.#expirySeconds * 1_000;
+  #changed(nodeId: NodeId): void {
+    this.#peers = null;
+    this.#cache.delete(shortKey(nodeId));
+  }
+
+  /** How many routes were dropped; destinations in use that have none left are told. */
+  #dropped(routes: readonly Learned[]): number {
+    const now = this.#clock.monotonicMillis();
+    for (const { destination, ids, usedMillis } of routes) {
+      const isStarved = this.#learned.of(destination).length === 0 && !this.#direct.has(destination);
+      const last = ids[ids.length - 1];
+      if (isStarved && last !== undefined && now - usedMillis < LIMITS.STARVED_USED_MILLIS) {
+        this.#observer?.onStarved(last);
+      }
+    }
+    return routes.length;
+  }
+
+  #rank(destination: NodeId, key: NodeKey, now: number): Ranked {
+    const expiryMillis = this.routeExpiryMillis;
     const routes = this.#learned.of(key).filter((route) => now - route.learnedAtMillis < expiryMillis);
     const validUntilMillis = Math.min(...routes.map((route) => route.learnedAtMillis + expiryMillis));
     const direct = this.#direct.get(key)?.route;
     if (direct !== undefined) routes.unshift(direct);
     return {
+      destination,
       routes: routes.sort(compareRoutes).slice(0, LIMITS.ROUTES_PER_DESTINATION),
       validUntilMillis,
+      notedMillis: now,
     };
   }
 
