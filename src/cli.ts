@@ -17,6 +17,7 @@ const SUBCOMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   ledger: async () => (await import('./api/ledger-command.js')).ledgerCommand(),
   fuzz: async () => (await import('./api/fuzz/command.js')).fuzzCommand(),
   'crash-campaign': async () => (await import('./stress/command.js')).crashCommand(),
+  simulate: async () => (await import('./simulate/command.js')).simulateCommand(),
   'gate-campaign': async () => (await import('./api/fuzz/gate-command.js')).gateCommand(),
 };
 

@@ -25,7 +25,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   dev: ['core', 'packet', 'node'],
   demo: [...BELOW_ENGINE, 'engine', 'api', 'dev'],
   stress: [...BELOW_ENGINE, 'engine', 'api', 'dev'],
-  'cli.ts': [...BELOW_ENGINE, 'engine', 'api', 'dev', 'demo', 'stress'],
+  simulate: [...BELOW_ENGINE, 'engine', 'api', 'dev'],
+  'cli.ts': [...BELOW_ENGINE, 'engine', 'api', 'dev', 'demo', 'stress', 'simulate'],
   'index.ts': [...BELOW_ENGINE, 'engine', 'api', 'dev', 'demo'],
 };
 
