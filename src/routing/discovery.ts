@@ -352,10 +352,12 @@ export class RouteDiscovery {
 /**
  * Whether a request that was handled already may go on once more. The first copy to arrive need not have come the
  * shortest way; if it alone counted, a destination 10 hops away would be missed whenever a detour was faster. So a
- * copy that may still go strictly farther is forwarded too: at most 9 times, within the neighbour's allowance.
+ * copy of a request for everybody that may still go strictly farther is forwarded too: at most 9 times, within the
+ * neighbour's allowance.
  * It adds a way back and replaces none, so that no neighbour can take an answer away from another by a high count.
  */
 function isFartherReaching(seen: SeenRequest, request: RouteRequest, hopsLeft: number): boolean {
-  if (seen.isAnswered || !equalBytes(seen.destination, request.destination)) return false;
+  if (isSelective(request.requestId) || seen.isAnswered) return false;
+  if (!equalBytes(seen.destination, request.destination)) return false;
   return seen.waysBack.every((way) => way.hopsLeft < hopsLeft);
 }

@@ -20,16 +20,17 @@ import { judgeResponse, type Route } from './route.js';
 import type { RoutingTable } from './table.js';
 
 /**
- * How far each ring goes, whom it asks, and when it starts, in thirtieths of the whole time. Everybody is asked
- * twice, since an answer has one way back and a single lost message ends it.
+ * How far each ring goes, whom it asks under how many ids, and when it starts, in thirtieths of the whole time.
+ * Everybody is asked twice, since an answer has one way back and a single lost message ends it.
  */
 const RINGS = [
-  { hops: LIMITS.ROUTE_HOPS, whom: 'hinted', startsAt: 0 },
-  { hops: 2, whom: 'selected', startsAt: 0.5 },
-  { hops: 4, whom: 'selected', startsAt: 1 },
-  { hops: LIMITS.ROUTE_HOPS, whom: 'selected', startsAt: 2 },
-  { hops: LIMITS.ROUTE_HOPS, whom: 'all', startsAt: 5 },
-  { hops: LIMITS.ROUTE_HOPS, whom: 'all', startsAt: 15 },
+  { hops: LIMITS.ROUTE_HOPS, whom: 'hinted', ids: 3, startsAt: 0 },
+  { hops: 2, whom: 'selected', ids: 3, startsAt: 0.5 },
+  { hops: 4, whom: 'selected', ids: 3, startsAt: 1 },
+  { hops: LIMITS.ROUTE_HOPS, whom: 'selected', ids: 1, startsAt: 2 },
+  { hops: LIMITS.ROUTE_HOPS, whom: 'selected', ids: 2, startsAt: 5 },
+  { hops: LIMITS.ROUTE_HOPS, whom: 'all', ids: 1, startsAt: 9 },
+  { hops: LIMITS.ROUTE_HOPS, whom: 'all', ids: 1, startsAt: 18 },
 ] as const;
 const RINGS_END_AT = 30;
 
@@ -160,20 +161,19 @@ export class RouteSearches {
     const maxHops = Math.min(ring.hops, search.maxHops);
     const isSelective = ring.whom !== 'all';
     const peers = this.#whom(search, ring, maxHops);
-    const ids = isSelective ? LIMITS.ROUTES_PER_DESTINATION : 1;
-    for (let offset = 0; offset < ids; offset++) {
-      const dealt = peers.filter((_, index) => index % ids === offset);
+    for (let offset = 0; offset < ring.ids; offset++) {
+      const dealt = peers.filter((_, index) => index % ring.ids === offset);
       if (dealt.length > 0) this.#askUnder(requestIdOf(random, isSelective), search, maxHops, dealt);
     }
     return ring.whom !== 'hinted' || peers.length > 0;
   }
 
-  #whom({ destination }: Search, { whom }: Ring, hopsLeft: number): readonly NodeId[] {
+  #whom({ destination }: Search, { whom, ids }: Ring, hopsLeft: number): readonly NodeId[] {
     const { self, relays, random, clock } = this.#options;
     const now = clock.monotonicMillis();
     const requestId = whom === 'all' ? 1n : 0n;
     const question = { requestId, destination, source: self, from: null, hopsLeft };
-    if (whom === 'hinted') return relays.hinted(question, now).slice(0, LIMITS.ROUTES_PER_DESTINATION);
+    if (whom === 'hinted') return relays.hinted(question, now).slice(0, ids);
     return shuffled(random, [...relays.of(question, now)]);
   }
 
