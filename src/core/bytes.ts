@@ -4,16 +4,29 @@
  * Hexadecimal is lower case, two digits a byte, as in the vectors and in every document of the field.
  */
 
-const HEX_PAIRS: readonly string[] = Array.from({ length: 256 }, (_, byte) =>
-  byte.toString(16).padStart(2, '0'),
-);
+/** Longer inputs than the keys and hashes that are written all the time. */
+const LONG_BYTES = 64;
+
+const DIGITS: readonly number[] = Array.from('0123456789abcdef', (digit) => digit.charCodeAt(0));
+/** What a character is worth, by its code; 255 where it is no digit. */
+const WORTHS: Uint8Array = new Uint8Array(128).fill(255);
+for (const [worth, code] of DIGITS.entries()) WORTHS[code] = worth;
+for (const [i, letter] of Array.from('ABCDEF').entries()) WORTHS[letter.charCodeAt(0)] = 10 + i;
+
+/** Digits of a short text, before they become one: a text that is put together by pairs is slow to compare. */
+const digits: Buffer = Buffer.alloc(2 * LONG_BYTES);
 
 /** Lower-case hexadecimal of all bytes. */
 export function toHex(bytes: Uint8Array): string {
-  if (bytes.length > 64) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
-  let text = '';
-  for (const byte of bytes) text += HEX_PAIRS[byte] ?? '';
-  return text;
+  if (bytes.length > LONG_BYTES) {
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
+  }
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i] ?? 0;
+    digits[2 * i] = DIGITS[byte >> 4] ?? 0;
+    digits[2 * i + 1] = DIGITS[byte & 15] ?? 0;
+  }
+  return digits.toString('latin1', 0, 2 * bytes.length);
 }
 
 /** Bytes of a hexadecimal text of either case; null where the length is odd or a character is no hex digit. */
@@ -21,9 +34,9 @@ export function fromHex(text: string): Uint8Array | null {
   if (text.length % 2 !== 0) return null;
   const bytes = new Uint8Array(text.length / 2);
   for (let i = 0; i < bytes.length; i++) {
-    const high = hexDigit(text.charCodeAt(2 * i));
-    const low = hexDigit(text.charCodeAt(2 * i + 1));
-    if (high < 0 || low < 0) return null;
+    const high = WORTHS[text.charCodeAt(2 * i)] ?? 255;
+    const low = WORTHS[text.charCodeAt(2 * i + 1)] ?? 255;
+    if (high === 255 || low === 255) return null;
     bytes[i] = high * 16 + low;
   }
   return bytes;
@@ -62,11 +75,4 @@ const utf8Encoder = new TextEncoder();
 /** UTF-8 bytes of a text. */
 export function utf8(text: string): Uint8Array {
   return utf8Encoder.encode(text);
-}
-
-function hexDigit(code: number): number {
-  if (code >= 48 && code <= 57) return code - 48;
-  if (code >= 97 && code <= 102) return code - 87;
-  if (code >= 65 && code <= 70) return code - 55;
-  return -1;
 }

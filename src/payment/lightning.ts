@@ -4,7 +4,6 @@
  * Rules: payments.md, Lightning, in its order, cheapest first behind the decoding of the invoice.
  */
 import { equalsConstantTime } from '../core/bytes.js';
-import { nodeKey } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import { INVOICE_PREFIXES, type BindingRule, type Network } from '../core/policy.js';
 import { Reason } from '../core/reasons.js';
@@ -55,7 +54,7 @@ export function verifyLightning(
   if (reason !== Reason.Accepted) return refused(reason, price, known);
   if (invoice.timestamp < tools.paymentsSince) return refused(Reason.JournalTooYoung, price, known);
   const { source, destination } = request.packet;
-  const payeeReason = tools.payees.judge(invoice.payee, nodeKey(source), nodeKey(destination));
+  const payeeReason = tools.payees.judge(invoice.payee, source, destination);
   if (payeeReason !== Reason.Accepted) return refused(payeeReason, price, known);
 
   const { packet } = request;

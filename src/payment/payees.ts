@@ -4,20 +4,21 @@
  * Rules: payments.md, Lightning, Payee: this node's key, the key that the destination declared, keys listed in
  * the configuration; never the source's own; Bounded trust: none that owes this node as much as it may.
  */
-import type { NodeKey } from '../core/ids.js';
+import { equalBytes } from '../core/bytes.js';
+import { nodeIdOfKey, nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
 import type { JudgePolicy } from '../core/policy.js';
 import { Reason } from '../core/reasons.js';
 
 /** The payee rules of one policy, indexed once. Keys are compared as lower-case hex. */
 export class PayeeRules {
-  readonly #self: NodeKey;
+  readonly #self: NodeId;
   readonly #ownPayee: string | null;
   readonly #accepted: ReadonlySet<string>;
   readonly #capped: ReadonlySet<string>;
   readonly #declared: ReadonlyMap<NodeKey, ReadonlySet<string>>;
 
   constructor(policy: JudgePolicy) {
-    this.#self = policy.self;
+    this.#self = nodeIdOfKey(policy.self);
     this.#ownPayee = policy.ownPayee?.toLowerCase() ?? null;
     this.#accepted = new Set(policy.acceptedPayees.map((key) => key.toLowerCase()));
     this.#capped = new Set(policy.cappedPayees.map((key) => key.toLowerCase()));
@@ -33,7 +34,7 @@ export class PayeeRules {
    * Whether a payee counts for a packet. The source's own key is named first, so that the reason tells a
    * sender that pays itself from one that pays a stranger.
    */
-  judge(payee: string, source: NodeKey, destination: NodeKey): Reason {
+  judge(payee: string, source: NodeId, destination: NodeId): Reason {
     if (this.#belongsTo(payee, source)) return Reason.PayeeIsSource;
     const isAccepted =
       payee === this.#ownPayee || this.#accepted.has(payee) || this.#belongsTo(payee, destination);
@@ -41,8 +42,9 @@ export class PayeeRules {
     return this.#capped.has(payee) ? Reason.DebtCapReached : Reason.Accepted;
   }
 
-  #belongsTo(payee: string, node: NodeKey): boolean {
-    if (node === this.#self && payee === this.#ownPayee) return true;
-    return this.#declared.get(node)?.has(payee) ?? false;
+  #belongsTo(payee: string, node: NodeId): boolean {
+    if (payee === this.#ownPayee && equalBytes(node, this.#self)) return true;
+    if (this.#declared.size === 0) return false;
+    return this.#declared.get(nodeKey(node))?.has(payee) ?? false;
   }
 }

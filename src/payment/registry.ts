@@ -8,8 +8,8 @@
  *
  * One SharedArrayBuffer: the heads of chains, and a ring of entries, of which the one registered first makes room.
  * One thread writes, all others read without locks. All accesses are Atomics, so they have one total order:
- * - An entry's version is odd while it is written. A reader that meets the same even version before and after its
- *   copy has read one entry whole; otherwise it has found nothing.
+ * - An entry's version is odd while it is written. A reader that meets the same even version before it compares the
+ *   fingerprint and after its copy has read one entry whole; otherwise it has found nothing.
  * - An entry is taken out of its chain, written, then put at the head of its new one. A reader that stands on it
  *   meanwhile goes on in the other chain and misses what is behind it in the first; it never takes one entry for
  *   another, and what it misses is judged as if it were not registered.
@@ -64,6 +64,7 @@ const IS_SETTLED = 4;
 const HAS_DESCRIPTION_HASH = 8;
 
 const HASH_BYTES = 32;
+const HASH_WORDS = HASH_BYTES / 4;
 
 /** Entries that a reader looks at; chains hold fewer than one on average, and nobody can choose where a text falls. */
 const MOST_STEPS = 64;
@@ -85,6 +86,8 @@ export class InvoiceRegistry implements InvoiceLookup {
   readonly #bytes = new Uint8Array(this.#scratch.buffer);
   readonly #wide = new BigUint64Array(this.#scratch.buffer);
   readonly #real = new Float64Array(this.#scratch.buffer);
+  /** Of the entry that was looked at last, read before everything else of it. */
+  #version = 0;
   /** Where the next invoice goes: used by the writer alone. */
   #cursor = 0;
 
@@ -157,13 +160,14 @@ export class InvoiceRegistry implements InvoiceLookup {
     return true;
   }
 
-  /** Where the entry of the text in hand lies, in words. */
+  /** Where the entry of the text in hand lies, in words. Its version from before it was looked at is kept. */
   #look(): number | null {
     const words = this.#words;
     const [first = 0, second = 0, third = 0, fourth = 0] = this.#fingerprint;
     let next = Atomics.load(words, this.#headOf(first));
     for (let step = 0; next !== 0 && step < MOST_STEPS; step++) {
       const at = this.#firstEntry + (next - 1) * ENTRY_WORDS;
+      this.#version = Atomics.load(words, at + VERSION);
       const isIt =
         Atomics.load(words, at + FINGERPRINT) === first &&
         Atomics.load(words, at + FINGERPRINT + 1) === second &&
@@ -175,19 +179,14 @@ export class InvoiceRegistry implements InvoiceLookup {
     return null;
   }
 
-  /** The invoice of an entry, or null where it was written meanwhile. */
+  /** The invoice of the entry that was found last, or null where it was written since it was looked at. */
   #copy(at: number): IssuedInvoice | null {
-    const words = this.#words;
-    const scratch = this.#scratch;
-    const version = Atomics.load(words, at + VERSION);
-    for (let i = FINGERPRINT; i < ENTRY_WORDS; i++) scratch[i] = Atomics.load(words, at + i);
-    // It was found by its fingerprint before the first look at its version, and may have become another by then.
-    const isWhole =
-      version % 2 === 0 &&
-      Atomics.load(words, at + VERSION) === version &&
-      this.#fingerprint.every((word, i) => word === scratch[FINGERPRINT + i]);
+    const flags = Atomics.load(this.#words, at + FLAGS);
+    this.#load(at, PAYMENT_HASH, HASH_WORDS);
+    this.#load(at, AMOUNT, ENTRY_WORDS - AMOUNT);
+    if ((flags & HAS_DESCRIPTION_HASH) !== 0) this.#load(at, DESCRIPTION_HASH, HASH_WORDS);
+    const isWhole = this.#version % 2 === 0 && Atomics.load(this.#words, at + VERSION) === this.#version;
     if (!isWhole) return null;
-    const flags = scratch[FLAGS] ?? 0;
     return {
       paymentHash: this.#hashAt(PAYMENT_HASH),
       amountMsat: (flags & HAS_AMOUNT) !== 0 ? (this.#wide[AMOUNT / 2] ?? 0n) : null,
@@ -196,6 +195,11 @@ export class InvoiceRegistry implements InvoiceLookup {
       expirySeconds: this.#real[EXPIRY_SECONDS / 2] ?? 0,
       descriptionHash: (flags & HAS_DESCRIPTION_HASH) !== 0 ? this.#hashAt(DESCRIPTION_HASH) : null,
     };
+  }
+
+  /** Copies words of an entry into the scratch entry. */
+  #load(at: number, word: number, count: number): void {
+    for (let i = word; i < word + count; i++) this.#scratch[i] = Atomics.load(this.#words, at + i);
   }
 
   #hashAt(word: number): Uint8Array {
