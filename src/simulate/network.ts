@@ -29,6 +29,8 @@ export const NO_FEES: FeeSchedule = { baseMsat: 0n, perHopMsat: 0n, perKibMsat: 
 /** Far away: no way, or none that is allowed. */
 export const OUT_OF_REACH = 255;
 const STEP_MILLIS = 20;
+/** How often a node frees what it no longer needs. */
+const SWEEP_MILLIS = 60_000;
 
 export interface SimNode {
   readonly index: number;
@@ -79,6 +81,7 @@ export class Network {
   /** Whether both ends of a link know each other as direct peers. */
   readonly #isJoined: boolean[] = [];
   #listener: SearchListener | null = null;
+  #isStarted = false;
   #starts = 0;
   #trace = 0x811c_9dc5;
   // Messages under way, by slot.
@@ -119,6 +122,17 @@ export class Network {
     };
     this.nodes.push(node);
     return node;
+  }
+
+  /** From now on nodes advertise and sweep by themselves; without it they only answer. */
+  start(): void {
+    this.#isStarted = true;
+    for (const { discovery } of this.nodes) discovery.start();
+    const sweep = (): void => {
+      for (const { discovery, isUp } of this.nodes) if (isUp) discovery.sweep();
+      this.queue.after(SWEEP_MILLIS, sweep);
+    };
+    this.queue.after(SWEEP_MILLIS, sweep);
   }
 
   /** Who hears of searches that end. One listener at most. */
@@ -191,6 +205,7 @@ export class Network {
     const node = this.node(index);
     assert(!node.isUp, 'a node is restarted when it is down');
     Object.assign(node, this.#start(node), { isUp: true });
+    if (this.#isStarted) node.discovery.start();
     for (const link of this.links.ofNode(index)) {
       this.mend(link);
       // Its neighbours may not have noticed; it has to greet them all the same.

@@ -210,6 +210,7 @@ class Run {
 
   async execute(): Promise<void> {
     const { onProgress } = this.#options;
+    this.#network.start();
     this.#traffic.start();
     this.#churn.start();
     const network = this.#network;

@@ -21,6 +21,8 @@ const WAITING_PACKETS = 32;
 /** Room for the nodes that a packet passes: 11, and one that it must not pass. */
 const PASSED = 16;
 const NO_FLOW = -1;
+/** A router remembers for much longer who relies on a way, so that it need not be told with every packet. */
+const NOTE_MILLIS = 60_000;
 
 /** A node that sends to another. */
 export interface Flow {
@@ -237,11 +239,20 @@ export class Traffic implements SearchListener {
       return;
     }
     this.#tally.forwarded(index, way.priceMsat);
-    if (node.liar === null || node.liar.packets === 'pass') this.#forward(slot);
-    else if (node.liar.packets === 'drop') {
+    if (node.liar === null || node.liar.packets === 'pass') {
+      this.#noteForwarded(node, way, position);
+      this.#forward(slot);
+    } else if (node.liar.packets === 'drop') {
       this.#tally.lostToLiars += 1;
       this.#lose(slot);
     } else this.#sendRound(slot);
+  }
+
+  #noteForwarded({ discovery }: SimNode, { ids, notedMillis }: Way, position: number): void {
+    const { now } = this.#network;
+    if (now - (notedMillis[position] ?? 0) < NOTE_MILLIS) return;
+    notedMillis[position] = now;
+    discovery.packetForwarded(ids, position);
   }
 
   #deliver(slot: number): void {
@@ -253,7 +264,7 @@ export class Traffic implements SearchListener {
     this.#freeSlots.push(slot);
   }
 
-  /** The next hop is gone: one local repair, otherwise the source is told that its route failed. */
+  /** The next hop is gone: one local repair, otherwise the word of it travels back to the source. */
   #reroute(slot: number): void {
     const way = this.#wayAt(slot);
     const position = this.#position[slot] ?? 0;
@@ -275,8 +286,8 @@ export class Traffic implements SearchListener {
       }
     }
     this.#tally.lostHops += 1;
-    // The word travels back as long as the packet took.
-    this.#network.queue.post(this.#network.now - (this.#startMillis[slot] ?? 0), this.#lostKind, slot);
+    if (here.isUp) here.discovery.packetFailed(way.ids, position);
+    this.#lose(slot);
   }
 
   /** A liar rewrites the route, so that the packet goes back to where it came from and comes by again. */

@@ -17,6 +17,8 @@ export interface Way {
   readonly links: readonly number[];
   /** Msat that its source pays for a packet. */
   readonly priceMsat: number;
+  /** When each node on it noted last that the one before relies on the rest. */
+  readonly notedMillis: number[];
 }
 
 export class Ways {
@@ -43,7 +45,7 @@ export class Ways {
       const before = nodes[i] ?? NOWHERE;
       return node === NOWHERE || before === NOWHERE ? NOWHERE : this.#network.links.between(before, node);
     });
-    return { route, ids, nodes, links, priceMsat };
+    return { route, ids, nodes, links, priceMsat, notedMillis: ids.map(() => Number.NEGATIVE_INFINITY) };
   }
 
   /** Whether a packet would arrive that takes it now: everything is up and nobody on it harms packets. */
