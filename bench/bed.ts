@@ -47,6 +47,8 @@ export interface BedOptions {
   readonly isDurable?: boolean;
   /** Another worker module than the pool's own. */
   readonly workerFile?: URL;
+  /** The verdict that the pool's own worker would have given. */
+  readonly asOwn?: (verdict: PacketVerdict) => PacketVerdict;
 }
 
 /** What a packet is given back as; a bed ends at once where it is another. */
@@ -57,11 +59,20 @@ export interface Expected {
 
 export class Bed {
   readonly pool: VerdictPool;
+  readonly #table: SharedReplayTable;
   readonly #books: Books | null;
+  readonly #asOwn: (verdict: PacketVerdict) => PacketVerdict;
 
-  private constructor(pool: VerdictPool, books: Books | null) {
+  private constructor(
+    pool: VerdictPool,
+    table: SharedReplayTable,
+    books: Books | null,
+    { asOwn = (verdict) => verdict }: BedOptions,
+  ) {
     this.pool = pool;
+    this.#table = table;
     this.#books = books;
+    this.#asOwn = asOwn;
   }
 
   static async open(options: BedOptions): Promise<Bed> {
@@ -70,17 +81,19 @@ export class Bed {
     const kernel = new WasmKernel(compileKernel(), secret);
     const registry = InvoiceRegistry.create(kernel);
     for (const { invoice, issued: facts } of issued) registry.register(invoice, facts);
+    const table = SharedReplayTable.create(kernel, 2 * keys);
+    table.expire(systemClock.unixSeconds());
     const pool = await VerdictPool.start({
       workers,
       policy: POLICY,
-      table: SharedReplayTable.create(kernel, 2 * keys).memory,
+      table: table.memory,
       secret,
       registry: registry.memory,
       log: QUIET,
       clock: systemClock,
       ...(workerFile === undefined ? {} : { workerFile }),
     });
-    return new Bed(pool, isDurable ? await Books.open() : null);
+    return new Bed(pool, table, isDurable ? await Books.open() : null, options);
   }
 
   /**
@@ -96,6 +109,7 @@ export class Bed {
     const sender = SENDERS[number % PEERS];
     if (sender === undefined) throw new Error('there are peers');
     this.pool.judge(bytes, sender, (verdict) => {
+      this.tend();
       if (verdict.kind !== kind) {
         onFailed(new Error(`a packet was ${verdict.kind} (reason ${verdict.reason}), not ${kind}`));
       } else if (verdict.kind === 'paid' && this.#books !== null) {
@@ -104,10 +118,15 @@ export class Bed {
     });
   }
 
+  /** What the engine does after each verdict, so that the replay table has room. */
+  tend(): void {
+    this.#table.tend();
+  }
+
   /** Makes an accepted payment durable. */
   async enter(bytes: Uint8Array, verdict: PacketVerdict): Promise<void> {
     if (this.#books === null) throw new Error('a bed has books where it is durable');
-    await this.#books.enter(bytes, verdict);
+    await this.#books.enter(bytes, this.#asOwn(verdict));
   }
 
   /** All packets, as fast as they go. @returns packets per second */

@@ -56,7 +56,7 @@ export function paidPipelines(): Runner {
           rateOf({ workers, issued, isDurable: true }, asPaid(issued), WARM_ISSUED),
         'unknown invoices, durable': () => rateOf({ workers, isDurable: true }, unknown, WARM_UNKNOWN),
       };
-      const crew = await CurveCrew.start(workers);
+      const crew = await CurveCrew.start(workers, isQuick);
       const raw: number[] = [];
       const samples = Object.keys(ways).map((): number[] => []);
       for (let round = 0; round < rounds; round++) {
@@ -92,7 +92,7 @@ export function scaling(): Runner {
     measure: async ({ rounds, workers: counts, isQuick }) => {
       const share = isQuick ? QUICK_SHARE : 1;
       const packets = asPaid(paidSamples(UNKNOWN_PACKETS / share + WARM_UNKNOWN, PAYLOAD_BYTES));
-      const crew = await CurveCrew.start(Math.max(...counts));
+      const crew = await CurveCrew.start(Math.max(...counts), isQuick);
       const raw = counts.map((): number[] => []);
       const paid = counts.map((): number[] => []);
       for (let round = 0; round < rounds; round++) {

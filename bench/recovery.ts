@@ -10,29 +10,32 @@ import type { Runner } from './suite.js';
 
 const QUESTIONS = 256;
 const SLICE_MILLIS = 400;
+const QUICK_SLICE_MILLIS = 150;
 
 /** Threads that wait until they are asked for a slice of work. */
 export class CurveCrew {
   readonly #workers: readonly Worker[];
+  readonly #millis: number;
 
-  private constructor(workers: readonly Worker[]) {
+  private constructor(workers: readonly Worker[], millis: number) {
     this.#workers = workers;
+    this.#millis = millis;
   }
 
-  static async start(threads: number): Promise<CurveCrew> {
+  static async start(threads: number, isQuick: boolean): Promise<CurveCrew> {
     const workerData = questionsOf(paidSamples(QUESTIONS, 0).map(({ invoice }) => invoice));
     const file = new URL('./curve-worker.js', import.meta.url);
     const workers = Array.from({ length: threads }, () => new Worker(file, { workerData }));
     await Promise.all(workers.map((worker) => once(worker, 'message')));
-    return new CurveCrew(workers);
+    return new CurveCrew(workers, isQuick ? QUICK_SLICE_MILLIS : SLICE_MILLIS);
   }
 
   /** Keys per second of the first so many threads together; all where left out. */
-  async rate(threads: number = this.#workers.length, millis: number = SLICE_MILLIS): Promise<number> {
+  async rate(threads: number = this.#workers.length): Promise<number> {
     const rates = await Promise.all(
       this.#workers.slice(0, threads).map(async (worker) => {
         const answered = once(worker, 'message');
-        worker.postMessage(millis);
+        worker.postMessage(this.#millis);
         const [rate] = (await answered) as [number];
         return rate;
       }),
@@ -49,9 +52,9 @@ export class CurveCrew {
 export function rawRecovery(): Runner {
   return {
     name: 'raw native recovery',
-    measure: async ({ rounds, workers }) => {
+    measure: async ({ rounds, workers, isQuick }) => {
       const threads = Math.max(...workers);
-      const crew = await CurveCrew.start(threads);
+      const crew = await CurveCrew.start(threads, isQuick);
       const one: number[] = [];
       const all: number[] = [];
       for (let round = 0; round < rounds; round++) {
