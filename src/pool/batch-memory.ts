@@ -1,220 +1,426 @@
 /**
- * Where batches of packets lie between the main thread and the workers: shared memory, cut into regions of one
- * batch each. Packet bytes are written once, verdicts come back as records of fixed size beside them.
+ * The memory that the main thread shares with its workers: batches of packets, each packet written once, its verdict
+ * in a record beside it; and the words by which one side tells the other.
  *
  * Rules: architecture.md (nothing is copied between threads but offsets; verdicts are numbers).
  *
- * Memory ordering: a region belongs to the main thread, then, with the task message, to one worker, then, with its
- * answer or its death, to the main thread again; the messages order all plain accesses. Only what the main thread
- * reads of a worker that died, the state of each packet and the worker's thread, is written by Atomics; a verdict
- * is written before its state becomes JUDGED, so one that is found JUDGED is whole.
+ * Memory ordering. Everything about who may touch a batch is in its one WORD: state, holder, number of packets.
+ * - OPEN (with packets): the main thread adds packets and any worker may take it. The main thread writes a packet and
+ *   its record first, then counts it by a compare-exchange of WORD from n packets to n + 1. A worker takes the batch
+ *   by a compare-exchange from n packets to TAKEN by itself with n packets. One of two that race loses: a worker looks
+ *   again, the main thread puts the packet into another batch. What a worker has taken is whole: all its plain writes
+ *   stand before the exchange that counted it.
+ * - TAKEN: the batch is the worker's alone. It keeps CURSOR one step behind itself: 2i while it judges packet i, 2i + 1
+ *   from before it may claim the payment of packet i, NOT_BEGUN before the first. The verdict on i is written before
+ *   CURSOR passes i, so when the worker is gone, every verdict below CURSOR is whole and every packet above it is
+ *   untouched. There is no moment in which a batch belongs to nobody: the exchange that takes it names the holder.
+ * - DONE: stored by the worker behind its last verdict; the batch is the main thread's, until it is OPEN again.
+ * The main thread takes a batch from its holder only when that thread has ended or has left its loop.
+ *
+ * Nobody misses a bell: the side that waits reads the bell, then looks for work, then sleeps only while the bell is
+ * unchanged; the other side changes the words first and the bell afterwards. A worker says ASLEEP before it sleeps, so
+ * a bell that was rung while all were awake needs no system call: whoever falls asleep later has looked later.
  */
-import { assert, present } from '../core/assert.js';
-import { fromHex, toHex } from '../core/bytes.js';
-import { nodeIdOf, NODE_ID_BYTES } from '../core/ids.js';
+/// <reference lib="es2024.sharedmemory" />
+import { assert } from '../core/assert.js';
+import { NODE_ID_BYTES, nodeIdOf } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
-import { reasonOf } from '../core/reasons.js';
-import { CONTROL_PROTOCOLS } from '../packet/control.js';
-import { DETECTED_PROTOCOLS } from '../packet/detect.js';
-import { PACKET_ID_BYTES } from './judge.js';
-import { VERDICT_KINDS, type PacketSender, type PacketVerdict } from './judge-port.js';
+import type { PacketSender, PacketVerdict } from './judge-port.js';
+import { readVerdict, VERDICT_BYTES, writeVerdict, type RecordView } from './verdict-record.js';
 
-/** How far a worker is with a packet. From CLAIMING on, its payment may be taken. */
-export const PacketState = { Waiting: 0, Judging: 1, Claiming: 2, Judged: 3 } as const;
+/**
+ * The header of the whole, in words of 32 bits; what different threads write lies on lines of 64 bytes of its own.
+ * Words 0 to 2 say how many workers and batches there are, and packets in each.
+ */
+const WORK_BELL = 16; // rung by the main thread: there is work, or an end
+const DONE_BELL = 32; // rung by workers: a batch is done, or a worker is there
+const WANTED = 48; // the version of the policy that workers are to judge by; STOP to stop
+const WORKER_LINES = 64; // for each worker a line
+const LINE_WORDS = 16;
+const THREAD = 0;
+const ASLEEP = 1;
 
-export type PacketState = (typeof PacketState)[keyof typeof PacketState];
-
-const STATES: readonly PacketState[] = Object.values(PacketState);
-
-/** A region: header, one record per packet, packet bytes. */
+/** The header of a batch, in words. */
+const WORD = 0;
+const CURSOR = 1;
+const SEQUENCE = 2; // batches are taken in this order
+const BEGIN = 3; // the first packet that has no verdict
+const POLICY_VERSION = 4;
+const KIND = 5;
+const USED_BYTES = 6;
+const WORK_MICROS = 7;
+const NOW_SECONDS = 8; // f64
 const HEADER_BYTES = 64;
-const RECORD_BYTES = 192;
-const BYTES_OFFSET: number = HEADER_BYTES + LIMITS.BATCH_PACKETS * RECORD_BYTES;
-const REGION_BYTES: number = BYTES_OFFSET + LIMITS.BATCH_BYTES;
 
-/** A record: what is asked, then the verdict. Offsets in bytes; integers in little endian. */
-const STATE = 0; // i32
+/** A record: where a packet lies, who sent it, then its verdict. Offsets in bytes. */
+const OFFSET = 0; // u32, from the batch's packet bytes
 const LENGTH = 4; // u32
-const OFFSET = 8; // u32, from the region's packet bytes
-const SENDER_FLAGS = 12; // u32
-const PREVIOUS_HOP = 16; // 32 bytes
-const REASON = 48; // u32
-const KIND = 52; // u8
-const PROTOCOL = 53; // u8
-const CONTROL = 54; // u8, 0 for none, else index + 1
-const POSITION = 55; // u8
-const VERDICT_FLAGS = 56; // u32
-const AMOUNT = 64; // u64
-const PRICE = 72; // u64
-const EXPIRES_AT = 80; // f64
-const REPLAY_KEY = 88; // 32 bytes
-const PACKET_ID = 120; // 32 bytes
-const PAYEE = 152; // 33 bytes
+const SENDER_FLAGS = 8; // u32
+const PREVIOUS_HOP = 16;
+const VERDICT = 48;
+const RECORD_BYTES: number = VERDICT + VERDICT_BYTES;
 
 const HAS_PREVIOUS_HOP = 1;
 const IS_LOCAL = 2;
-const HAS_KEY = 1;
-const HAS_PAYEE = 2;
-const KEY_BYTES = 32;
-const PAYEE_BYTES = 33;
 
-/** Memory for so many batches. */
-export function createBatchMemory(regions: number): SharedArrayBuffer {
-  return new SharedArrayBuffer(regions * REGION_BYTES);
+/** WORD: state in bits 0 and 1, holder in 2 to 11, packets from 12 on. */
+const OPEN = 0;
+const TAKEN = 1;
+const DONE = 2;
+const STATE_MASK = 3;
+const HOLDER_SHIFT = 2;
+const HOLDER_MASK = 0x3ff;
+const COUNT_SHIFT = 12;
+
+const NOT_BEGUN = -1;
+/** WANTED: leave the loop. */
+export const STOP = -1;
+
+/** What lies in a batch. */
+export const BatchKind = { Packets: 0, Invoices: 1 } as const;
+export type BatchKind = (typeof BatchKind)[keyof typeof BatchKind];
+
+/** How far a worker came with a batch: it was at `packet`, which may have been claimed; null where it had begun none. */
+export type Progress = { readonly packet: number; readonly mayBeClaimed: boolean } | null;
+
+export interface BatchShape {
+  readonly workers: number;
+  /** Batches in all. */
+  readonly batches: number;
+  /** Packets in one at most. */
+  readonly packets: number;
 }
 
-/** One region. Both sides hold a view of it; at any time one of them may use it. */
-export class BatchRegion {
-  readonly #bytes: Uint8Array;
-  readonly #view: DataView;
+/** Memory for so many workers and batches. */
+export function createBatchMemory({ workers, batches, packets }: BatchShape): SharedArrayBuffer {
+  assert(workers <= HOLDER_MASK, 'a word holds the number of a worker');
+  const memory = new SharedArrayBuffer(headBytes(workers) + batches * batchBytes(packets));
+  new Int32Array(memory).set([workers, batches, packets]);
+  return memory;
+}
+
+/** One side's view of all of it. */
+export class BatchMemory {
+  readonly batches: readonly Batch[];
+  readonly workers: number;
   readonly #words: Int32Array;
+
+  constructor(memory: SharedArrayBuffer) {
+    this.#words = new Int32Array(memory);
+    const [workers = 0, batches = 0, packets = 0] = this.#words;
+    this.workers = workers;
+    const start = headBytes(workers);
+    this.batches = Array.from(
+      { length: batches },
+      (_, index) => new Batch(memory, start + index * batchBytes(packets), packets),
+    );
+  }
+
+  /** Worker: says that it is there. */
+  arrive(worker: number, threadId: number): void {
+    Atomics.store(this.#words, lineOf(worker) + THREAD, threadId);
+    this.ringDone();
+  }
+
+  /** Main thread: a worker is gone. */
+  depart(worker: number): void {
+    Atomics.store(this.#words, lineOf(worker) + THREAD, 0);
+    Atomics.store(this.#words, lineOf(worker) + ASLEEP, 0);
+  }
+
+  /** The id of a worker's thread; 0 before it is there. */
+  threadOf(worker: number): number {
+    return Atomics.load(this.#words, lineOf(worker) + THREAD);
+  }
+
+  get wanted(): number {
+    return Atomics.load(this.#words, WANTED);
+  }
+
+  /** Main thread: all workers leave their loops, to come back with this version of the policy, or for good. */
+  want(version: number): void {
+    Atomics.store(this.#words, WANTED, version);
+    Atomics.add(this.#words, WORK_BELL, 1);
+    Atomics.notify(this.#words, WORK_BELL);
+  }
+
+  /** Main thread: there is work for so many workers that sleep. */
+  ringWork(most: number): void {
+    Atomics.add(this.#words, WORK_BELL, 1);
+    if (this.sleeping > 0) Atomics.notify(this.#words, WORK_BELL, most);
+  }
+
+  /** Workers that sleep. */
+  get sleeping(): number {
+    let asleep = 0;
+    for (let worker = 0; worker < this.workers; worker++) {
+      asleep += Atomics.load(this.#words, lineOf(worker) + ASLEEP);
+    }
+    return asleep;
+  }
+
+  get workBell(): number {
+    return Atomics.load(this.#words, WORK_BELL);
+  }
+
+  /** Worker: sleeps until the bell has rung since `seen`. */
+  sleep(worker: number, seen: number): void {
+    Atomics.store(this.#words, lineOf(worker) + ASLEEP, 1);
+    Atomics.wait(this.#words, WORK_BELL, seen);
+    Atomics.store(this.#words, lineOf(worker) + ASLEEP, 0);
+  }
+
+  ringDone(): void {
+    Atomics.add(this.#words, DONE_BELL, 1);
+    Atomics.notify(this.#words, DONE_BELL);
+  }
+
+  get doneBell(): number {
+    return Atomics.load(this.#words, DONE_BELL);
+  }
+
+  /** Main thread: resolves when the bell has rung since `seen`; null where it has already. Blocks nothing. */
+  doneRung(seen: number): Promise<unknown> | null {
+    const waiting = Atomics.waitAsync(this.#words, DONE_BELL, seen);
+    return waiting.async ? waiting.value : null;
+  }
+
+  /** Worker: takes the oldest batch that waits, or null. */
+  take(worker: number): Batch | null {
+    for (;;) {
+      let oldest: Batch | null = null;
+      for (const batch of this.batches) {
+        if (batch.waits && (oldest === null || batch.sequence - oldest.sequence < 0)) oldest = batch;
+      }
+      if (oldest === null || oldest.take(worker)) return oldest;
+    }
+  }
+}
+
+/** One batch. Who may call what is said by its state, see above. */
+export class Batch implements RecordView {
+  readonly bytes: Uint8Array;
+  readonly words: Int32Array;
+  readonly wide: BigUint64Array;
+  readonly real: Float64Array;
+  readonly #packets: number;
+  readonly #bytesOffset: number;
+  /** The main thread's own count, which WORD repeats. */
   #count = 0;
   #used = 0;
 
-  constructor(memory: SharedArrayBuffer, index: number) {
-    const start = index * REGION_BYTES;
-    assert(start + REGION_BYTES <= memory.byteLength, 'a region lies inside the batch memory');
-    this.#bytes = new Uint8Array(memory, start, REGION_BYTES);
-    this.#view = new DataView(memory, start, REGION_BYTES);
-    this.#words = new Int32Array(memory, start, HEADER_BYTES / 4 + (LIMITS.BATCH_PACKETS * RECORD_BYTES) / 4);
+  constructor(memory: SharedArrayBuffer, start: number, packets: number) {
+    const length = batchBytes(packets);
+    this.bytes = new Uint8Array(memory, start, length);
+    this.words = new Int32Array(memory, start, length / 4);
+    this.wide = new BigUint64Array(memory, start, length / 8);
+    this.real = new Float64Array(memory, start, length / 8);
+    this.#packets = packets;
+    this.#bytesOffset = HEADER_BYTES + packets * RECORD_BYTES;
   }
 
-  /** Packets put since `clear`. */
+  /** Main thread: makes an empty batch ready for packets. */
+  open(
+    sequence: number,
+    policyVersion: number,
+    nowSeconds: number,
+    kind: BatchKind = BatchKind.Packets,
+  ): void {
+    const { words } = this;
+    words[BEGIN] = 0;
+    words[KIND] = kind;
+    words[POLICY_VERSION] = policyVersion;
+    this.real[NOW_SECONDS / 2] = nowSeconds;
+    Atomics.store(words, CURSOR, NOT_BEGUN);
+    Atomics.store(words, SEQUENCE, sequence);
+    this.#count = 0;
+    this.#used = 0;
+  }
+
+  /** Main thread: packets put into it. */
   get count(): number {
     return this.#count;
   }
 
-  /** Main thread: empties the region. */
-  clear(): void {
-    this.#count = 0;
-    this.#used = 0;
-    this.setThread(0);
+  /** Main thread: whether a packet of so many bytes fits. */
+  fits(bytes: number): boolean {
+    return this.#count < this.#packets && this.#used + bytes <= LIMITS.BATCH_BYTES;
   }
 
-  /** Main thread: adds a packet; false where it does not fit any more. */
-  put(packet: Uint8Array, sender: PacketSender): boolean {
-    if (this.#count === LIMITS.BATCH_PACKETS || this.#used + packet.length > LIMITS.BATCH_BYTES) return false;
-    const record = recordOf(this.#count);
-    this.#view.setUint32(record + LENGTH, packet.length, true);
-    this.#view.setUint32(record + OFFSET, this.#used, true);
+  /** Main thread: adds a packet that fits; false where a worker has taken the batch. */
+  put(packet: Uint8Array, sender: Omit<PacketSender, 'peer'>): boolean {
+    const count = this.#count;
+    const record = HEADER_BYTES + count * RECORD_BYTES;
+    const word = record >> 2;
+    const { words } = this;
+    words[word + OFFSET / 4] = this.#used;
+    words[word + LENGTH / 4] = packet.length;
     let flags = sender.origin === 'local' ? IS_LOCAL : 0;
     if (sender.previousHop !== null) {
       flags |= HAS_PREVIOUS_HOP;
-      this.#bytes.set(sender.previousHop, record + PREVIOUS_HOP);
+      this.bytes.set(sender.previousHop, record + PREVIOUS_HOP);
     }
-    this.#view.setUint32(record + SENDER_FLAGS, flags, true);
-    this.#bytes.set(packet, BYTES_OFFSET + this.#used);
-    this.setState(this.#count, PacketState.Waiting);
-    this.#used += packet.length;
-    this.#count++;
+    words[word + SENDER_FLAGS / 4] = flags;
+    this.bytes.set(packet, this.#bytesOffset + this.#used);
+    const before = OPEN | (count << COUNT_SHIFT);
+    const after = OPEN | ((count + 1) << COUNT_SHIFT);
+    if (Atomics.compareExchange(words, WORD, before, after) !== before) return false;
+    // On a multiple of 8: bytes are copied to and from shared memory in words there, and one by one elsewhere.
+    this.#used += (packet.length + 7) & ~7;
+    this.#count = count + 1;
     return true;
   }
 
-  /** The bytes of a packet, in place: valid until the region is given back. */
+  /** Whether it is open and holds packets. */
+  get waits(): boolean {
+    const word = Atomics.load(this.words, WORD);
+    return (word & STATE_MASK) === OPEN && word >>> COUNT_SHIFT > 0;
+  }
+
+  get sequence(): number {
+    return Atomics.load(this.words, SEQUENCE);
+  }
+
+  /** Worker: takes it, unless somebody changed it meanwhile. */
+  take(worker: number): boolean {
+    const word = Atomics.load(this.words, WORD);
+    if ((word & STATE_MASK) !== OPEN || word >>> COUNT_SHIFT === 0) return false;
+    return Atomics.compareExchange(this.words, WORD, word, word | TAKEN | (worker << HOLDER_SHIFT)) === word;
+  }
+
+  /** Worker: gives a batch back that it has not begun. */
+  putBack(): void {
+    Atomics.store(this.words, WORD, OPEN | (this.taken << COUNT_SHIFT));
+  }
+
+  /** Packets in a batch that was taken. */
+  get taken(): number {
+    return Atomics.load(this.words, WORD) >>> COUNT_SHIFT;
+  }
+
+  /** The first packet that is to be judged. */
+  get begin(): number {
+    return this.words[BEGIN] ?? 0;
+  }
+
+  get policyVersion(): number {
+    return this.words[POLICY_VERSION] ?? 0;
+  }
+
+  /** Unix seconds at which the packets are judged. */
+  get nowSeconds(): number {
+    return this.real[NOW_SECONDS / 2] ?? 0;
+  }
+
+  get kind(): BatchKind {
+    return this.words[KIND] === BatchKind.Invoices ? BatchKind.Invoices : BatchKind.Packets;
+  }
+
+  /** Worker: is at a packet; what lies before it is judged. */
+  judging(index: number): void {
+    Atomics.store(this.words, CURSOR, 2 * index);
+  }
+
+  /** Worker: may have claimed the payment of a packet from here on. */
+  claiming(index: number): void {
+    Atomics.store(this.words, CURSOR, 2 * index + 1);
+  }
+
+  /** The bytes of a packet, in place: valid while the batch is one's own. */
   packet(index: number): Uint8Array {
-    const record = recordOf(index);
-    const start = BYTES_OFFSET + this.#view.getUint32(record + OFFSET, true);
-    return this.#bytes.subarray(start, start + this.#view.getUint32(record + LENGTH, true));
+    const word = (HEADER_BYTES + index * RECORD_BYTES) >> 2;
+    const start = this.#bytesOffset + (this.words[word + OFFSET / 4] ?? 0);
+    return this.bytes.subarray(start, start + (this.words[word + LENGTH / 4] ?? 0));
   }
 
+  /** Who sent a packet; the id lies in place. */
   sender(index: number): Omit<PacketSender, 'peer'> {
-    const record = recordOf(index);
-    const flags = this.#view.getUint32(record + SENDER_FLAGS, true);
-    const hasPreviousHop = (flags & HAS_PREVIOUS_HOP) !== 0;
+    const record = HEADER_BYTES + index * RECORD_BYTES;
+    const flags = this.words[(record + SENDER_FLAGS) >> 2] ?? 0;
+    const hop = record + PREVIOUS_HOP;
     return {
-      previousHop: hasPreviousHop ? nodeIdOf(this.#copy(record + PREVIOUS_HOP, NODE_ID_BYTES)) : null,
-      origin: (flags & IS_LOCAL) !== 0 ? 'local' : 'peer',
+      previousHop:
+        (flags & HAS_PREVIOUS_HOP) === 0 ? null : nodeIdOf(this.bytes.subarray(hop, hop + NODE_ID_BYTES)),
+      origin: (flags & IS_LOCAL) === 0 ? 'peer' : 'local',
     };
   }
 
-  state(index: number): PacketState {
-    const state = Atomics.load(this.#words, (recordOf(index) + STATE) / 4);
-    return present(STATES[state], 'a state is one of four');
+  /** Worker: writes a verdict. */
+  write(index: number, verdict: PacketVerdict): void {
+    writeVerdict(this, HEADER_BYTES + index * RECORD_BYTES + VERDICT, verdict);
   }
 
-  setState(index: number, state: PacketState): void {
-    Atomics.store(this.#words, (recordOf(index) + STATE) / 4, state);
+  /** Worker: gives the batch back, judged. @param micros of work on it */
+  finish(micros: number): void {
+    this.words[WORK_MICROS] = micros;
+    Atomics.store(this.words, WORD, DONE | (this.taken << COUNT_SHIFT));
   }
 
-  /** Packets judged so far, as far as the worker has come. */
-  get judged(): number {
-    let judged = 0;
-    for (let index = 0; index < this.#count; index++) {
-      if (this.state(index) === PacketState.Judged) judged++;
-    }
-    return judged;
+  get isDone(): boolean {
+    return (Atomics.load(this.words, WORD) & STATE_MASK) === DONE;
   }
 
-  /** The thread id of the worker that has begun the batch; 0 before that. */
-  get thread(): number {
-    return Atomics.load(this.#words, 0);
+  /** The worker that has taken it, or null. */
+  get holder(): number | null {
+    const word = Atomics.load(this.words, WORD);
+    return (word & STATE_MASK) === TAKEN ? (word >>> HOLDER_SHIFT) & HOLDER_MASK : null;
   }
 
-  setThread(id: number): void {
-    Atomics.store(this.#words, 0, id);
+  /** A number that changes with every step of whoever judges it. */
+  get step(): number {
+    return Atomics.load(this.words, CURSOR);
   }
 
-  /** Worker: writes a verdict, then says so. */
-  writeVerdict(index: number, verdict: PacketVerdict): void {
-    const record = recordOf(index);
-    const view = this.#view;
-    view.setUint32(record + REASON, verdict.reason, true);
-    view.setUint8(record + KIND, VERDICT_KINDS.indexOf(verdict.kind));
-    view.setUint8(record + PROTOCOL, DETECTED_PROTOCOLS.indexOf(verdict.protocol));
-    const { controlProtocol } = verdict;
-    view.setUint8(
-      record + CONTROL,
-      controlProtocol === null ? 0 : 1 + CONTROL_PROTOCOLS.indexOf(controlProtocol),
-    );
-    view.setUint8(record + POSITION, verdict.position);
-    view.setBigUint64(record + AMOUNT, verdict.amountMsat, true);
-    view.setBigUint64(record + PRICE, verdict.priceMsat, true);
-    view.setFloat64(record + EXPIRES_AT, verdict.expiresAt, true);
-    this.#bytes.set(verdict.packetId, record + PACKET_ID);
-    let flags = 0;
-    if (verdict.replayKey !== null) {
-      flags |= HAS_KEY;
-      this.#bytes.set(verdict.replayKey, record + REPLAY_KEY);
-    }
-    if (verdict.payee !== null) {
-      flags |= HAS_PAYEE;
-      const payee = fromHex(verdict.payee);
-      assert(payee?.length === PAYEE_BYTES, 'a payee is a key of 33 bytes in hex');
-      this.#bytes.set(payee, record + PAYEE);
-    }
-    view.setUint32(record + VERDICT_FLAGS, flags, true);
-    this.setState(index, PacketState.Judged);
+  /** Main thread, of a batch whose holder is gone. */
+  get progress(): Progress {
+    const cursor = this.step;
+    return cursor === NOT_BEGUN ? null : { packet: cursor >> 1, mayBeClaimed: (cursor & 1) === 1 };
   }
 
-  /** Main thread: the verdict on a packet that was judged; a copy. */
-  readVerdict(index: number): PacketVerdict {
-    assert(this.state(index) === PacketState.Judged, 'only a written verdict is read');
-    const record = recordOf(index);
-    const view = this.#view;
-    const flags = view.getUint32(record + VERDICT_FLAGS, true);
-    return {
-      reason: present(reasonOf(view.getUint32(record + REASON, true)), 'a worker writes known reasons'),
-      kind: present(VERDICT_KINDS[view.getUint8(record + KIND)], 'a worker writes known kinds'),
-      protocol: present(
-        DETECTED_PROTOCOLS[view.getUint8(record + PROTOCOL)],
-        'a worker writes known protocols',
-      ),
-      controlProtocol: CONTROL_PROTOCOLS[view.getUint8(record + CONTROL) - 1] ?? null,
-      position: view.getUint8(record + POSITION),
-      amountMsat: view.getBigUint64(record + AMOUNT, true),
-      priceMsat: view.getBigUint64(record + PRICE, true),
-      expiresAt: view.getFloat64(record + EXPIRES_AT, true),
-      replayKey: (flags & HAS_KEY) !== 0 ? this.#copy(record + REPLAY_KEY, KEY_BYTES) : null,
-      payee: (flags & HAS_PAYEE) !== 0 ? toHex(this.#copy(record + PAYEE, PAYEE_BYTES)) : null,
-      packetId: this.#copy(record + PACKET_ID, PACKET_ID_BYTES),
-    };
+  /** Main thread: the verdict on a packet that was judged. */
+  read(index: number): PacketVerdict {
+    return readVerdict(this, HEADER_BYTES + index * RECORD_BYTES + VERDICT);
   }
 
-  #copy(start: number, length: number): Uint8Array {
-    return this.#bytes.slice(start, start + length);
+  /** Main thread: the work on a batch that is done, in microseconds. */
+  get workMicros(): number {
+    return this.words[WORK_MICROS] ?? 0;
+  }
+
+  /** Main thread, of a batch whose holder is gone: another worker goes on from this packet. */
+  reopen(begin: number): void {
+    this.words[BEGIN] = begin;
+    Atomics.store(this.words, CURSOR, NOT_BEGUN);
+    Atomics.store(this.words, WORD, OPEN | (this.#count << COUNT_SHIFT));
+  }
+
+  /** Main thread: the batch is free again. */
+  release(): void {
+    Atomics.store(this.words, WORD, OPEN);
+  }
+
+  /** Worker: puts an answer in the place of the packets; none where it is too long. */
+  answer(bytes: Uint8Array): void {
+    const length = bytes.length <= LIMITS.BATCH_BYTES ? bytes.length : 0;
+    this.words[USED_BYTES] = length;
+    if (length > 0) this.bytes.set(bytes, this.#bytesOffset);
+  }
+
+  /** Main thread: a copy of that answer. */
+  get answered(): Uint8Array {
+    return this.bytes.slice(this.#bytesOffset, this.#bytesOffset + (this.words[USED_BYTES] ?? 0));
   }
 }
 
-function recordOf(index: number): number {
-  return HEADER_BYTES + index * RECORD_BYTES;
+function lineOf(worker: number): number {
+  return WORKER_LINES + worker * LINE_WORDS;
+}
+
+function headBytes(workers: number): number {
+  return lineOf(workers) * 4;
+}
+
+/** A whole number of lines of 64 bytes. */
+function batchBytes(packets: number): number {
+  return Math.ceil((HEADER_BYTES + packets * RECORD_BYTES + LIMITS.BATCH_BYTES) / 64) * 64;
 }

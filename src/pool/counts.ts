@@ -1,22 +1,29 @@
 /** Counts verdicts by reason, for the statistics of every judge. Main thread. */
-import type { Reason } from '../core/reasons.js';
-import type { PacketVerdict } from './judge-port.js';
+import { REASON_TABLE, reasonOf, type Reason } from '../core/reasons.js';
+import { present } from '../core/assert.js';
+
+const MOST_CODE: number = Math.max(...REASON_TABLE.map(([code]) => code));
 
 export class VerdictCounts {
-  readonly #byReason = new Map<Reason, number>();
+  /** By code: a flood of refusals must cost next to nothing. */
+  readonly #byCode = new Float64Array(MOST_CODE + 1);
   #judged = 0;
 
-  add({ reason }: PacketVerdict): void {
+  add(reason: Reason): void {
     this.#judged++;
-    this.#byReason.set(reason, (this.#byReason.get(reason) ?? 0) + 1);
+    this.#byCode[reason] = (this.#byCode[reason] ?? 0) + 1;
   }
 
   get judged(): number {
     return this.#judged;
   }
 
-  /** A copy. */
+  /** Those that were counted. A copy. */
   byReason(): ReadonlyMap<Reason, number> {
-    return new Map(this.#byReason);
+    const counts = new Map<Reason, number>();
+    for (const [code, count] of this.#byCode.entries()) {
+      if (count > 0) counts.set(present(reasonOf(code), 'only reasons are counted'), count);
+    }
+    return counts;
   }
 }

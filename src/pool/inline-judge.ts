@@ -46,7 +46,7 @@ export class InlineJudge implements PacketJudge {
 
   judge(bytes: Uint8Array, sender: PacketSender, onVerdict: OnVerdict): void {
     const verdict = this.#judge(bytes, sender);
-    this.#counts.add(verdict);
+    this.#counts.add(verdict.reason);
     onVerdict(verdict);
   }
 
@@ -54,8 +54,8 @@ export class InlineJudge implements PacketJudge {
     return false;
   }
 
-  onRoom(_peer: string, resume: () => void): void {
-    resume();
+  onRoom(_peer: string, onRoom: () => void): void {
+    onRoom();
   }
 
   readInvoices(texts: readonly string[]): Promise<readonly InvoiceVerdict[]> {

@@ -68,7 +68,7 @@ export interface JudgeStats {
   readonly queued: number;
   /** Packets in batches that are not back yet. */
   readonly inFlight: number;
-  /** Batches sent, the repeated ones included. */
+  /** Batches that workers took and came back with or were lost with. */
   readonly batches: number;
   /** Threads that judge; 0 where the caller's thread does. */
   readonly workers: number;
@@ -91,8 +91,11 @@ export interface PacketJudge {
   judge(bytes: Uint8Array, sender: PacketSender, onVerdict: OnVerdict): void;
   /** Whether a peer's queue is full, so that its next packets would be refused: time to stop reading its socket. */
   isFull(peer: string): boolean;
-  /** Calls back once, when half of a full queue is free again; at once where it is not full. */
-  onRoom(peer: string, resume: () => void): void;
+  /**
+   * Calls back once, when half of a peer's full queue is free again; at once where it is not full. A peer has one such
+   * callback: another takes its place.
+   */
+  onRoom(peer: string, onRoom: () => void): void;
   /** Holds for every packet given to `judge` afterwards. */
   updatePolicy(policy: JudgePolicy): void;
   stats(): JudgeStats;

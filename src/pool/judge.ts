@@ -9,7 +9,7 @@ import { nodeIdOfKey, type NodeId } from '../core/ids.js';
 import type { JudgePolicy } from '../core/policy.js';
 import { Reason } from '../core/reasons.js';
 import type { ProtocolDetector } from '../packet/detect.js';
-import { decodePacket, type MeshPacket } from '../packet/packet.js';
+import { viewPacket, type MeshPacket } from '../packet/packet.js';
 import { RoutingPolicyEngine } from '../packet/policy.js';
 import { judgeStructure } from '../packet/structure.js';
 import type { InvoiceDecoder } from '../payment/invoice.js';
@@ -25,6 +25,9 @@ export const PACKET_ID_BYTES = 32;
 /** `MESH`, which is no part of the bincode that a packet id is the hash of. */
 const MAGIC_BYTES = 4;
 
+/** The id of a packet that was refused before its id was asked: all zeros. */
+export const NO_PACKET_ID: Uint8Array = new Uint8Array(PACKET_ID_BYTES);
+
 const NOTHING: Omit<PacketVerdict, 'kind' | 'reason'> = {
   protocol: 'Unknown',
   controlProtocol: null,
@@ -34,7 +37,7 @@ const NOTHING: Omit<PacketVerdict, 'kind' | 'reason'> = {
   expiresAt: 0,
   replayKey: null,
   payee: null,
-  packetId: new Uint8Array(PACKET_ID_BYTES),
+  packetId: NO_PACKET_ID,
 };
 
 /** What does not change with the policy. */
@@ -72,7 +75,7 @@ export function judgeTools(policy: JudgePolicy, parts: JudgeParts): JudgeTools {
 
 /** @param bytes not kept */
 export function judgePacket(bytes: Uint8Array, context: PacketContext, tools: JudgeTools): PacketVerdict {
-  const decoded = decodePacket(bytes);
+  const decoded = viewPacket(bytes);
   if (!decoded.ok) return refusedVerdict(decoded.failure.reason);
   const { packet } = decoded.value;
   const structure = judgeStructure(packet, tools.self, context.previousHop, context.origin);
@@ -93,9 +96,12 @@ export function judgePacket(bytes: Uint8Array, context: PacketContext, tools: Ju
   };
 }
 
-/** A refusal of which nothing but its reason is known. */
+/** By reason; made when first wanted. */
+const refusals: (PacketVerdict | undefined)[] = [];
+
+/** A refusal of which nothing but its reason is known: one object for each reason, since floods are refused. */
 export function refusedVerdict(reason: Reason): PacketVerdict {
-  return { ...NOTHING, kind: 'refused', reason };
+  return (refusals[reason] ??= { ...NOTHING, kind: 'refused', reason });
 }
 
 function judgePayment(

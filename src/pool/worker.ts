@@ -1,22 +1,22 @@
 /**
- * What runs on every worker thread: takes a batch where it lies in shared memory, and judges packet by packet.
+ * What runs on every worker thread: takes batches where they lie in shared memory and judges packet by packet, until
+ * it is told to stop or to come back with another policy. Asleep while there is nothing to do.
  *
- * Rules: architecture.md (worker pool). Reaches only core, packet, ledger, payment, replay and wasm. Between
- * batches Piscina lets the thread sleep on an Atomics.wait.
+ * Rules: architecture.md (worker pool). Reaches only core, packet, ledger, payment, replay and wasm. One run of `work`
+ * is one task of Piscina, which owns the thread.
  */
-import { deserialize } from 'node:v8';
+import { deserialize, serialize } from 'node:v8';
 import { threadId, workerData } from 'node:worker_threads';
-import { present } from '../core/assert.js';
+import { LIMITS } from '../core/limits.js';
 import type { JudgePolicy } from '../core/policy.js';
 import { Bolt11Decoder } from '../payment/bolt11/decode.js';
-import type { InvoiceVerdict } from '../payment/invoice.js';
 import { InvoiceRegistry } from '../payment/registry.js';
 import { SharedReplayTable } from '../replay/shared-table.js';
 import { WasmKernel, type KernelModule } from '../wasm/kernel.js';
-import { BatchRegion, PacketState } from './batch-memory.js';
-import { judgePacket, judgeTools, type JudgeParts, type JudgeTools } from './judge.js';
+import { BatchKind, BatchMemory, type Batch } from './batch-memory.js';
+import { judgePacket, judgeTools, type JudgeParts, type JudgeTools, type PacketContext } from './judge.js';
 
-/** What a worker is started with. */
+/** What a worker thread is started with. */
 export interface WorkerStart {
   readonly batches: SharedArrayBuffer;
   readonly table: SharedArrayBuffer;
@@ -27,17 +27,16 @@ export interface WorkerStart {
   readonly registry?: SharedArrayBuffer;
 }
 
-/** One batch, by where it lies. */
-export interface BatchTask {
-  readonly region: number;
-  /** Packets in it. */
-  readonly count: number;
-  /** Unix seconds at which they are judged. */
-  readonly nowSeconds: number;
+/** One stay in the loop. */
+export interface WorkTask {
+  /** The number of the worker, under which it takes batches. */
+  readonly worker: number;
   readonly policyVersion: number;
-  /** The policy of that version, serialised (node:v8); read once per version. */
+  /** The policy of that version, serialised (node:v8). */
   readonly policy: SharedArrayBuffer;
 }
+
+const MICROS = 1_000;
 
 const start = workerData as WorkerStart;
 const kernel = new WasmKernel(start.kernel, start.secret);
@@ -48,44 +47,62 @@ const parts: JudgeParts = {
   ...(start.registry === undefined ? {} : { registry: InvoiceRegistry.attach(start.registry, kernel) }),
   sha256: (bytes) => kernel.sha256(bytes),
 };
-const regions = new Map<number, BatchRegion>();
-let tools: JudgeTools | null = null;
-let toolsVersion = -1;
+const memory = new BatchMemory(start.batches);
 
-/** Judges a batch; the verdicts are in its region when this returns. */
-export default function judgeBatch(task: BatchTask): void {
-  if (task.policyVersion !== toolsVersion) {
-    const policy = deserialize(new Uint8Array(task.policy).slice()) as JudgePolicy;
-    tools = judgeTools(policy, parts);
-    toolsVersion = task.policyVersion;
-  }
-  const region = regionAt(task.region);
-  region.setThread(threadId);
-  for (let index = 0; index < task.count; index++) {
-    region.setState(index, PacketState.Judging);
-    const context = {
-      ...region.sender(index),
-      nowSeconds: task.nowSeconds,
-      beforeClaim: () => {
-        region.setState(index, PacketState.Claiming);
-      },
-    };
-    region.writeVerdict(
-      index,
-      judgePacket(region.packet(index), context, present(tools, 'a policy was read')),
-    );
+/**
+ * Where a packet is judged: the parser reads it many times, a byte here and there, and shared memory is several times
+ * slower for that than memory of one's own.
+ */
+const scratch = new Uint8Array(LIMITS.PACKET_BYTES);
+
+/** Judges batches until the wanted version is another than the task's. */
+export default function work(task: WorkTask): void {
+  serve(task, judgePacket);
+}
+
+/** `work` with a judge of the caller's: for tests of workers that fail. */
+export function serve({ worker, policyVersion, policy }: WorkTask, judge: typeof judgePacket): void {
+  const tools = judgeTools(deserialize(new Uint8Array(policy).slice()) as JudgePolicy, parts);
+  memory.arrive(worker, threadId);
+  for (;;) {
+    const seen = memory.workBell;
+    if (memory.wanted !== policyVersion) return;
+    const batch = memory.take(worker);
+    if (batch === null) {
+      memory.sleep(worker, seen);
+    } else if (batch.policyVersion !== policyVersion) {
+      // A batch of after the change, taken before it was noticed.
+      batch.putBack();
+      return;
+    } else {
+      const begun = performance.now();
+      if (batch.kind === BatchKind.Packets) judgeBatch(batch, tools, judge);
+      else readInvoices(batch);
+      batch.finish((performance.now() - begun) * MICROS);
+      memory.ringDone();
+    }
   }
 }
 
-/** Reads invoices with their signatures. */
-export function readInvoices(texts: readonly string[]): readonly InvoiceVerdict[] {
-  return texts.map((text) => parts.decoder.decode(text));
+function judgeBatch(batch: Batch, tools: JudgeTools, judge: typeof judgePacket): void {
+  const { nowSeconds, taken } = batch;
+  let index = batch.begin;
+  const beforeClaim = (): void => {
+    batch.claiming(index);
+  };
+  for (; index < taken; index++) {
+    batch.judging(index);
+    const { previousHop, origin } = batch.sender(index);
+    const context: PacketContext = { previousHop, origin, nowSeconds, beforeClaim };
+    const shared = batch.packet(index);
+    scratch.set(shared);
+    batch.write(index, judge(scratch.subarray(0, shared.length), context, tools));
+  }
+  batch.judging(taken);
 }
 
-function regionAt(index: number): BatchRegion {
-  const known = regions.get(index);
-  if (known !== undefined) return known;
-  const region = new BatchRegion(start.batches, index);
-  regions.set(index, region);
-  return region;
+/** Reads invoices with their signatures: the list is one packet, and the answer takes its place. */
+function readInvoices(batch: Batch): void {
+  const texts = deserialize(batch.packet(0).slice()) as readonly string[];
+  batch.answer(serialize(texts.map((text) => parts.decoder.decode(text))));
 }

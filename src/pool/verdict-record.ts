@@ -1,0 +1,132 @@
+/**
+ * A verdict as a record of fixed size in shared memory: numbers, and the few bytes that some verdicts have.
+ *
+ * Rules: architecture.md (verdicts are numbers between threads). Written on a worker, read on the main thread; what is
+ * not there is neither written nor read, since most packets under load are free or refused.
+ */
+import { assert, present } from '../core/assert.js';
+import { fromHex, toHex } from '../core/bytes.js';
+import { reasonOf } from '../core/reasons.js';
+import { CONTROL_PROTOCOLS } from '../packet/control.js';
+import { DETECTED_PROTOCOLS } from '../packet/detect.js';
+import { NO_PACKET_ID, PACKET_ID_BYTES, refusedVerdict } from './judge.js';
+import { VERDICT_KINDS, type PacketVerdict } from './judge-port.js';
+
+/** One piece of memory, seen four ways. */
+export interface RecordView {
+  readonly bytes: Uint8Array;
+  readonly words: Int32Array;
+  readonly wide: BigUint64Array;
+  readonly real: Float64Array;
+}
+
+/** Offsets in bytes from the record's start, which is a multiple of 8. */
+const REASON = 0; // u16; behind it kind, protocol, control protocol (0 for none, else index + 1), position: u8 each
+const KIND = 2;
+const PROTOCOL = 3;
+const CONTROL = 4;
+const POSITION = 5;
+const FLAGS = 6; // u8
+const AMOUNT = 8; // u64
+const PRICE = 16; // u64
+const EXPIRES_AT = 24; // f64
+const REPLAY_KEY = 32; // 32 bytes
+const PACKET_ID = 64; // 32 bytes
+const PAYEE = 96; // 33 bytes
+
+/** Bytes of a record. */
+export const VERDICT_BYTES = 136;
+
+const HAS_SUMS = 1; // amount, price, expiry
+const HAS_KEY = 2;
+const HAS_PAYEE = 4;
+const HAS_ID = 8;
+
+const KEY_BYTES = 32;
+const PAYEE_BYTES = 33;
+
+const KIND_CODES: ReadonlyMap<string, number> = new Map(VERDICT_KINDS.map((kind, code) => [kind, code]));
+const PROTOCOL_CODES: ReadonlyMap<string, number> = new Map(
+  DETECTED_PROTOCOLS.map((protocol, code) => [protocol, code]),
+);
+
+/** The payee that was written or read last on this thread: most payments go to few. */
+const last: { text: string; bytes: Uint8Array } = { text: '', bytes: new Uint8Array(PAYEE_BYTES) };
+
+export function writeVerdict({ bytes, wide, real }: RecordView, at: number, verdict: PacketVerdict): void {
+  const { reason, kind, controlProtocol, priceMsat, replayKey, payee, packetId } = verdict;
+  let flags = 0;
+  if (priceMsat !== 0n || verdict.amountMsat !== 0n || verdict.expiresAt !== 0) {
+    flags |= HAS_SUMS;
+    wide[(at + AMOUNT) / 8] = verdict.amountMsat;
+    wide[(at + PRICE) / 8] = priceMsat;
+    real[(at + EXPIRES_AT) / 8] = verdict.expiresAt;
+  }
+  if (packetId !== NO_PACKET_ID) {
+    flags |= HAS_ID;
+    bytes.set(packetId, at + PACKET_ID);
+  }
+  if (replayKey !== null) {
+    flags |= HAS_KEY;
+    bytes.set(replayKey, at + REPLAY_KEY);
+  }
+  if (payee !== null) {
+    flags |= HAS_PAYEE;
+    bytes.set(payeeBytes(payee), at + PAYEE);
+  }
+  bytes[at + REASON] = reason & 0xff;
+  bytes[at + REASON + 1] = reason >> 8;
+  bytes[at + KIND] = KIND_CODES.get(kind) ?? 0;
+  bytes[at + PROTOCOL] = PROTOCOL_CODES.get(verdict.protocol) ?? 0;
+  bytes[at + CONTROL] = controlProtocol === null ? 0 : 1 + CONTROL_PROTOCOLS.indexOf(controlProtocol);
+  bytes[at + POSITION] = verdict.position;
+  bytes[at + FLAGS] = flags;
+}
+
+/** The verdict of a record; bytes in it are copies. */
+export function readVerdict({ bytes, wide, real }: RecordView, at: number): PacketVerdict {
+  const flags = bytes[at + FLAGS] ?? 0;
+  const code = (bytes[at + REASON] ?? 0) | ((bytes[at + REASON + 1] ?? 0) << 8);
+  const reason = present(reasonOf(code), 'a worker writes known reasons');
+  const kind = present(VERDICT_KINDS[bytes[at + KIND] ?? 0], 'a worker writes known kinds');
+  if (flags === 0 && kind === 'refused') return refusedVerdict(reason);
+  const hasSums = (flags & HAS_SUMS) !== 0;
+  return {
+    kind,
+    reason,
+    protocol: present(DETECTED_PROTOCOLS[bytes[at + PROTOCOL] ?? 0], 'a worker writes known protocols'),
+    controlProtocol: CONTROL_PROTOCOLS[(bytes[at + CONTROL] ?? 0) - 1] ?? null,
+    position: bytes[at + POSITION] ?? 0,
+    amountMsat: hasSums ? (wide[(at + AMOUNT) / 8] ?? 0n) : 0n,
+    priceMsat: hasSums ? (wide[(at + PRICE) / 8] ?? 0n) : 0n,
+    expiresAt: hasSums ? (real[(at + EXPIRES_AT) / 8] ?? 0) : 0,
+    replayKey: (flags & HAS_KEY) === 0 ? null : copied(bytes, at + REPLAY_KEY, KEY_BYTES),
+    payee: (flags & HAS_PAYEE) === 0 ? null : payeeText(bytes, at + PAYEE),
+    packetId: (flags & HAS_ID) === 0 ? NO_PACKET_ID : copied(bytes, at + PACKET_ID, PACKET_ID_BYTES),
+  };
+}
+
+/** A copy in memory that is not shared. */
+function copied(bytes: Uint8Array, start: number, length: number): Uint8Array {
+  const copy = new Uint8Array(length);
+  for (let i = 0; i < length; i++) copy[i] = bytes[start + i] ?? 0;
+  return copy;
+}
+
+function payeeBytes(text: string): Uint8Array {
+  if (text === last.text) return last.bytes;
+  const bytes = fromHex(text);
+  assert(bytes?.length === PAYEE_BYTES, 'a payee is a key of 33 bytes in hex');
+  last.text = text;
+  last.bytes = bytes;
+  return bytes;
+}
+
+function payeeText(bytes: Uint8Array, start: number): string {
+  let isSame = last.text !== '';
+  for (let i = 0; isSame && i < PAYEE_BYTES; i++) isSame = bytes[start + i] === last.bytes[i];
+  if (isSame) return last.text;
+  last.bytes = copied(bytes, start, PAYEE_BYTES);
+  last.text = toHex(last.bytes);
+  return last.text;
+}
