@@ -1,41 +1,101 @@
 /**
- * `blvm-mesh ledger statement PAYEE`: what a payee owes this node, from the journal of a stopped module.
+ * `blvm-mesh ledger show | verify | statement | settle`: the ledger of a data directory, read from its journal.
  *
- * Rules: payments.md, Lightning, Bounded trust. Exit codes: 0 done, 1 the data directory cannot be read, 2 asked wrongly.
+ * Rules: payments.md, Lightning (Bounded trust) and Fee split. They take the lock of a stopped module; where a module
+ * runs, `settle` asks it at its door, and the others say whom to ask. Exit codes: 0 done, 1 the data directory cannot be
+ * read, the ledger is not conserved or the settlement is refused, 2 asked wrongly.
  */
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Writable } from 'node:stream';
 import { Command, InvalidArgumentError } from 'commander';
+import { present } from '../core/assert.js';
+import { fromHex, toHex } from '../core/bytes.js';
 import { systemClock } from '../core/clock.js';
 import type { Json } from '../core/codec.js';
 import { errorText, MeshError } from '../core/errors.js';
+import { Params, recordOf } from '../core/params.js';
+import { systemRandom } from '../core/random.js';
 import { lightningKey } from '../config/kinds.js';
-import { statementOf, type Statement } from '../engine/statement.js';
+import { Accounts } from '../engine/accounts.js';
+import { Debts } from '../engine/debts.js';
+import { postingBytesOf } from '../engine/ledger-records.js';
+import { statementOf } from '../engine/statement.js';
+import { Ledger } from '../ledger/ledger.js';
+import { recount } from '../ledger/recount.js';
 import { openDataDir, type DataDir } from '../store/data-dir.js';
 import { nodeDisk } from '../store/disk.js';
+import { openIdentity } from '../store/identity.js';
 import { Journal, JOURNAL_FILE } from '../store/journal.js';
+import { askModule } from './door/client.js';
+import { parseMsat } from './ledger-settle.js';
+import {
+  balancesJson,
+  balancesText,
+  faultsOf,
+  settledJson,
+  settledText,
+  statementJson,
+  statementText,
+  verificationJson,
+  verificationText,
+  type Verification,
+} from './ledger-text.js';
 
-interface StatementFlags {
+interface LedgerFlags {
   readonly dataDir?: string;
   readonly json?: true;
 }
 
+interface SettleFlags extends LedgerFlags {
+  readonly amount?: bigint;
+  readonly reference?: string;
+}
+
+const RUNNING = 'ask it: `blvm-mesh rpc ledger` shows its sums and what each payee owes';
+const silent = { log: (): void => undefined };
+
 export function ledgerCommand(): Command {
-  const ledger = new Command('ledger').description('what the ledger of a stopped module says');
-  ledger
-    .command('statement')
-    .exitOverride()
-    .description('what a payee owes this node, payment by payment')
+  const ledger = new Command('ledger').description('what the ledger says, and debts that were settled');
+  subcommand(ledger, 'show', 'all balances, by role and account').action((flags: LedgerFlags) =>
+    onJournal(flags, async (journal) => {
+      const { balances, logged } = await recount(() => logOf(journal), journal.stats().records);
+      print(flags, balancesJson(balances.list(), logged), balancesText(balances.list(), logged));
+    }),
+  );
+  subcommand(ledger, 'verify', 'recompute everything from the journal and say what is wrong').action(
+    (flags: LedgerFlags) =>
+      onJournal(flags, async (journal) => {
+        const verification = await verify(journal);
+        print(flags, verificationJson(verification), verificationText(verification));
+        if (faultsOf(verification).length > 0) process.exitCode = 1;
+      }),
+  );
+  subcommand(ledger, 'statement', 'what a payee owes this node and has settled, one by one')
     .argument('<payee>', 'Lightning key, 33 bytes in hex', payeeOf)
-    .option('--data-dir <path>', 'where the journal is kept (default: DATA_DIR of the environment)')
-    .option('--json', 'one JSON object, amounts as decimal text in msat')
-    .addHelpText('after', `\nOf a running module, ask its node: ${RUNNING}.`)
-    .action((payee: string, flags: StatementFlags) => printStatement(payee, flags, process.stdout));
+    .action((payee: string, flags: LedgerFlags) =>
+      onJournal(flags, async (journal) => {
+        const statement = await statementOf(payee, journal.batches());
+        print(flags, statementJson(statement), statementText(statement));
+      }),
+    );
+  subcommand(ledger, 'settle', 'record that a payee has settled what it owes, or a part of it')
+    .argument('<payee>', 'Lightning key, 33 bytes in hex', payeeOf)
+    .option('--amount <msat>', 'how much (default: all that it owes)', amountOf)
+    .option('--reference <text>', 'your own text to it; of a payee each is taken once')
+    .addHelpText('after', '\nOn the data directory of a running module, the module records it.')
+    .action(settle);
   return ledger;
 }
 
-const RUNNING = '`mesh status --json` shows what each payee owes';
+function subcommand(ledger: Command, name: string, about: string): Command {
+  return ledger
+    .command(name)
+    .exitOverride()
+    .description(about)
+    .option('--data-dir <path>', 'where the journal is kept (default: DATA_DIR of the environment)')
+    .option('--json', 'one JSON object, amounts as decimal text in msat')
+    .addHelpText('after', name === 'settle' ? '' : `\nWhile a module runs, ${RUNNING}.`);
+}
 
 function payeeOf(text: string): string {
   const key = lightningKey.parse(text);
@@ -43,25 +103,114 @@ function payeeOf(text: string): string {
   return key;
 }
 
-/** @throws MeshError where the data directory is used by a running module, holds no journal, or a damaged one */
-async function printStatement(payee: string, flags: StatementFlags, out: Writable): Promise<void> {
-  const path = flags.dataDir ?? process.env['DATA_DIR'] ?? '';
-  if (path === '')
-    throw new MeshError('CONFIG_INVALID', 'no --data-dir was given and DATA_DIR is not set: name it.');
-  const dataDir = await lockedDataDir(path);
+function amountOf(text: string): bigint {
+  const amount = parseMsat(text);
+  if (amount === null) throw new InvalidArgumentError('an amount is a whole number of msat, 1 or more.');
+  return amount;
+}
+
+async function verify(journal: Journal): Promise<Verification> {
+  const { records } = journal.stats();
+  const audit = await recount(() => logOf(journal), records);
+  const overSettled: string[] = [];
+  for (const { account, balanceMsat } of audit.balances.list('Payee')) {
+    if (account.kind === 'Payee' && balanceMsat < 0n) overSettled.push(toHex(account.key));
+  }
+  return { audit, records, overSettled };
+}
+
+async function settle(payee: string, flags: SettleFlags): Promise<void> {
+  const { amount = null, reference = '' } = flags;
+  const path = pathOf(flags);
+  await journalThere(path);
+  let dataDir: DataDir;
   try {
-    const journal = await Journal.open({
-      disk: nodeDisk,
-      path: dataDir.file(JOURNAL_FILE),
-      clock: systemClock,
-      log: { log: () => undefined },
-      isFirstRun: false,
-    });
+    dataDir = await openDataDir(path);
+  } catch (error) {
+    await settleAtDoor(path, payee, flags, error);
+    return;
+  }
+  await withJournal(dataDir, async (journal) => {
+    const accounts = await accountsOf(dataDir, journal);
+    const key = present(fromHex(payee), 'a parsed payee is hex');
+    const outcome = await accounts.settle({ payee: key, amountMsat: amount, reference });
+    if (outcome.ok) print(flags, settledJson(payee, outcome), `${settledText(payee, outcome)}\n`);
+    else {
+      process.stderr.write(`${outcome.why}\n`);
+      process.exitCode = 1;
+    }
+  });
+}
+
+/** The module that holds the lock records it. @param locked why the directory could not be taken */
+async function settleAtDoor(path: string, payee: string, flags: SettleFlags, locked: unknown): Promise<void> {
+  const { amount = 'all', reference = '' } = flags;
+  const args = [payee, String(amount), reference, ...(flags.json === true ? ['--json'] : [])];
+  let answer: unknown;
+  try {
+    answer = await askModule(path, 'command', { name: 'settle', args });
+  } catch (cause) {
+    const text = `${errorText(locked)} Nor could it be asked at its door (${errorText(cause)}).`;
+    throw new MeshError(
+      'DATA_DIR_UNUSABLE',
+      `${text} Its node can ask it: \`mesh settle PAYEE AMOUNT|all REFERENCE\`.`,
+      { dataDir: path },
+      { cause },
+    );
+  }
+  const outcome = new Params(recordOf(answer, 'an outcome'));
+  process.stdout.write(outcome.text('stdout'));
+  process.stderr.write(outcome.text('stderr'));
+  process.exitCode = outcome.count('exitCode');
+}
+
+/** The accounts as they stand in a journal. */
+async function accountsOf(dataDir: DataDir, journal: Journal): Promise<Accounts> {
+  const { nodeId: self } = await openIdentity(dataDir.path, silent);
+  const ledger = new Ledger();
+  const debts = new Debts({
+    self,
+    ownPayee: null,
+    ledger,
+    capMsat: 0n,
+    log: silent,
+    onCapsChanged: () => undefined,
+  });
+  const accounts = new Accounts({
+    self,
+    clock: systemClock,
+    random: systemRandom,
+    ledger,
+    append: (records) => journal.append(records),
+    hasRoom: (payloadBytes) => journal.hasRoom(payloadBytes),
+    debts,
+  });
+  for await (const batch of journal.batches()) for (const record of batch) accounts.restore(record);
+  return accounts;
+}
+
+/** @throws MeshError where the data directory is used by a running module, holds no journal, or a damaged one */
+async function onJournal(flags: LedgerFlags, work: (journal: Journal) => Promise<void>): Promise<void> {
+  const path = pathOf(flags);
+  await journalThere(path);
+  let dataDir: DataDir;
+  try {
+    dataDir = await openDataDir(path);
+  } catch (cause) {
+    if (!(cause instanceof MeshError)) throw cause;
+    throw new MeshError(cause.code, `${errorText(cause)} While a module runs, ${RUNNING}.`, {}, { cause });
+  }
+  await withJournal(dataDir, work);
+}
+
+/** Gives the lock back afterwards. */
+async function withJournal(dataDir: DataDir, work: (journal: Journal) => Promise<void>): Promise<void> {
+  try {
+    const path = dataDir.file(JOURNAL_FILE);
+    const parts = { disk: nodeDisk, path, clock: systemClock, log: silent, isFirstRun: false };
+    const journal = await Journal.open(parts);
     try {
-      const statement = await statementOf(payee, journal.batches());
-      out.write(
-        flags.json === true ? `${JSON.stringify(statementJson(statement))}\n` : statementText(statement),
-      );
+      await work(journal);
     } finally {
       await journal.close();
     }
@@ -70,56 +219,25 @@ async function printStatement(payee: string, flags: StatementFlags, out: Writabl
   }
 }
 
+function pathOf({ dataDir = process.env['DATA_DIR'] ?? '' }: LedgerFlags): string {
+  if (dataDir !== '') return dataDir;
+  throw new MeshError('CONFIG_INVALID', 'no --data-dir was given and DATA_DIR is not set: name it.');
+}
+
 /** A journal must be there: asking for one makes neither a directory nor a first run. */
-async function lockedDataDir(path: string): Promise<DataDir> {
+async function journalThere(path: string): Promise<void> {
   try {
     await access(join(path, JOURNAL_FILE));
   } catch (cause) {
     const facts = { dataDir: path };
     throw new MeshError('DATA_DIR_UNUSABLE', `${path} holds no journal of a mesh.`, facts, { cause });
   }
-  try {
-    return await openDataDir(path);
-  } catch (error) {
-    if (!(error instanceof MeshError)) throw error;
-    throw new MeshError(
-      error.code,
-      `${errorText(error)} While a module runs, ask its node: ${RUNNING}.`,
-      {},
-      { cause: error },
-    );
-  }
 }
 
-/** For scripts: amounts are decimal text in msat. */
-function statementJson({ payee, owedMsat, carriedMsat, payments, items }: Statement): Json {
-  return {
-    payee,
-    owedMsat: String(owedMsat),
-    carriedMsat: String(carriedMsat),
-    payments,
-    items: items.map(({ postedAt, payment, amountMsat }) => ({
-      postedAt,
-      payment,
-      amountMsat: String(amountMsat),
-    })),
-  };
+async function* logOf(journal: Journal): AsyncGenerator<readonly Uint8Array[]> {
+  for await (const batch of journal.batches()) yield batch.map(postingBytesOf);
 }
 
-function statementText({ payee, owedMsat, carriedMsat, payments, items }: Statement): string {
-  const lines = items.map(({ postedAt, payment, amountMsat }) => {
-    return `${new Date(postedAt * 1_000).toISOString()}  ${payment}  ${amountMsat} msat`;
-  });
-  const left = payments - items.length;
-  return [
-    `payee    ${payee}`,
-    `owes     ${owedMsat} msat`,
-    ...(carriedMsat === 0n
-      ? []
-      : [`carried  ${carriedMsat} msat, of payments whose records are no longer kept`]),
-    `payments ${payments}`,
-    ...(left === 0 ? [] : [`(the newest ${items.length})`]),
-    ...lines,
-    '',
-  ].join('\n');
+function print({ json }: LedgerFlags, value: Json, text: string): void {
+  process.stdout.write(json === true ? `${JSON.stringify(value)}\n` : text);
 }

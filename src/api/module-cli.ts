@@ -12,6 +12,7 @@ import { Reason, reasonName, reasonText } from '../core/reasons.js';
 import { peerAddress } from '../config/kinds.js';
 import type { MeshModule } from '../engine/module.js';
 import type { CliSpec } from '../node/messages.js';
+import { settleCommand } from './ledger-settle.js';
 import { MODULE_COMMANDS, type ModuleCommandName } from './module-commands.js';
 import { peersJson, routesJson, statusJson, statusText, tableText } from './status.js';
 
@@ -123,6 +124,7 @@ export class ModuleCli {
         return asJson ? json({ mode }) : done(`mode is now ${mode}`);
       },
       'send-packet': ([destination = '', payload = ''], asJson) => this.#send(destination, payload, asJson),
+      settle: (args, asJson) => settleCommand(mesh.accounts, args, asJson),
     };
   }
 

@@ -8,7 +8,8 @@ export type ModuleCommandName =
   | 'add-peer'
   | 'remove-peer'
   | 'set-mode'
-  | 'send-packet';
+  | 'send-packet'
+  | 'settle';
 
 export interface CommandFacts {
   readonly about: string;
@@ -31,5 +32,10 @@ export const MODULE_COMMANDS: Readonly<Record<ModuleCommandName, CommandFacts>> 
   'send-packet': {
     about: 'Send free traffic: a payload (text, or hex behind 0x) to a node id',
     args: ['destination', 'payload'],
+  },
+  settle: {
+    about:
+      'Record that a payee has settled a debt: its key, msat or `all`, your own reference or an empty text',
+    args: ['payee', 'amount', 'reference'],
   },
 };

@@ -59,7 +59,7 @@ export class Debts {
   /** What each payee owes that ever owed something, as far as the journal knows. */
   list(): readonly { readonly payee: string; readonly owedMsat: bigint; readonly isCapped: boolean }[] {
     const debts: { payee: string; owedMsat: bigint; isCapped: boolean }[] = [];
-    for (const { account, balanceMsat: owedMsat } of this.#parts.ledger.accounts()) {
+    for (const { account, balanceMsat: owedMsat } of this.#parts.ledger.accounts('Payee')) {
       if (account.kind !== 'Payee') continue;
       const payee = toHex(account.key);
       debts.push({ payee, owedMsat, isCapped: this.#capped.has(payee) });

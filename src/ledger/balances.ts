@@ -60,9 +60,10 @@ export class Balances {
     return number < 0 ? 0n : this.#byAccount.of(number);
   }
 
-  /** In the order in which they came. */
-  *list(): Generator<AccountBalance, void> {
+  /** All accounts, or those of one kind, in the order in which they came. */
+  *list(kind: AccountKind | null = null): Generator<AccountBalance, void> {
     for (let number = 0; number < this.#ids.size; number++) {
+      if (kind !== null && this.#kindOf(number) !== kind) continue;
       yield { account: this.#accountOf(number), balanceMsat: this.#byAccount.of(number) };
     }
   }
@@ -109,15 +110,18 @@ export class Balances {
     return known >= 0 ? known : this.#ids.add(tag, view, at);
   }
 
+  #kindOf(number: number): AccountKind {
+    return present(ACCOUNT_KINDS[this.#ids.tagOf(number) & 0xff], 'a tag begins with a kind');
+  }
+
   #accountOf(number: number): Account {
-    const tag = this.#ids.tagOf(number);
-    const kind = present(ACCOUNT_KINDS[tag & 0xff], 'a tag begins with a kind');
+    const kind = this.#kindOf(number);
     switch (kind) {
       case 'Destination':
       case 'Router':
         return { kind, node: nodeIdOf(this.#ids.idOf(number)) };
       case 'Payee':
-        return { kind, key: Uint8Array.of(tag >> 8, ...this.#ids.idOf(number)) };
+        return { kind, key: Uint8Array.of(this.#ids.tagOf(number) >> 8, ...this.#ids.idOf(number)) };
       default:
         return { kind };
     }

@@ -9,12 +9,13 @@
  * them to `post` in order after a start, and streams them to `verify`.
  */
 import { assert } from '../core/assert.js';
-import { LIMITS } from '../core/limits.js';
 import { Balances, type AccountBalance } from './balances.js';
-import { IdTable } from './id-table.js';
-import { accountName } from './posting.js';
-import { PostingView } from './posting-bytes.js';
+import { accountName, type AccountKind } from './posting.js';
+import type { PostingView } from './posting-bytes.js';
 import { RecentKeys } from './recent-keys.js';
+import { DEFAULT_BOUNDS, recount, type LedgerBounds, type LogAudit, type PostingLog } from './recount.js';
+
+export type { LedgerBounds, PostingLog } from './recount.js';
 
 /** What became of a posting: `duplicate` where its key has one, `unbalanced` where debits are not credits. */
 export type PostingOutcome = 'posted' | 'duplicate' | 'unbalanced';
@@ -32,45 +33,16 @@ export interface LedgerTotals {
   readonly refusedUnbalanced: number;
 }
 
-/** What a recomputation from the log found. */
-export interface LedgerAudit {
-  /** No fault of any kind: the sum of all parts is what was paid in, and the running balances are the log's. */
-  readonly conserved: boolean;
+/** What a recomputation from the log found, beside the running balances. */
+export interface LedgerAudit extends Omit<LogAudit, 'balances'> {
   /** Postings that the ledger had taken when the audit began. */
   readonly postings: number;
-  /** Postings in the log: as many, or those that came meanwhile in addition. */
-  readonly logged: number;
-  /** Everything paid in, and everything owed, by the log. */
-  readonly paidInMsat: bigint;
-  readonly owedMsat: bigint;
-  /** Postings whose key stands in the log more than once, beyond the first. */
-  readonly duplicates: number;
-  /** Postings whose debits are not their credits. */
-  readonly unbalanced: number;
-  /** Bytes in the log that are no posting. */
-  readonly unreadable: number;
   /** Accounts whose running balance is not the log's; the first ones, by name. */
   readonly mismatchedAccounts: readonly string[];
 }
 
-/** The bytes of all postings, some at a time, in the order they were written, from the start each time it is called. */
-export type PostingLog = () => Iterable<readonly Uint8Array[]> | AsyncIterable<readonly Uint8Array[]>;
-
 /** Accounts named in an audit; the count of faults is what matters beyond that. */
 const MISMATCHES_NAMED = 16;
-
-/** What a ledger keeps in memory; smaller bounds are for tests. */
-export interface LedgerBounds {
-  readonly accounts: number;
-  readonly recentKeys: number;
-  readonly auditKeys: number;
-}
-
-const DEFAULT_BOUNDS: LedgerBounds = {
-  accounts: LIMITS.LEDGER_ACCOUNTS,
-  recentKeys: LIMITS.LEDGER_RECENT_KEYS,
-  auditKeys: LIMITS.LEDGER_AUDIT_KEYS,
-};
 
 export class Ledger {
   readonly #bounds: LedgerBounds;
@@ -121,9 +93,9 @@ export class Ledger {
     return this.#balances.ofPayee(view, at);
   }
 
-  /** All accounts that were ever posted to, in that order. */
-  accounts(): Iterable<AccountBalance> {
-    return this.#balances.list();
+  /** All accounts that were ever posted to, or those of one kind, in that order. */
+  accounts(kind: AccountKind | null = null): Iterable<AccountBalance> {
+    return this.#balances.list(kind);
   }
 
   /**
@@ -168,79 +140,14 @@ export class Ledger {
   async #audit(log: PostingLog): Promise<LedgerAudit> {
     const expected = this.#postings;
     const running = this.#balances.copy();
-    const recount = new Recount(this.#bounds, expected);
-    for (let pass = 0; pass < recount.passes; pass++) {
-      recount.begin(pass);
-      for await (const postings of log()) for (const posting of postings) recount.take(posting);
-    }
-    const { balances, logged, unbalanced, unreadable, duplicates } = recount;
+    const { balances, ...found } = await recount(log, expected, this.#bounds);
     const mismatched = balances.differences(running);
-    const paidInMsat = -balances.owed('PaidIn');
-    const owedMsat = balances.owed('Destination') + balances.owed('Router') + balances.owed('Treasury');
-    const isComplete = logged >= expected && logged <= this.#postings;
-    const isFaultless = duplicates + unbalanced + unreadable === 0 && mismatched.length === 0;
+    const isComplete = found.logged >= expected && found.logged <= this.#postings;
     return {
-      conserved: isComplete && isFaultless && paidInMsat === owedMsat,
+      ...found,
+      conserved: found.conserved && isComplete && mismatched.length === 0,
       postings: expected,
-      logged,
-      paidInMsat,
-      owedMsat,
-      duplicates,
-      unbalanced,
-      unreadable,
       mismatchedAccounts: mismatched.slice(0, MISMATCHES_NAMED),
     };
   }
 }
-
-/** An audit under way: what the log says, counted anew. */
-class Recount {
-  readonly passes: number;
-  readonly balances: Balances;
-  logged = 0;
-  unbalanced = 0;
-  unreadable = 0;
-  duplicates = 0;
-  readonly #expected: number;
-  readonly #posting = new PostingView();
-  /** The keys of this pass. */
-  readonly #seen = new IdTable();
-  #pass = 0;
-  #position = 0;
-
-  constructor({ accounts, auditKeys }: LedgerBounds, expected: number) {
-    this.#expected = expected;
-    this.passes = Math.max(1, Math.ceil(expected / auditKeys));
-    this.balances = new Balances(accounts);
-  }
-
-  /** The log is read from its start again. */
-  begin(pass: number): void {
-    this.#pass = pass;
-    this.#position = 0;
-    this.#seen.clear();
-  }
-
-  take(bytes: Uint8Array): void {
-    const isFirst = this.#pass === 0;
-    if (isFirst) this.logged++;
-    if (this.#position++ >= this.#expected) return;
-    const posting = this.#posting;
-    if (!posting.load(bytes)) {
-      if (isFirst) this.unreadable++;
-      return;
-    }
-    if (isFirst) {
-      this.balances.apply(posting);
-      if (!posting.isBalanced()) this.unbalanced++;
-    }
-    const { view, keyAt } = posting;
-    // By 4 bytes of the key, which are as good as random.
-    if (view.getUint32(keyAt, true) % this.passes !== this.#pass) return;
-    if (this.#seen.find(KEY, view, keyAt) >= 0) this.duplicates++;
-    else this.#seen.add(KEY, view, keyAt);
-  }
-}
-
-/** The tag of keys among themselves. */
-const KEY = 0;

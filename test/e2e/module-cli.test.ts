@@ -14,6 +14,7 @@ const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   'remove-peer': ['address'],
   'set-mode': ['mode'],
   'send-packet': ['destination', 'payload'],
+  settle: ['payee', 'amount', 'reference'],
 };
 
 let bed: MeshBed;
@@ -75,6 +76,8 @@ describe('the node › the registered command line', () => {
       ['send-packet', destination],
       ['send-packet', destination.slice(1), 'hello'],
       ['send-packet', destination, '0xzz'],
+      ['settle', 'nobody', 'all', ''],
+      ['settle', `02${'00'.repeat(32)}`, 'all', ''],
       ['constructor'],
     ];
     for (const [subcommand, ...args] of misuses) {
