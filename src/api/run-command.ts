@@ -94,8 +94,17 @@ async function runModule(flags: RunFlags): Promise<void> {
       // A node that started this module takes it along; one that it is attached to may come back.
       const isAttached = flags.socket !== undefined;
       const onNodeShutdown = isAttached ? (): void => undefined : stopping.stop;
+      const readConfig = (): Promise<LoadedConfig> => configOf(flags, configPath);
       try {
-        const parts = { config, configPath, dataDir: dataDir.path, integration, log, onNodeShutdown };
+        const parts = {
+          config,
+          configPath,
+          dataDir: dataDir.path,
+          integration,
+          log,
+          onNodeShutdown,
+          readConfig,
+        };
         await runMesh(parts, stopping);
       } finally {
         log.setSink(null);
@@ -149,11 +158,13 @@ interface RunParts {
   readonly integration: ModuleIntegration;
   readonly log: MeshLog;
   readonly onNodeShutdown: () => void;
+  /** As at the start. */
+  readonly readConfig: () => Promise<LoadedConfig>;
 }
 
 /** Starts the mesh on a connected node and serves until the run is to end. */
 async function runMesh(parts: RunParts, stopping: Stopping): Promise<void> {
-  const { config, configPath, dataDir, integration, log, onNodeShutdown } = parts;
+  const { config, configPath, dataDir, integration, log, onNodeShutdown, readConfig } = parts;
   log.setSink((level, message, facts) => {
     const shown = Object.keys(facts).length === 0 ? message : `${message} ${JSON.stringify(facts)}`;
     integration.logToNode(NODE_LEVELS[level], MODULE_NAME, shown);
@@ -166,6 +177,9 @@ async function runMesh(parts: RunParts, stopping: Stopping): Promise<void> {
     random: systemRandom,
     log,
     onNodeShutdown,
+    onConfigLoaded: () => {
+      void reload(mesh, readConfig, log);
+    },
   });
   let door: Door | null = null;
   try {
@@ -179,6 +193,20 @@ async function runMesh(parts: RunParts, stopping: Stopping): Promise<void> {
   } finally {
     await door?.close();
     await mesh.close();
+  }
+}
+
+/** Reads the configuration again. A bad one changes nothing. */
+async function reload(mesh: MeshModule, readConfig: () => Promise<LoadedConfig>, log: Log): Promise<void> {
+  try {
+    const { config, warnings } = await readConfig();
+    for (const warning of warnings) log.log('warn', warning);
+    const needRestart = mesh.reconfigure(config);
+    log.log('info', 'the configuration was read again', { mode: config.mode });
+    if (needRestart.length === 0) return;
+    log.log('warn', 'changed options that hold from the next start on', { options: needRestart.join(', ') });
+  } catch (error) {
+    log.log('error', 'the configuration was not read again; the old one holds', { error: errorText(error) });
   }
 }
 

@@ -150,6 +150,7 @@ export const REASON_TABLE = [
   [603, 'HandlerFailed', 'the protocol handler did not take the packet'],
   [604, 'BadLimit', 'a limit is outside its range'],
   [605, 'InboxFull', 'as many packets wait for their module as this node keeps'],
+  [606, 'HandlerTaken', 'another module has registered for this protocol'],
 ] as const;
 
 /** The name of a reason, as shown to people and scripts. */

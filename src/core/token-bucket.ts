@@ -25,6 +25,12 @@ export class TokenBucket {
     return true;
   }
 
+  /** Takes what there is. */
+  empty(nowMillis: number): void {
+    this.#refill(nowMillis);
+    this.#tokens = 0;
+  }
+
   /** Milliseconds until that many tokens are there; 0 when they are. */
   waitMillis(nowMillis: number, count = 1): number {
     this.#refill(nowMillis);

@@ -29,7 +29,11 @@ interface Waiting {
 }
 
 interface Handler {
-  moduleId: string;
+  readonly moduleId: string;
+  /** Its module is gone, or another took its place: what waits goes to the inbox. */
+  isGone: boolean;
+  /** Calls that failed since the last one that did not. */
+  failedInARow: number;
   method: string;
   readonly queue: Waiting[];
   /** Of the packets in the queue. */
@@ -55,13 +59,20 @@ export class DeliveryDesk {
     this.#log = log;
   }
 
-  /** Registers or replaces a protocol's handler. */
+  /**
+   * Registers a protocol's handler; a module replaces its own as it likes.
+   * @returns Accepted, BadLimit, or HandlerTaken where another module has the protocol, answers, and is not gone
+   */
   register(protocolId: string, moduleId: string, method: string): Reason {
     const known = this.#handlers.get(protocolId);
     if (known === undefined && this.#handlers.size >= LIMITS.HANDLERS) return Reason.BadLimit;
-    const handler = known ?? { moduleId, method, queue: [], queuedBytes: 0, running: false };
+    const isOwn = known?.moduleId === moduleId;
+    if (known !== undefined && !isOwn) {
+      if (known.failedInARow < LIMITS.HANDLER_TRIES) return Reason.HandlerTaken;
+      this.#retire(known);
+    }
+    const handler = known !== undefined && isOwn ? known : newHandler(moduleId, method);
     this.#handlers.set(protocolId, handler);
-    handler.moduleId = moduleId;
     handler.method = method;
     // What came before its handler did moves from the inbox to the handler, in order and as far as there is room.
     let isFull = false;
@@ -73,6 +84,15 @@ export class DeliveryDesk {
     }, LIMITS.HANDLER_QUEUE);
     this.#run(handler);
     return Reason.Accepted;
+  }
+
+  /** A module is gone: its protocols are free for others, and what waits for them is kept to be polled. */
+  moduleGone(moduleId: string): void {
+    for (const [protocolId, handler] of this.#handlers) {
+      if (handler.moduleId !== moduleId) continue;
+      this.#handlers.delete(protocolId);
+      this.#retire(handler);
+    }
   }
 
   /**
@@ -159,6 +179,11 @@ export class DeliveryDesk {
     return taken;
   }
 
+  #retire(handler: Handler): void {
+    handler.isGone = true;
+    this.#run(handler);
+  }
+
   #run(handler: Handler): void {
     if (handler.running) return;
     handler.running = true;
@@ -168,25 +193,32 @@ export class DeliveryDesk {
   /** One packet at a time, in order. */
   async #drain(handler: Handler): Promise<void> {
     for (let next = handler.queue[0]; next !== undefined; next = handler.queue[0]) {
-      try {
-        await this.#call(handler.moduleId, handler.method, next.bytes, next.peerAddress);
+      if (!handler.isGone && (await this.#isTaken(handler, next))) {
         this.#delivered += 1;
         this.#dequeue(handler);
-      } catch (error) {
-        next.tries += 1;
-        this.#failures += 1;
-        this.#log.log('warn', 'a protocol handler did not take a packet', {
-          protocolId: next.protocolId,
-          moduleId: handler.moduleId,
-          method: handler.method,
-          error: errorText(error),
-        });
-        if (next.tries >= LIMITS.HANDLER_TRIES && this.#keep(next) === Reason.Accepted)
-          this.#dequeue(handler);
-        else await this.#pause(next.tries);
+        continue;
       }
+      const isGivenUp = handler.isGone || next.tries >= LIMITS.HANDLER_TRIES;
+      if (isGivenUp && this.#keep(next) === Reason.Accepted) this.#dequeue(handler);
+      else await this.#pause(next.tries);
     }
     handler.running = false;
+  }
+
+  async #isTaken(handler: Handler, waiting: Waiting): Promise<boolean> {
+    const { moduleId, method } = handler;
+    try {
+      await this.#call(moduleId, method, waiting.bytes, waiting.peerAddress);
+      handler.failedInARow = 0;
+      return true;
+    } catch (error) {
+      waiting.tries += 1;
+      handler.failedInARow += 1;
+      this.#failures += 1;
+      const facts = { protocolId: waiting.protocolId, moduleId, method, error: errorText(error) };
+      this.#log.log('warn', 'a protocol handler did not take a packet', facts);
+      return false;
+    }
   }
 
   #pause(tries: number): Promise<void> {
@@ -195,4 +227,8 @@ export class DeliveryDesk {
       this.#clock.after(wait, resolve);
     });
   }
+}
+
+function newHandler(moduleId: string, method: string): Handler {
+  return { moduleId, method, isGone: false, failedInARow: 0, queue: [], queuedBytes: 0, running: false };
 }

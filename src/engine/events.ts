@@ -1,41 +1,35 @@
 /**
  * What the node's events do to the mesh.
  *
- * Rules: api.md (events subscribed). Only events with an effect are subscribed to; the node drops what a module
- * does not read fast enough (node-ipc.md, 8), so packets are taken off the stream at once and judged side by
- * side, up to a bound. Main thread only.
+ * Rules: api.md (events subscribed), event-table.ts (each event and its effect). The node drops what a module does not
+ * read fast enough (node-ipc.md, 8), so packets are taken off the stream at once and judged side by side, up to a
+ * bound. Main thread only.
  */
 import { LIMITS } from '../core/limits.js';
 import type { Log } from '../core/ports.js';
 import { Reason, reasonName } from '../core/reasons.js';
 import type { NodeEvent } from '../node/messages.js';
+import type { DeliveryDesk } from './delivery.js';
 import type { MeshManager } from './mesh-manager.js';
 import type { PeerBook } from './peers.js';
 import type { IssuedInvoices } from './registry.js';
 import type { Settlements } from './settlements.js';
-
-/** The events that have an effect; all of them exist in every generation of the node. */
-export const SUBSCRIBED_EVENTS = [
-  'MeshPacketReceived',
-  'PeerConnected',
-  'PeerDisconnected',
-  'PeerBanned',
-  'NewBlock',
-  'BlockDisconnected',
-  'ChainReorg',
-  'PaymentRequestCreated',
-  'PaymentVerified',
-  'NodeShutdown',
-] as const;
 
 export interface EventParts {
   readonly manager: MeshManager;
   readonly peers: PeerBook;
   readonly settlements: Settlements;
   readonly invoices: Pick<IssuedInvoices, 'created' | 'settled'>;
+  readonly delivery: Pick<DeliveryDesk, 'moduleGone'>;
   readonly log: Log;
   /** The node is going down. */
   readonly onNodeShutdown: () => void;
+  /** The node may have other peers than this module knows of. */
+  readonly greetPeers: () => unknown;
+  /** The configuration may have changed. */
+  readonly reload: () => unknown;
+  /** Now is the time to tidy up what is on the disk. */
+  readonly maintain: () => unknown;
 }
 
 /** Handles events until the stream ends. */
@@ -54,27 +48,39 @@ export async function followEvents(events: AsyncIterable<NodeEvent>, parts: Even
 }
 
 function handleEvent(event: NodeEvent, parts: EventParts): void {
-  const { peers, settlements, invoices, log, onNodeShutdown } = parts;
+  const { peers, settlements, invoices, delivery, log } = parts;
   switch (event.name) {
     case 'PeerConnected': {
-      const reason = peers.connected(event.value.peer_addr);
-      if (reason !== Reason.Accepted) {
-        log.log('warn', 'a peer was not taken in', {
-          address: event.value.peer_addr,
-          reason: reasonName(reason),
-        });
-      }
+      const { peer_addr: address } = event.value;
+      const reason = peers.connected(address);
+      if (reason === Reason.Accepted) break;
+      log.log('warn', 'a peer was not taken in', { address, reason: reasonName(reason) });
       break;
     }
     case 'PeerDisconnected':
     case 'PeerBanned':
       peers.disconnected(event.value.peer_addr);
       break;
+    case 'NetworkPartition':
+      for (const address of event.value.disconnected_peers) peers.disconnected(address);
+      break;
+    case 'NetworkReconnected':
+    case 'NodeStartupCompleted':
+      parts.greetPeers();
+      break;
+    case 'DoSAttackDetected':
+    case 'RateLimitExceeded':
+      peers.restrain(event.value.peer_addr);
+      break;
     case 'NewBlock':
-      settlements.blockConnected();
+    case 'MempoolTransactionRemoved':
+      settlements.outputsChanged();
       break;
     case 'BlockDisconnected':
     case 'ChainReorg':
+    case 'MempoolCleared':
+    case 'PaymentSettled':
+    case 'PaymentFailed':
       settlements.chainChanged();
       break;
     case 'PaymentRequestCreated':
@@ -83,12 +89,36 @@ function handleEvent(event: NodeEvent, parts: EventParts): void {
     case 'PaymentVerified':
       invoices.settled(event.value.invoice, event.value.amount_msats);
       break;
+    case 'ModuleUnloaded':
+    case 'ModuleStopped':
+    case 'ModuleCrashed':
+    case 'ModuleRemoved':
+      delivery.moduleGone(event.value.module_name);
+      break;
+    case 'ConfigLoaded':
+      parts.reload();
+      break;
+    case 'DataMaintenance':
+      parts.maintain();
+      break;
+    case 'DiskSpaceLow':
+      log.log('warn', 'the disk is filling up: without room for the journal paid packets are refused', {
+        path: event.value.disk_path,
+        availableBytes: event.value.available_bytes,
+      });
+      break;
+    case 'ResourceLimitWarning':
+      log.log('warn', 'the node is short of something', {
+        resource: event.value.resource_type,
+        usagePercent: event.value.usage_percent,
+      });
+      break;
     case 'NodeShutdown':
       log.log('info', 'the node is shutting down', { reason: event.value.reason });
-      onNodeShutdown();
+      parts.onNodeShutdown();
       break;
     default:
-      // Events that others' subscriptions bring along have no effect here.
+      // The table says why it has no effect.
       break;
   }
 }

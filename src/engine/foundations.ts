@@ -38,6 +38,8 @@ export interface MeshModuleOptions {
   readonly log: Log;
   /** The node is going down and so should this process. */
   readonly onNodeShutdown: () => void;
+  /** The node has loaded its configuration anew: ours may have changed too. */
+  readonly onConfigLoaded: () => void;
 }
 
 export interface Foundations {

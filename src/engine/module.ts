@@ -6,12 +6,12 @@
  */
 import { errorText } from '../core/errors.js';
 import { nodeKey, type NodeId } from '../core/ids.js';
-import { LIMITS } from '../core/limits.js';
-import type { Clock, Timer } from '../core/ports.js';
+import type { Clock } from '../core/ports.js';
 import type { JudgePolicy, MeshMode } from '../core/policy.js';
 import { randomU64 } from '../core/random.js';
 import { Reason, reasonName } from '../core/reasons.js';
 import { judgePolicyOf, type MeshConfig } from '../config/config.js';
+import { changedOptions } from '../config/live.js';
 import { Counters } from '../metrics/counters.js';
 import { Ledger } from '../ledger/ledger.js';
 import { discoveryPacket, helloPacket, type ControlHeader } from '../packet/control.js';
@@ -25,10 +25,10 @@ import { RouteDiscovery } from '../routing/discovery.js';
 import { RoutingTable } from '../routing/table.js';
 import type { Journal } from '../store/journal.js';
 import { Accounts } from './accounts.js';
-import { CarriedBalances } from './carried.js';
 import { Debts } from './debts.js';
 import { DeliveryDesk } from './delivery.js';
-import { followEvents, SUBSCRIBED_EVENTS } from './events.js';
+import { SUBSCRIBED_EVENTS } from './event-table.js';
+import { followEvents } from './events.js';
 import { layFoundations, restore, type Foundations, type MeshModuleOptions } from './foundations.js';
 import { MeshManager } from './mesh-manager.js';
 import { Outbound } from './outbound.js';
@@ -36,12 +36,10 @@ import { PeerBook } from './peers.js';
 import { EventPublisher } from './publisher.js';
 import { IssuedInvoices } from './registry.js';
 import { Settlements } from './settlements.js';
+import { Upkeep } from './upkeep.js';
 
 /** Of the requests to the node, the part that questions about payments may take: the rest sends packets. */
 const QUESTIONS_SHARE = 4;
-
-/** Short-lived things are dropped this often. */
-const SWEEP_MILLIS = 1_000;
 
 const REPORTED: { readonly [M in MeshMode]: ReportedMode } = {
   bitcoin_only: 'BitcoinOnly',
@@ -71,12 +69,10 @@ export class MeshModule {
   readonly #invoiceJournal: Journal | null;
   readonly #ownPayee: string | null;
   readonly #startedMillis: number;
+  readonly #upkeep: Upkeep;
   #config: MeshConfig;
   #policy: RoutingPolicyEngine;
   #controlSequence: bigint;
-  /** null before the start and after the end. */
-  #sweep: Timer | null = null;
-  #compaction: Timer | null = null;
 
   /**
    * Starts the mesh on a connected node: restores what the journal holds, starts the workers, subscribes.
@@ -262,6 +258,8 @@ export class MeshModule {
       fees: config.fees,
       packetTtlSeconds: config.packetTtlSeconds,
     });
+    const { accounts, invoices, discovery, replay } = this;
+    this.#upkeep = new Upkeep({ clock, random, journal, accounts, invoices, discovery, replay });
   }
 
   /** In force. */
@@ -276,7 +274,21 @@ export class MeshModule {
 
   /** Holds for every packet from now on; not written to the configuration file. */
   setMode(mode: MeshMode): void {
-    this.#config = { ...this.#config, mode };
+    this.#judgeBy({ ...this.#config, mode });
+  }
+
+  /**
+   * Takes over what can change while running: everything that packets and payments are judged by.
+   * @returns names of the options whose change needs a restart
+   */
+  reconfigure(config: MeshConfig): readonly string[] {
+    const { live, needRestart } = changedOptions(this.#config, config);
+    this.#judgeBy({ ...this.#config, ...live });
+    return needRestart;
+  }
+
+  #judgeBy(config: MeshConfig): void {
+    this.#config = config;
     this.#policy = this.#policyEngine();
     this.judge.updatePolicy(this.#judgePolicy());
     this.settlements.updatePolicy(this.#judgePolicy());
@@ -305,9 +317,7 @@ export class MeshModule {
 
   /** Stops taking packets, finishes those that are judged, and closes the journal. */
   async close(): Promise<void> {
-    this.#sweep?.cancel();
-    this.#sweep = null;
-    this.#compaction?.cancel();
+    this.#upkeep.stop();
     this.peers.stop();
     await this.judge.close();
     this.manager.close();
@@ -337,10 +347,21 @@ export class MeshModule {
 
   /** Subscribes, greets the peers that are connected already, and follows the node's events. */
   async #join(): Promise<void> {
-    const { integration, log, onNodeShutdown } = this.#options;
-    const { manager, peers, settlements, invoices } = this;
+    const { integration, log, onNodeShutdown, onConfigLoaded } = this.#options;
+    const { manager, peers, settlements, invoices, delivery } = this;
     const events = integration.eventReceiver();
-    void followEvents(events, { manager, peers, settlements, invoices, log, onNodeShutdown });
+    void followEvents(events, {
+      manager,
+      peers,
+      settlements,
+      invoices,
+      delivery,
+      log,
+      onNodeShutdown,
+      greetPeers: () => this.greetPeers(),
+      reload: onConfigLoaded,
+      maintain: () => this.#upkeep.compact(),
+    });
     await integration.subscribeEvents(SUBSCRIBED_EVENTS);
     await this.greetPeers();
     integration.onStateChange((state) => {
@@ -350,27 +371,7 @@ export class MeshModule {
       void this.greetPeers();
     });
     this.peers.start();
-    const sweep = (): void => {
-      this.discovery.sweep();
-      this.replay.cleanupExpired();
-      this.#sweep = this.clock.after(SWEEP_MILLIS, sweep);
-    };
-    this.#compactLater();
-    this.#sweep = this.clock.after(SWEEP_MILLIS, sweep);
-  }
-
-  #compactLater(): void {
-    const { clock, random } = this.#options;
-    this.#compaction = clock.after(LIMITS.JOURNAL_COMPACT_MILLIS, () => {
-      const fold = (): CarriedBalances => new CarriedBalances(clock, random);
-      const onRewritten = (dropped: number, carried: number): void => {
-        this.accounts.logRewritten(dropped, carried);
-      };
-      const compacted = Promise.all([this.#journal.compact(fold, onRewritten), this.invoices.compact()]);
-      void compacted.then(() => {
-        if (this.#sweep !== null) this.#compactLater();
-      });
-    });
+    this.#upkeep.start();
   }
 
   /** Says hello to every peer that the node has. */

@@ -99,6 +99,14 @@ export class PeerBook {
     this.#forget(peer);
   }
 
+  /** The node says that a peer asks too much of it: what the peer had saved up of its quotas is gone. */
+  restrain(address: string): void {
+    const peer = this.#byAddress.get(address);
+    if (peer === undefined) return;
+    const now = this.#options.clock.monotonicMillis();
+    for (const quota of [peer.packets, peer.freePackets, peer.freeBytes, peer.control]) quota.empty(now);
+  }
+
   /**
    * The node tells all its peers: they are greeted, and addresses that it does not have and that never said who
    * they are are forgotten. Whoever has spoken stays until its link goes down or it falls silent.

@@ -106,12 +106,12 @@ export class Settlements {
     return needs === null ? result : judgeAnswer(needs, await this.#answer(needs, asker));
   }
 
-  /** A block came on top: outputs may be spent. */
-  blockConnected(): void {
+  /** A block came on top, or the mempool lost a transaction: outputs may be spent, or not be there any more. */
+  outputsChanged(): void {
     this.#forget((subject) => subject.startsWith(UTXO));
   }
 
-  /** Blocks were undone, or nobody can tell: nothing is certain. */
+  /** Blocks were undone, a payment changed its state, or nobody can tell: nothing is certain. */
   chainChanged(): void {
     this.#forget(() => true);
   }

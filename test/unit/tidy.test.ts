@@ -5,6 +5,7 @@ import { parse } from 'smol-toml';
 import { describe, expect, it } from 'vitest';
 import { configMarkdown, configSchemaToml } from '../../src/config/markdown.js';
 import { LIMIT_TABLE } from '../../src/core/limits.js';
+import { eventsMarkdown } from '../../src/engine/event-table.js';
 import { limitsMarkdown, reasonsMarkdown } from '../../src/core/markdown.js';
 import { REASON_TABLE } from '../../src/core/reasons.js';
 import { MODULE_NAME, VERSION } from '../../src/core/version.js';
@@ -198,6 +199,7 @@ describe('tidy: documents', () => {
     ['docs/limits.md', limitsMarkdown],
     ['docs/reasons.md', reasonsMarkdown],
     ['docs/config.md', configMarkdown],
+    ['docs/events.md', eventsMarkdown],
   ])('%s says what the source says (npm run docs)', (path, made) => {
     expect(textOf(path)).toBe(made());
   });

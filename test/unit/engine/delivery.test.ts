@@ -81,10 +81,60 @@ describe('delivery › handlers', () => {
     expect(desk.stats().inbox).toBe(1);
     desk.register('onion-v1', 'first', 'a');
     await settle();
-    desk.register('onion-v1', 'second', 'b');
+    desk.register('onion-v1', 'first', 'b');
     give(desk, 'onion-v1', 2);
     await settle();
-    expect(calls).toEqual(['first.a', 'second.b']);
+    expect(calls).toEqual(['first.a', 'first.b']);
+    expect(desk.stats().inbox).toBe(0);
+  });
+
+  it('a protocol stays with its module while that answers; when it is gone another may have it', async () => {
+    const calls: string[] = [];
+    const { desk, settle } = deskOf((moduleId) => {
+      calls.push(moduleId);
+      return Promise.resolve();
+    });
+    desk.register('onion-v1', 'first', 'a');
+    desk.register('pool-v1', 'first', 'a');
+    expect(desk.register('onion-v1', 'second', 'b')).toBe(Reason.HandlerTaken);
+    give(desk, 'onion-v1', 1);
+    await settle();
+    desk.moduleGone('first');
+    desk.moduleGone('nobody');
+    give(desk, 'onion-v1', 2);
+    expect(desk.stats()).toMatchObject({ handlers: 0, inbox: 1 });
+    expect(desk.register('onion-v1', 'second', 'b')).toBe(Reason.Accepted);
+    await settle();
+    expect(calls).toEqual(['first', 'second']);
+  });
+
+  it('what waits for a module that is gone goes to the inbox, in order', async () => {
+    const { desk, settle, clock } = deskOf(() => Promise.reject(new Error('not now')));
+    desk.register('onion-v1', 'first', 'a');
+    for (const payload of [1, 2, 3]) give(desk, 'onion-v1', payload);
+    await settle();
+    desk.moduleGone('first');
+    clock.advance(LIMITS.RESEND_MAX_MILLIS);
+    await settle();
+    expect(desk.poll('onion-v1', 10).map(({ payload }) => payload[0])).toEqual([1, 2, 3]);
+  });
+
+  it('a module that does not answer any more loses its protocol to one that asks for it', async () => {
+    const calls: string[] = [];
+    const { desk, clock, settle } = deskOf((moduleId) => {
+      calls.push(moduleId);
+      return moduleId === 'first' ? Promise.reject(new Error('dead')) : Promise.resolve();
+    });
+    desk.register('onion-v1', 'first', 'a');
+    give(desk, 'onion-v1', 1);
+    for (let tries = 0; tries < LIMITS.HANDLER_TRIES; tries++) {
+      await settle();
+      clock.advance(LIMITS.RESEND_MAX_MILLIS);
+    }
+    await settle();
+    expect(desk.register('onion-v1', 'second', 'b')).toBe(Reason.Accepted);
+    await settle();
+    expect(calls.at(-1)).toBe('second');
     expect(desk.stats().inbox).toBe(0);
   });
 });

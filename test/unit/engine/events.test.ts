@@ -1,7 +1,9 @@
 // The node's events: packets are judged side by side up to a bound, what has no effect is ignored, order is kept.
 import { describe, expect, it } from 'vitest';
 import { LIMITS } from '../../../src/core/limits.js';
-import { followEvents, SUBSCRIBED_EVENTS, type EventParts } from '../../../src/engine/events.js';
+import { EVENT_TABLE, SUBSCRIBED_EVENTS } from '../../../src/engine/event-table.js';
+import { followEvents, type EventParts } from '../../../src/engine/events.js';
+import { generationFor } from '../../../src/node/generations.js';
 import { EVENTS } from '../../../src/node/table-events.js';
 import type { NodeEvent } from '../../../src/node/messages.js';
 import { EngineNet } from '../../support/engine-net.js';
@@ -84,14 +86,27 @@ async function benchOf(): Promise<Bench> {
     calls.push(`disconnected ${address}`);
     disconnected(address);
   };
-  settlements.blockConnected = () => calls.push('block');
+  settlements.outputsChanged = () => calls.push('outputs changed');
+  peers.restrain = (address) => calls.push(`restrained ${address}`);
   settlements.chainChanged = () => calls.push('chain changed');
   const invoices = {
     created: (invoice: string) => calls.push(`invoice ${invoice}`),
     settled: (invoice: string, msat: bigint) => calls.push(`settled ${invoice} with ${msat}`),
   };
   const onNodeShutdown = (): number => (shutdowns += 1);
-  const parts: EventParts = { manager, peers, settlements, invoices, log: testLog(), onNodeShutdown };
+  const delivery = { moduleGone: (name: string) => calls.push(`gone ${name}`) };
+  const parts: EventParts = {
+    manager,
+    peers,
+    settlements,
+    invoices,
+    delivery,
+    log: testLog(),
+    onNodeShutdown,
+    greetPeers: () => calls.push('greet'),
+    reload: () => calls.push('reload'),
+    maintain: () => calls.push('maintain'),
+  };
   const stream = new Stream();
   const ended = followEvents(stream, parts);
   return { stream, parts, ended, calls, underWay, shutdowns: () => shutdowns };
@@ -129,9 +144,13 @@ describe('events > packets', () => {
     const net = await EngineNet.start({ nodes: 2, links: [[0, 1]] });
     const { manager, peers, settlements } = net.node(1);
     const stream = new Stream();
-    const invoices = { created: () => undefined, settled: () => undefined };
-    const parts = { manager, peers, settlements, invoices, log: testLog(), onNodeShutdown: () => undefined };
-    const ended = followEvents(stream, parts);
+    const none = (): undefined => undefined;
+    const ended = followEvents(stream, {
+      ...{ manager, peers, settlements, log: testLog(), onNodeShutdown: none },
+      invoices: { created: none, settled: none },
+      delivery: { moduleGone: none },
+      ...{ greetPeers: none, reload: none, maintain: none },
+    });
     const packet_data = encodePacket(net.packet([0, 1]));
     stream.push({ name: 'MeshPacketReceived', value: { packet_data, peer_addr: net.addressOf(0) } });
     stream.end();
@@ -163,7 +182,7 @@ describe('events > others', () => {
       { name: 'ChainReorg', value: { old_tip: hash, new_tip: hash } },
     );
     await settle();
-    expect(calls).toEqual(['block', 'chain changed', 'chain changed']);
+    expect(calls).toEqual(['outputs changed', 'chain changed', 'chain changed']);
   });
 
   it('of invoices that the node issues, and of what was paid for them, are passed on', async () => {
@@ -207,7 +226,78 @@ describe('events > others', () => {
     expect(underWay).toHaveLength(1);
   });
 
-  it('only events that the node has are subscribed to', () => {
+  it('of peers that ask too much cost them what they had saved of their quotas', async () => {
+    const { stream, calls } = await benchOf();
+    stream.push(
+      { name: 'DoSAttackDetected', value: { peer_addr: 'a', attack_type: 'flood', severity: 'high' } },
+      { name: 'RateLimitExceeded', value: { peer_addr: 'b', limit_type: 'x', current_rate: 2, limit: 1 } },
+    );
+    await settle();
+    expect(calls).toEqual(['restrained a', 'restrained b']);
+  });
+
+  it('of a partition lose the peers behind it; what is back, or a node that is up, is greeted', async () => {
+    const { stream, calls } = await benchOf();
+    const partition_id = new Uint8Array(8);
+    stream.push(
+      {
+        name: 'NetworkPartition',
+        value: { partition_id, disconnected_peers: ['a', 'b'], partition_size: 2n },
+      },
+      { name: 'NetworkReconnected', value: { partition_id, reconnected_peers: ['a'] } },
+      { name: 'NodeStartupCompleted', value: { duration_ms: 1n, components: [] } },
+    );
+    await settle();
+    expect(calls).toEqual(['disconnected a', 'disconnected b', 'greet', 'greet']);
+  });
+
+  it('of modules that end free their protocols', async () => {
+    const { stream, calls } = await benchOf();
+    stream.push(
+      { name: 'ModuleUnloaded', value: { module_name: 'm1', version: '1' } },
+      { name: 'ModuleStopped', value: { module_name: 'm2' } },
+      { name: 'ModuleCrashed', value: { module_name: 'm3', error: 'x' } },
+    );
+    await settle();
+    expect(calls).toEqual(['gone m1', 'gone m2', 'gone m3']);
+  });
+
+  it('of configuration, maintenance, payments and the mempool do what the table says; shortages are logged', async () => {
+    const { stream, calls, parts } = await benchOf();
+    stream.push(
+      { name: 'ConfigLoaded', value: { changed_sections: [], config_json: null } },
+      {
+        name: 'DataMaintenance',
+        value: {
+          operation: 'prune',
+          urgency: 'low',
+          reason: '',
+          target_age_days: null,
+          timeout_seconds: null,
+        },
+      },
+      { name: 'PaymentSettled', value: { payment_id: 'p', tx_hash: new Uint8Array(32), confirmations: 1 } },
+      { name: 'MempoolCleared', value: { cleared_count: 1n } },
+      {
+        name: 'DiskSpaceLow',
+        value: { available_bytes: 1n, total_bytes: 2n, percent_free: 1, disk_path: '/' },
+      },
+    );
+    await settle();
+    expect(calls).toEqual(['reload', 'maintain', 'chain changed', 'chain changed']);
+    expect((parts.log as ReturnType<typeof testLog>).lines).toHaveLength(1);
+  });
+});
+
+describe('events > the table', () => {
+  it('names events that the node has, each once, with an effect or a reason for having none', () => {
     expect(SUBSCRIBED_EVENTS.filter((name) => !(name in EVENTS))).toEqual([]);
+    expect(new Set(SUBSCRIBED_EVENTS).size).toBe(SUBSCRIBED_EVENTS.length);
+    expect(EVENT_TABLE.filter(({ effect, whyNone }) => (effect === null) === (whyNone === ''))).toEqual([]);
+  });
+
+  it('holds 46 events or more of what generations from 0.1.10 on have', () => {
+    const { EventPayload = {} } = generationFor('0.1.10').generation.enums;
+    expect(SUBSCRIBED_EVENTS.filter((name) => name in EventPayload).length).toBeGreaterThanOrEqual(46);
   });
 });

@@ -178,7 +178,7 @@ describe('settlements > answers', () => {
     const wrong = bench.onChain({ amountSats: 11n });
     expect(await bench.send(wrong)).toBe('AmountMismatch');
     expect(await bench.send(wrong)).toBe('AmountMismatch');
-    bench.node.settlements.blockConnected();
+    bench.node.settlements.outputsChanged();
     expect(await bench.send(wrong)).toBe('AmountMismatch');
     expect(bench.asked).toBe(1);
     bench.node.settlements.chainChanged();
@@ -224,7 +224,7 @@ describe('settlements > answers', () => {
     expect(await known(0)).toMatchObject({ verified: false });
     await bench.net.until(() => settlements.stats().kept === 1, 100);
     expect(await known(0)).toMatchObject({ verified: true });
-    settlements.blockConnected();
+    settlements.outputsChanged();
     expect(await known(0)).toMatchObject({ verified: false });
     expect(bench.asked).toBe(2);
   });
