@@ -17,6 +17,8 @@ interface Facts {
   payee: string | null;
   /** The nodes that this one says belong to the same owner. */
   family: ReadonlySet<NodeKey>;
+  /** How often it was met and not yet lost. */
+  met: number;
 }
 
 export class Entities {
@@ -24,13 +26,33 @@ export class Entities {
   readonly #parent = new Map<NodeKey, NodeKey>();
   /** The first node seen with a group or a payee: whoever has the same joins it. */
   readonly #firstWith = new Map<string, NodeKey>();
-  #dominant: { readonly version: number; readonly entities: ReadonlySet<EntityKey> } | null = null;
+  /** null when it must be found anew. */
+  #dominant: ReadonlySet<EntityKey> | null = null;
   #isStale = false;
   #version = 0;
 
   /** Changes whenever an answer of this class may have changed. */
   get version(): number {
     return this.#version;
+  }
+
+  /** The node is connected: it counts among the nodes that are known, whatever else is. */
+  met(node: NodeKey): void {
+    const facts = this.#factsOf(node, false);
+    if (facts === null) return;
+    facts.met += 1;
+    this.#dominant = null;
+  }
+
+  /** The node is no longer connected. */
+  lost(node: NodeKey): void {
+    const facts = this.#facts.get(node);
+    if (facts === undefined) return;
+    facts.met = Math.max(0, facts.met - 1);
+    this.#dominant = null;
+    if (facts.met === 0 && facts.group === null && facts.payee === null && facts.family.size === 0) {
+      this.#facts.delete(node);
+    }
   }
 
   /** The node is reached in this network group (NetworkGroups.of); null withdraws it. */
@@ -64,11 +86,6 @@ export class Entities {
     this.#changed(node, isWithdrawn);
   }
 
-  /** Nothing is known of the node any more. */
-  forget(node: NodeKey): void {
-    if (this.#facts.delete(node)) this.#changed(node, true);
-  }
-
   /** The entity that the node belongs to. */
   entityOf(node: NodeKey): EntityKey {
     if (this.#isStale) this.#rebuild();
@@ -92,7 +109,7 @@ export class Entities {
    * with a single node.
    */
   dominant(maxShare: number): ReadonlySet<EntityKey> {
-    if (this.#dominant?.version === this.#version) return this.#dominant.entities;
+    if (this.#dominant !== null) return this.#dominant;
     const nodes = new Map<EntityKey, number>();
     for (const node of this.#facts.keys()) {
       const entity = this.entityOf(node);
@@ -100,21 +117,22 @@ export class Entities {
     }
     const most = effectiveCap(maxShare, nodes.size) * this.#facts.size;
     const large = [...nodes].filter(([, count]) => count > 1 && count > most).map(([entity]) => entity);
-    this.#dominant = { version: this.#version, entities: new Set(large) };
-    return this.#dominant.entities;
+    this.#dominant = new Set(large);
+    return this.#dominant;
   }
 
   #factsOf(node: NodeKey, isWithdrawal: boolean): Facts | null {
     const known = this.#facts.get(node);
     if (known !== undefined) return known;
     if (isWithdrawal || this.#facts.size >= LIMITS.ENTITY_NODES) return null;
-    const fresh = { group: null, payee: null, family: new Set<NodeKey>() };
+    const fresh = { group: null, payee: null, family: new Set<NodeKey>(), met: 0 };
     this.#facts.set(node, fresh);
     return fresh;
   }
 
   #changed(node: NodeKey, isWithdrawn: boolean): void {
     this.#version += 1;
+    this.#dominant = null;
     if (isWithdrawn) this.#isStale = true;
     else if (!this.#isStale) this.#link(node);
   }

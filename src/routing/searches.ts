@@ -109,7 +109,7 @@ export class RouteSearches {
     }
     const search = makeSearch(destination, limits);
     this.#byDestination.set(key, search);
-    this.#startRing(search, 0);
+    this.#startRing(search, 0, 0);
     return search.answer;
   }
 
@@ -136,23 +136,28 @@ export class RouteSearches {
     }
   }
 
-  #startRing(search: Search, index: number): void {
+  /** @param now in thirtieths of the whole time */
+  #startRing(search: Search, index: number, now: number): void {
     const ring = present(RINGS[index], 'a ring is started while there is one');
     const next = RINGS[index + 1];
     const isAsked = this.#ask(search, ring);
     // Where nobody advertises the destination, nothing is waited for.
-    const parts = isAsked ? (next?.startsAt ?? RINGS_END_AT) - ring.startsAt : 0;
+    const until = isAsked ? (next?.startsAt ?? RINGS_END_AT) : now;
     const goOn = (): void => {
       if (next !== undefined) {
-        this.#startRing(search, index + 1);
+        this.#startRing(search, index + 1, until);
         return;
       }
       this.#end(search);
       search.resolve(null);
       this.#options.onFailed(search.destination, Reason.DiscoveryTimeout);
     };
-    if (parts === 0) goOn();
-    else search.timer = this.#options.clock.after((parts * search.timeoutMillis) / RINGS_END_AT, goOn);
+    if (until === now) {
+      goOn();
+      return;
+    }
+    const wait = ((until - now) * search.timeoutMillis) / RINGS_END_AT;
+    search.timer = this.#options.clock.after(wait, goOn);
   }
 
   /** Sends the requests of a ring; false where there is nobody to ask. */

@@ -178,7 +178,9 @@ export class RoutingTable {
     this.#direct.set(key, { nodeId, address, route });
     this.#byAddress.set(address, nodeId);
     this.#changed(nodeId);
-    this.entities.setGroup(key, this.#groups.of(address));
+    this.entities.met(key);
+    const group = this.#groups.of(address);
+    if (group !== null) this.entities.setGroup(key, group);
     this.#observer?.onJoined(nodeId);
     return Reason.Accepted;
   }
@@ -192,6 +194,7 @@ export class RoutingTable {
     this.#byAddress.delete(entry.address);
     this.#changed(nodeId);
     this.entities.setGroup(key, null);
+    this.entities.lost(key);
     this.#dropped(this.#learned.dropNeighbour(key));
   }
 

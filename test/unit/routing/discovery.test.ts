@@ -51,9 +51,10 @@ describe('discovery > own searches', () => {
     expect(rings).toEqual([
       [0, 2],
       [1, 4],
-      [3, 10],
-      [12, 10],
-      [21, 10],
+      [2, 10],
+      [5, 10],
+      [9, 10],
+      [18, 10],
     ]);
     expect(await answer).toBeNull();
     expect(bench.failed).toEqual([[90, 'DiscoveryTimeout']]);
@@ -67,7 +68,7 @@ describe('discovery > own searches', () => {
     expect(bench.failed).toEqual([]);
     bench.clock.advance(2);
     expect(await hurried).toBeNull();
-    expect(requestsOf(bench.take()).map(({ maxHops }) => maxHops)).toEqual([2, 3, 3, 3, 3]);
+    expect(requestsOf(bench.take()).map(({ maxHops }) => maxHops)).toEqual([2, 3, 3, 3, 3, 3]);
     void bench.discovery.discover(id(90), { maxHops: 200, timeoutMillis: 1e12 });
     bench.clock.advance(30_000);
     expect(bench.discovery.stats().pending).toBe(0);
@@ -218,12 +219,13 @@ describe('discovery > advertisements', () => {
     expect(bench.discovery.stats().routesRetracted).toBe(1);
   });
 
-  it('one that does both is taken for what it takes back', () => {
+  it('one that does both is taken for what it takes back and for its hints, of which none is a route', () => {
     const bench = knowing();
     const both = advertisement(1, [50, UNREACHABLE], [91, 1n]);
-    expect(bench.from(1, both)).toBe(Reason.AdvertisementInfeasible);
+    expect(bench.from(1, both)).toBe(Reason.Accepted);
     expect(bench.table.findRoute(id(90))).toBeNull();
     expect(bench.table.findRoute(id(91))).toBeNull();
+    expect(bench.discovery.stats()).toMatchObject({ routesRetracted: 1, hintsTaken: 1 });
   });
 
   it('are taken 2 a second from one neighbour', () => {
@@ -256,7 +258,15 @@ describe('discovery > advertisements', () => {
     bench.clock.advance(999);
     expect(bench.take()).toEqual([]);
     bench.clock.advance(1);
-    expect(bench.take()).toEqual([5, 4].map((to) => ({ to, message: retraction(2, 3) })));
+    // Peer 4 came back: the others learn that it is here, and it learns who is.
+    const besides = (peer: number): RouteAdvertisement['routes'] => [
+      ...retraction(2, 3).routes,
+      { destination: id(peer), nextHop: id(peer), cost: 7n, hopCount: 1 },
+    ];
+    expect(bench.take()).toEqual([
+      { to: 5, message: { ...retraction(2, 3), routes: besides(4) } },
+      { to: 4, message: { ...retraction(2, 3), routes: besides(5) } },
+    ]);
     bench.clock.advance(10_000);
     expect(bench.take()).toEqual([]);
   });
