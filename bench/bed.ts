@@ -5,21 +5,17 @@
  * A bed is used once: what was paid in it is a replay the next time.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import { systemClock } from '#dist/core/clock.js';
-import { systemRandom } from '#dist/core/random.js';
-import { Accounts } from '#dist/engine/accounts.js';
-import { Debts } from '#dist/engine/debts.js';
-import { Ledger } from '#dist/ledger/ledger.js';
+import type { Accounts } from '#dist/engine/accounts.js';
 import { decodePacket } from '#dist/packet/packet.js';
 import { InvoiceRegistry } from '#dist/payment/registry.js';
 import type { PacketVerdict, VerdictKind } from '#dist/pool/judge-port.js';
 import { VerdictPool } from '#dist/pool/verdict-pool.js';
 import { SharedReplayTable } from '#dist/replay/shared-table.js';
-import { nodeDisk } from '#dist/store/disk.js';
-import { Journal } from '#dist/store/journal.js';
+import type { Journal } from '#dist/store/journal.js';
 import { compileKernel, WasmKernel } from '#dist/wasm/kernel.js';
+import { accountsOf, benchJournal } from './ledger.js';
 import { POLICY, SELF, SOURCE, type PaidSample } from './samples.js';
 
 /** Packets that wait for a verdict at most, and their bytes: more than all batches hold, and within every queue. */
@@ -45,6 +41,9 @@ export interface BedOptions {
   readonly issued?: readonly PaidSample[];
   /** Whether accepted payments are posted and made durable before they count as done. */
   readonly isDurable?: boolean;
+  /** Other than the pool's defaults. */
+  readonly batchPackets?: number;
+  readonly batchLingerMicros?: number;
   /** Another worker module than the pool's own. */
   readonly workerFile?: URL;
   /** The verdict that the pool's own worker would have given. */
@@ -76,7 +75,15 @@ export class Bed {
   }
 
   static async open(options: BedOptions): Promise<Bed> {
-    const { workers, keys, issued = [], isDurable = false, workerFile } = options;
+    const {
+      workers,
+      keys,
+      issued = [],
+      isDurable = false,
+      batchPackets,
+      batchLingerMicros,
+      workerFile,
+    } = options;
     const secret = new Uint8Array(randomBytes(16));
     const kernel = new WasmKernel(compileKernel(), secret);
     const registry = InvoiceRegistry.create(kernel);
@@ -91,6 +98,8 @@ export class Bed {
       registry: registry.memory,
       log: QUIET,
       clock: systemClock,
+      ...(batchPackets === undefined ? {} : { batchPackets }),
+      ...(batchLingerMicros === undefined ? {} : { batchLingerMicros }),
       ...(workerFile === undefined ? {} : { workerFile }),
     });
     return new Bed(pool, table, isDurable ? await Books.open() : null, options);
@@ -172,35 +181,14 @@ class Books {
   readonly #accounts: Accounts;
 
   private constructor(folder: string, journal: Journal) {
-    const ledger = new Ledger();
-    const debts = new Debts({
-      self: SELF,
-      ownPayee: POLICY.ownPayee,
-      ledger,
-      capMsat: 0n,
-      log: QUIET,
-      onCapsChanged: () => undefined,
-    });
     this.#folder = folder;
     this.#journal = journal;
-    this.#accounts = new Accounts({
-      self: SELF,
-      clock: systemClock,
-      random: systemRandom,
-      ledger,
-      append: (records) => journal.append(records),
-      hasRoom: (bytes) => journal.hasRoom(bytes),
-      debts,
-    });
+    this.#accounts = accountsOf(SELF, (records) => journal.append(records), POLICY.ownPayee);
   }
 
   static async open(): Promise<Books> {
-    const folder = benchFolder();
-    const path = join(folder, 'payments.journal');
-    return new Books(
-      folder,
-      await Journal.open({ disk: nodeDisk, path, clock: systemClock, log: QUIET, isFirstRun: true }),
-    );
+    const { folder, journal } = await benchJournal();
+    return new Books(folder, journal);
   }
 
   /** As the engine does: decoded again on the main thread, posted, and durable when this resolves. */
@@ -214,9 +202,4 @@ class Books {
     await this.#journal.close();
     rmSync(this.#folder, { recursive: true });
   }
-}
-
-/** A new folder on the disk that holds this project: a folder for temporary files may be memory. */
-export function benchFolder(): string {
-  return mkdtempSync(join(process.cwd(), 'dist', 'bench-disk-'));
 }

@@ -17,6 +17,8 @@ interface Flags {
 export interface NamedTheme {
   readonly about: string;
   readonly theme: Theme;
+  /** Measured only where it is named. */
+  readonly isOnRequest?: true;
 }
 
 export type Themes = ReadonlyMap<string, NamedTheme>;
@@ -50,8 +52,8 @@ export function benchCommand(themes: Themes, { out, progress }: Streams): Comman
     .action(async (flags: Flags) => {
       const settings = settingsOf(flags);
       const lines: Line[] = [];
-      for (const [name, { theme }] of themes) {
-        if (flags.only?.includes(name) === false) continue;
+      for (const [name, { theme, isOnRequest = false }] of themes) {
+        if (!(flags.only?.includes(name) ?? !isOnRequest)) continue;
         progress(`measuring ${name}…`);
         const began = performance.now();
         try {
@@ -103,7 +105,9 @@ function workersOf(text: string): readonly number[] {
 
 function helpOf(themes: Themes): string {
   const width = Math.max(...[...themes.keys()].map(({ length }) => length));
-  const rows = [...themes].map(([name, { about }]) => `  ${name.padEnd(width)}  ${about}`);
+  const rows = [...themes].map(([name, { about, isOnRequest = false }]) => {
+    return `  ${name.padEnd(width)}  ${about}${isOnRequest ? ' (only where it is named)' : ''}`;
+  });
   return [
     '',
     'What is measured:',

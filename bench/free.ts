@@ -27,7 +27,7 @@ const DIFFERENT_PACKETS = 4_096;
 
 const MIXED_PACKETS = 32_768;
 
-function asFree(packets: readonly Uint8Array[]): readonly Expected[] {
+export function asFree(packets: readonly Uint8Array[]): readonly Expected[] {
   return packets.map((bytes) => ({ bytes, kind: 'free' }));
 }
 

@@ -11,7 +11,8 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { SeededRandom } from '#dist/core/random.js';
 import { Arrivals } from './arrivals.js';
-import { Bed, benchFolder, type Expected } from './bed.js';
+import { Bed, type Expected } from './bed.js';
+import { benchFolder } from './folder.js';
 import { asPaid } from './paid.js';
 import { paidSamples } from './samples.js';
 import { atMost, median, percentile, type Reading } from './stats.js';
@@ -86,7 +87,7 @@ function loaded(isDurable: boolean): Runner {
           const rate = (capacity * percent) / 100;
           const count = Math.min(Math.max(least, (rate * slice) / 1_000), packets.length - used);
           const batch = packets.slice(used, used + Math.floor(count));
-          percentiles.add(await through(bed, batch, rate, arrivals));
+          percentiles.add(await latenciesAt(rate, bed, batch, arrivals));
           used += batch.length;
         }
         noticed.add(
@@ -106,15 +107,16 @@ function loaded(isDurable: boolean): Runner {
   };
 }
 
-async function through(
+/** All packets, at this rate. @returns microseconds of each */
+export async function latenciesAt(
+  perSecond: number,
   bed: Bed,
   packets: readonly Expected[],
-  rate: number,
   arrivals: Arrivals,
 ): Promise<Float64Array> {
   return new Promise((resolve, reject) => {
     arrivals
-      .run(packets.length, rate, (number, onDone) => {
+      .run(packets.length, perSecond, (number, onDone) => {
         const packet = packets[number];
         if (packet === undefined) throw new Error('as many arrivals as packets');
         bed.judge(packet, number, onDone, reject);

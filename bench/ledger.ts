@@ -3,7 +3,7 @@
  * reads them all again. On the disk that holds this project.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '#dist/core/clock.js';
 import { encode } from '#dist/core/codec.js';
@@ -17,6 +17,7 @@ import { paymentPosting, postingCodec, type Posting } from '#dist/ledger/posting
 import { PostingSlab, PostingView } from '#dist/ledger/posting-bytes.js';
 import { nodeDisk } from '#dist/store/disk.js';
 import { Journal } from '#dist/store/journal.js';
+import { benchFolder } from './folder.js';
 import { atLeast } from './stats.js';
 import type { Group } from './suite.js';
 
@@ -26,12 +27,12 @@ const RESTORED = 65_536;
 const KEPT_SECONDS = 86_400;
 const FEES = { baseMsat: 1_000n, perHopMsat: 100n, perKibMsat: 10n, proportionalPpm: 2_500n };
 
-/** The accounts of a node, without a node. */
-export function accountsOf(self: NodeId, append: AppendDurably): Accounts {
+/** The accounts of a node, without a node. @param ownPayee what is paid to another key leaves a debt */
+export function accountsOf(self: NodeId, append: AppendDurably, ownPayee: string | null = null): Accounts {
   const ledger = new Ledger();
   const debts = new Debts({
     self,
-    ownPayee: null,
+    ownPayee,
     ledger,
     capMsat: 0n,
     log: { log: () => undefined },
@@ -54,7 +55,7 @@ export function randomNode(): NodeId {
 
 /** A journal in a folder of its own. */
 export async function benchJournal(): Promise<{ readonly folder: string; readonly journal: Journal }> {
-  const folder = mkdtempSync(join(process.cwd(), 'dist', 'bench-journal-'));
+  const folder = benchFolder();
   return { folder, journal: await openJournal(folder, true) };
 }
 

@@ -2,7 +2,7 @@
 import { reading, signatures } from './bolt11.js';
 import { breakdown } from './breakdown.js';
 import { packetCodec } from './codec.js';
-import type { Themes } from './command.js';
+import type { NamedTheme, Themes } from './command.js';
 import { checksums, detections } from './detection.js';
 import { freePipelines, mixedLoad } from './free.js';
 import { hashes } from './hash.js';
@@ -14,8 +14,9 @@ import { latencies } from './latency.js';
 import { paidPipelines, scaling } from './paid.js';
 import { rawRecovery } from './recovery.js';
 import { replay } from './replay.js';
+import { tuning } from './tuning.js';
 
-export const THEMES: Themes = new Map([
+export const THEMES: Themes = new Map<string, NamedTheme>([
   ['recovery', { about: 'the curve alone, on one thread and on all', theme: rawRecovery }],
   [
     'paid',
@@ -37,4 +38,5 @@ export const THEMES: Themes = new Map([
   ['replay', { about: 'used payments looked up and claimed', theme: replay }],
   ['ledger', { about: 'fees, postings, balances, and reading them at the start', theme: ledgerCosts }],
   ['journal', { about: 'claims made durable in groups', theme: durableClaims }],
+  ['tuning', { about: 'what batch_max and batch_linger_us do', theme: tuning, isOnRequest: true }],
 ]);

@@ -46,6 +46,7 @@ const fixed = (): Runner => ({
 
 const THEMES: Themes = new Map([
   ['loops', { about: 'closed loops', theme: loops }],
+  ['rare', { about: 'long ones', theme: () => ({ ...fixed(), name: 'rare' }), isOnRequest: true }],
   ['fixed', { about: 'fixed figures', theme: () => [fixed(), { ...fixed(), name: 'again' }] }],
 ]);
 
@@ -90,6 +91,11 @@ describe('bench command', () => {
     for (const name of ['loops: one', 'fixed: b', 'again: b']) expect(out).toContain(name);
   });
 
+  it('runs what is long only where it is named', async () => {
+    expect((await bench('--quick')).out).not.toContain('rare: b');
+    expect((await bench('--quick', '--only', 'rare')).out).toContain('rare: b');
+  });
+
   it('takes names by comma and again, and worker counts in ascending order', async () => {
     await bench('--quick', '--only', 'fixed', '--only', 'loops,fixed', '--workers', '3,1,3');
     expect(seen.map(({ workers, isQuick }) => ({ workers, isQuick }))).toEqual([
@@ -99,7 +105,9 @@ describe('bench command', () => {
   });
 
   it('refuses unknown names and worker counts that are none, and measures nothing', async () => {
-    expect((await bench('--only', 'loop')).errors).toContain('there is no "loop". There are: loops, fixed');
+    expect((await bench('--only', 'loop')).errors).toContain(
+      'there is no "loop". There are: loops, rare, fixed',
+    );
     for (const counts of ['0', '1,x', '', '1.5', '65']) {
       expect((await bench('--workers', counts)).errors).toContain('whole numbers from 1 to 64');
     }
