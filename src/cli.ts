@@ -18,6 +18,9 @@ const SUBCOMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   fuzz: async () => (await import('./api/fuzz/command.js')).fuzzCommand(),
   'crash-campaign': async () => (await import('./stress/command.js')).crashCommand(),
   simulate: async () => (await import('./simulate/command.js')).simulateCommand(),
+  'twin-campaign': async () => (await import('./stress/command.js')).twinCommand(),
+  'simulate-campaign': async () => (await import('./simulate/campaign-command.js')).simulateCampaignCommand(),
+  'fee-campaign': async () => (await import('./api/fuzz/fee-command.js')).feeCommand(),
   'gate-campaign': async () => (await import('./api/fuzz/gate-command.js')).gateCommand(),
 };
 
