@@ -11,6 +11,8 @@ const SUBCOMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
     requireHost(process.env['DATA_DIR']);
     return (await import('./api/run-command.js')).runCommand();
   },
+  install: async () => (await import('./api/install/command.js')).installCommand(),
+  uninstall: async () => (await import('./api/install/command.js')).uninstallCommand(),
   demo: async () => (await import('./demo/command.js')).demoCommand(),
   'dev-node': async () => (await import('./dev/command.js')).devNodeCommand(),
   inspect: async () => (await import('./api/inspect/command.js')).inspectCommand(),

@@ -1,29 +1,24 @@
-/** `blvm-mesh crash-campaign`: kill -9 under load, again and again. Exit codes: 0 clean, 1 a violation, 2 misuse. */
-import { SingleBar } from 'cli-progress';
-import Table from 'cli-table3';
+/** `blvm-mesh crash-campaign`, `twin-campaign`. Exit codes: 0 clean, 1 a violation, 2 misuse. */
 import { Command } from 'commander';
-import { randomBelow, systemRandom } from '../core/random.js';
 import { MAX_SEED, wholeBetween } from '../api/fuzz/arguments.js';
-import { runCrashCampaign, type CrashResult } from './crash.js';
+import { runCrashCampaign } from './crash.js';
+import { reportCampaign, seedOr } from './report.js';
+import { runTwinCampaign } from './twins.js';
 
 const MAX_ROUNDS = 1_000_000;
-/** Without a terminal progress is a line this often. */
-const PROGRESS_LINE_MILLIS = 10_000;
-const SHOWN_VIOLATIONS = 20;
+const MAX_PACKETS = 100_000_000;
+const MAX_WORKERS = 64;
 
-interface CrashFlags {
-  readonly rounds: number;
+interface CampaignFlags {
   readonly seed?: number;
   readonly json?: true;
 }
 
-/** The subcommand. Its exit code is left in process.exitCode. */
+/** The subcommand. Its exit code is left in process.exitCode, as by all below. */
 export function crashCommand(): Command {
-  return new Command('crash-campaign')
+  return campaignCommand('crash-campaign')
     .description('kill modules with SIGKILL under load; no payment may be lost or accepted twice')
     .option('--rounds <N>', 'kills under load', wholeBetween(1, MAX_ROUNDS), 30)
-    .option('--seed <S>', 'replays a run (0 to 2^32-1; a fresh one by default)', wholeBetween(0, MAX_SEED))
-    .option('--json', 'print the result as JSON')
     .addHelpText(
       'after',
       `
@@ -34,73 +29,88 @@ offered again.
 Example:
   $ blvm-mesh crash-campaign --rounds 100 --seed 1`,
     )
-    .action(async (flags: CrashFlags) => {
-      process.exitCode = await campaign(flags);
+    .action(async ({ rounds, seed: given, json }: CampaignFlags & { readonly rounds: number }) => {
+      const seed = seedOr(given);
+      process.exitCode = await reportCampaign({
+        command: 'crash-campaign',
+        again: `--rounds ${rounds}`,
+        seed,
+        json: json === true,
+        unit: 'rounds',
+        total: rounds,
+        run: (onProgress) =>
+          runCrashCampaign({
+            rounds,
+            seed,
+            onProgress: (done, { keys, replays }) => {
+              onProgress(done, `${keys} keys, ${replays} replays refused`);
+            },
+          }),
+        rows: (result) => [
+          ['rounds', result.rounds],
+          ['kills (SIGKILL)', result.kills],
+          ['payments made', result.payments],
+          ['keys used, over all nodes', result.keys],
+          ['packets delivered', result.delivered],
+          ['used payments offered again', result.replays],
+          ['seconds', result.seconds.toFixed(1)],
+        ],
+      });
     });
 }
 
-async function campaign({
-  rounds,
-  seed = randomBelow(systemRandom, MAX_SEED),
-  json,
-}: CrashFlags): Promise<number> {
-  const progress = process.stderr.isTTY ? barOf(rounds) : linesOf(rounds);
-  const result = await runCrashCampaign({ rounds, seed, onProgress: progress.update }).finally(progress.stop);
-  process.stdout.write(json === true ? `${JSON.stringify({ seed, ...result })}\n` : textOf(seed, result));
-  if (result.violations.length === 0) return 0;
-  process.stderr.write(`run it again: blvm-mesh crash-campaign --seed ${seed} --rounds ${rounds}\n`);
-  return 1;
+export function twinCommand(): Command {
+  return campaignCommand('twin-campaign')
+    .description('judge one trace of packets plainly and by the fast engine; both must say the same of each')
+    .option(
+      '--packets <N>',
+      'honest, hostile and broken ones, mixed',
+      wholeBetween(1, MAX_PACKETS),
+      1_000_000,
+    )
+    .option('--workers <N>', 'threads of the fast engine', wholeBetween(1, MAX_WORKERS), 2)
+    .addHelpText(
+      'after',
+      `
+The plain judge works on one thread, without WebAssembly and with a replay table that is a Map; the fast engine on
+worker threads with shared memory. One packet in 32 has an invoice of its own, signed for it; the others use earlier
+payments again, with or without lies, or none. Reason, kind, amount, price, key, payee and id must be the same.
+
+Example:
+  $ blvm-mesh twin-campaign --packets 1000000 --seed 1`,
+    )
+    .action(async (flags: CampaignFlags & { readonly packets: number; readonly workers: number }) => {
+      const { packets, workers, json } = flags;
+      const seed = seedOr(flags.seed);
+      process.exitCode = await reportCampaign({
+        command: 'twin-campaign',
+        again: `--packets ${packets} --workers ${workers}`,
+        seed,
+        json: json === true,
+        unit: 'packets',
+        total: packets,
+        run: (onProgress) =>
+          runTwinCampaign({
+            packets,
+            seed,
+            workers,
+            onProgress: (done, claimed) => {
+              onProgress(done, `${claimed} payments claimed`);
+            },
+          }),
+        rows: ({ groups, reasons, claimed, seconds }) => [
+          ...Object.entries(groups).map(([group, count]) => [`packets, ${group}`, count] as const),
+          ...Object.entries(reasons).map(([reason, count]) => [`verdicts, ${reason}`, count] as const),
+          ['payments claimed', claimed],
+          ['seconds', seconds.toFixed(1)],
+        ],
+      });
+    });
 }
 
-interface Progress {
-  readonly update: (done: number, result: CrashResult) => void;
-  readonly stop: () => void;
-}
-
-function barOf(rounds: number): Progress {
-  const bar = new SingleBar({
-    format: 'rounds {bar} {value}/{total}, {keys} keys, {replays} replays refused, {eta_formatted} left',
-    stream: process.stderr,
-    hideCursor: true,
-  });
-  bar.start(rounds, 0, { keys: 0, replays: 0 });
-  return {
-    update: (done, { keys, replays }) => {
-      bar.update(done, { keys, replays });
-    },
-    stop: () => {
-      bar.stop();
-    },
-  };
-}
-
-function linesOf(rounds: number): Progress {
-  let shownAt = performance.now();
-  return {
-    update: (done, { keys, replays }) => {
-      if (performance.now() - shownAt < PROGRESS_LINE_MILLIS) return;
-      shownAt = performance.now();
-      process.stderr.write(`${done} of ${rounds} rounds, ${keys} keys, ${replays} replays\n`);
-    },
-    stop: () => undefined,
-  };
-}
-
-function textOf(seed: number, result: CrashResult): string {
-  const { violations, seconds, ...counts } = result;
-  const chars = { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' };
-  const table = new Table({ chars, style: { head: [], border: [] }, colAligns: ['left', 'right'] });
-  table.push(
-    ['rounds', counts.rounds],
-    ['kills (SIGKILL)', counts.kills],
-    ['payments made', counts.payments],
-    ['keys used, over all nodes', counts.keys],
-    ['packets delivered', counts.delivered],
-    ['used payments offered again', counts.replays],
-    ['violations', violations.length],
-    ['seconds', seconds.toFixed(1)],
-    ['seed', seed],
-  );
-  const shown = violations.slice(0, SHOWN_VIOLATIONS).map((violation) => `violation: ${violation}\n`);
-  return `${table.toString()}\n${shown.join('')}`;
+/** What all campaigns take. */
+function campaignCommand(name: string): Command {
+  return new Command(name)
+    .option('--seed <S>', 'replays a run (0 to 2^32-1; a fresh one by default)', wholeBetween(0, MAX_SEED))
+    .option('--json', 'print the result as JSON');
 }
