@@ -13,6 +13,9 @@ const MAX_RUNS = 100_000_000;
 const MAX_HOURS = 24;
 /** Where no field topology is given: as many nodes as Aachen has. */
 const FIELD_NODES = 1_972;
+const FULL_LOAD_HOURS = 1;
+const FULL_LOAD_PER_SECOND = 1_000;
+const FULL_LOAD_FLOWS = 2_000;
 
 interface CampaignFlags {
   readonly topology?: string;
@@ -53,6 +56,9 @@ async function campaign({ topology, seed, runs, hours, json }: CampaignFlags): P
     seed,
     runs,
     hours,
+    fullLoadHours: FULL_LOAD_HOURS,
+    packetsPerSecond: FULL_LOAD_PER_SECOND,
+    flows: FULL_LOAD_FLOWS,
     field,
     fieldName: topology === undefined ? 'preferential' : basename(topology),
     onProgress: (name, done) => {

@@ -23,8 +23,11 @@ export interface CampaignOptions {
   /** The network of the large runs. */
   readonly field: Topology;
   readonly fieldName: string;
-  /** Simulated hours of the runs on it, the one at full load excepted. */
+  /** Simulated hours of the runs on it with an entity, and of the one at full load. */
   readonly hours: number;
+  readonly fullLoadHours: number;
+  readonly packetsPerSecond: number;
+  readonly flows: number;
   readonly onProgress: (part: string, done: number) => void;
   readonly onTarget: (target: Target) => void;
 }
@@ -34,8 +37,6 @@ const SMALL_HOURS = 0.05;
 const LARGER_EVERY = 100;
 const LARGEST_EVERY = 10_000;
 const LARGEST_NODES = 2_000;
-const FULL_LOAD_PER_SECOND = 1_000;
-const FULL_LOAD_FLOWS = 2_000;
 const ENTITY_SHARE = 0.6;
 const CHANGING: readonly ScenarioName[] = ['churn', 'liars'];
 
@@ -182,7 +183,9 @@ async function* entityRuns(options: CampaignOptions): AsyncGenerator<Target> {
 /** Discovery beside flooding, and an hour at full load. */
 async function* fieldRuns(options: CampaignOptions): AsyncGenerator<Target> {
   const started = performance.now();
-  const { messages, ...hour } = await fieldRun(options, 'calm', 'an hour at full load', { hours: 1 });
+  const { messages, ...hour } = await fieldRun(options, 'calm', 'an hour at full load', {
+    hours: options.fullLoadHours,
+  });
   const minutes = (performance.now() - started) / 60_000;
   const asked = (messages.RouteRequest + messages.RouteResponse) / Math.max(1, messages.routesFound);
   const ratio = asked / messages.floodPerRoute;
@@ -194,15 +197,15 @@ async function* fieldRuns(options: CampaignOptions): AsyncGenerator<Target> {
     ratio <= 0.25,
   );
   yield target(
-    `one simulated hour of ${whole(hour.nodes)} nodes with 1,000 packets/s`,
-    '< 10 min',
+    `${options.fullLoadHours} simulated h of ${whole(hour.nodes)} nodes with ${options.packetsPerSecond} packets/s`,
+    '< 10 min an hour',
     `${minutes.toFixed(1)} min (${whole(hour.hopEvents)} hops)`,
-    minutes < 10,
+    minutes < 10 * options.fullLoadHours,
   );
 }
 
 function fieldRun(
-  { seed, field, fieldName, hours, onProgress }: CampaignOptions,
+  { seed, field, fieldName, hours, packetsPerSecond, flows, onProgress }: CampaignOptions,
   scenario: ScenarioName,
   name: string,
   changes: Partial<SimulationOptions> = {},
@@ -213,8 +216,8 @@ function fieldRun(
     seed,
     scenario,
     hours,
-    packetsPerSecond: FULL_LOAD_PER_SECOND,
-    flows: FULL_LOAD_FLOWS,
+    packetsPerSecond,
+    flows,
     entityShare: ENTITY_SHARE,
     onProgress: (done) => {
       onProgress(name, done);
