@@ -82,6 +82,7 @@ function ledgerFacts(mesh: MeshModule): { readonly [name: string]: Json } {
       treasuryMsat: String(totals.treasuryMsat),
       conserved: totals.destinationMsat + totals.routersMsat + totals.treasuryMsat === totals.totalMsat,
     },
+    monopoly: monopolyJson(mesh),
     debts: {
       capMsat: String(mesh.config.maxUnsettledMsat),
       payees: mesh.debts.list().map(({ payee, owedMsat, isCapped }) => ({
@@ -90,6 +91,16 @@ function ledgerFacts(mesh: MeshModule): { readonly [name: string]: Json } {
         isCapped,
       })),
     },
+  };
+}
+
+/** Who forwards how much of what is paid (docs/anti-monopoly.md); shares from 0 to 1, the ten largest. */
+function monopolyJson(mesh: MeshModule): Json {
+  const { shares, ...stats } = mesh.table.chooser.stats();
+  return {
+    ...stats,
+    concentration: mesh.config.concentration,
+    shares: shares.slice(0, 10).map(({ entity, share }) => ({ entity, share })),
   };
 }
 

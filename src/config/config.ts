@@ -9,7 +9,14 @@ import { dirname, resolve } from 'node:path';
 import { errorText, MeshError } from '../core/errors.js';
 import { nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
-import type { BindingRule, FeeSchedule, JudgePolicy, MeshMode, Network } from '../core/policy.js';
+import type {
+  BindingRule,
+  ConcentrationRule,
+  FeeSchedule,
+  JudgePolicy,
+  MeshMode,
+  Network,
+} from '../core/policy.js';
 import type { LogLevel } from '../core/ports.js';
 import type { HostPort } from './kinds.js';
 import { parsePeerList } from './peer-list.js';
@@ -24,6 +31,10 @@ export interface MeshConfig {
   /** Where the direct transport will listen, or null. */
   readonly listenAddr: HostPort | null;
   readonly workers: number;
+  /** Packets in one batch for a worker at most. */
+  readonly batchMax: number;
+  /** Microseconds that packets gather before a worker that sleeps is woken. */
+  readonly batchLingerMicros: number;
   /** `host:port` each; from loadConfig with those of the peer list. */
   readonly peers: readonly string[];
   /** As it is written in the file. */
@@ -57,7 +68,12 @@ export interface MeshConfig {
   readonly governanceNodes: readonly NodeKey[];
   readonly helloIntervalSeconds: number;
   readonly routeExpirySeconds: number;
-  /** Entries; a power of two. */
+  /** 0 to 1. */
+  readonly maxEntityShare: number;
+  readonly concentration: ConcentrationRule;
+  /** Owner by network in CIDR notation. */
+  readonly asnMap: readonly (readonly [string, string])[];
+  /** Payments to which the table may grow. */
   readonly replayCapacity: number;
   readonly packetTtlSeconds: number;
   readonly nodeRequestsPerSecond: number;
@@ -139,6 +155,8 @@ function configOf(values: Readonly<OptionValues>): MeshConfig {
     network: values.network,
     listenAddr: listenAddr === null ? null : Object.freeze({ ...listenAddr }),
     workers: values.workers,
+    batchMax: values.batch_max,
+    batchLingerMicros: values.batch_linger_us,
     peers: Object.freeze(values.peers),
     peerList: values.peer_list,
     bootstrapNodes: Object.freeze(values.bootstrap_nodes),
@@ -164,6 +182,9 @@ function configOf(values: Readonly<OptionValues>): MeshConfig {
     governanceNodes: Object.freeze(values.governance_nodes),
     helloIntervalSeconds: values.hello_interval_seconds,
     routeExpirySeconds: values.route_expiry_seconds,
+    maxEntityShare: values.max_entity_share / 100,
+    concentration: values.concentration,
+    asnMap: Object.freeze(values.asn_map.map((pair) => Object.freeze(pair))),
     replayCapacity: values.replay_capacity,
     packetTtlSeconds: values.packet_ttl_seconds,
     nodeRequestsPerSecond: values.node_requests_per_second,

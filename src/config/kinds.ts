@@ -5,6 +5,7 @@
 import { ECDH } from 'node:crypto';
 import { isIPv4, isIPv6 } from 'node:net';
 import { nodeKey, parseNodeId, type NodeKey } from '../core/ids.js';
+import { isPrefix } from '../routing/network-group.js';
 
 /** A text which a parser understands. */
 export interface TextKind<T> {
@@ -73,6 +74,12 @@ export const nodeIdText: TextKind<NodeKey> = {
 export const protocolId: TextKind<string> = {
   allowed: 'a protocol id (1 to 64 letters, digits, dots, dashes or underscores)',
   parse: (text) => (/^[\w.-]{1,64}$/.test(text) ? text : null),
+};
+
+/** A network in CIDR notation. */
+export const networkPrefix: TextKind<string> = {
+  allowed: 'a network such as "203.0.113.0/24" or "2001:db8::/32"',
+  parse: (text) => (isPrefix(text) ? text : null),
 };
 
 /** A path of a file. */

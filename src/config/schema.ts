@@ -7,12 +7,21 @@
 import { availableParallelism } from 'node:os';
 import type { NodeKey } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
-import { BINDING_RULES, MESH_MODES, type BindingRule, type MeshMode, type Network } from '../core/policy.js';
+import {
+  BINDING_RULES,
+  CONCENTRATION_RULES,
+  MESH_MODES,
+  type BindingRule,
+  type ConcentrationRule,
+  type MeshMode,
+  type Network,
+} from '../core/policy.js';
 import type { LogLevel } from '../core/ports.js';
 import {
   filePath,
   hostPort,
   lightningKey,
+  networkPrefix,
   nodeIdText,
   outputScript,
   peerAddress,
@@ -60,6 +69,9 @@ export interface OptionValues {
   governance_nodes: readonly NodeKey[];
   hello_interval_seconds: number;
   route_expiry_seconds: number;
+  max_entity_share: number;
+  concentration: ConcentrationRule;
+  asn_map: readonly (readonly [string, string])[];
   replay_capacity: number;
   packet_ttl_seconds: number;
   node_requests_per_second: number;
@@ -205,6 +217,23 @@ export const OPTIONS: { readonly [N in OptionName]: Option<OptionValues[N]> } = 
   route_expiry_seconds: integerOption(
     { low: 10, high: 604_800, fallback: 3_600, unit: 'seconds' },
     'Age at which a learned route is forgotten.',
+  ),
+  max_entity_share: integerOption(
+    { low: 1, high: 100, fallback: 25, unit: '% of the paid msat forwarded' },
+    'The largest share that one owner of nodes should forward, as this node sees it over a day. With fewer than five ' +
+      'owners it is 125 % divided by their number. See docs/anti-monopoly.md.',
+  ),
+  concentration: choiceOption(
+    CONCENTRATION_RULES,
+    'degrade',
+    'What to do where every known route gives one owner more than its share: use the least concentrated one, count it ' +
+      'and look for others; or refuse the packet as RouteConcentrated.',
+  ),
+  asn_map: pairsOption(
+    networkPrefix,
+    protocolId,
+    'Owners of networks, by prefix: neighbours in prefixes of one owner count as one. Without it those of one IPv4 /16 ' +
+      'or IPv6 /32 do.',
   ),
   replay_capacity: integerOption(
     { low: 1_024, high: 16_777_216, fallback: 262_144, unit: 'payments', isPowerOfTwo: true },

@@ -79,6 +79,8 @@ export interface AccountsParts {
   /** Whether the journal would take a record with a payload of so many bytes now. */
   readonly hasRoom: (payloadBytes: number) => boolean;
   readonly debts: Debts;
+  /** Weights of a route's routers in their 30 % (routing.md, Anti-monopoly, 3); equal where left out. */
+  readonly routerWeights?: (routers: readonly NodeId[]) => readonly bigint[];
 }
 
 export class Accounts {
@@ -111,8 +113,7 @@ export class Accounts {
     const { destination } = packet;
     const { payee, expiresAt: keepUntil } = verdict;
     const routers = packet.route.slice(1, -1);
-    // Routers share equally: a packet does not say what each of them asked for.
-    const distribution = splitFee(verdict.amountMsat, equalWeights(routers.length));
+    const distribution = splitFee(verdict.amountMsat, this.#weightsOf(routers));
     const payload = this.#slab.encode(
       paymentPosting({
         key: present(verdict.replayKey, 'an accepted payment has a key'),
@@ -126,6 +127,11 @@ export class Accounts {
     await append([{ type: RECORD_TYPES.payment, keepUntil, payload }]);
     this.#posting.load(payload);
     this.#takePayment(this.#posting);
+  }
+
+  /** A packet does not say what each router asked for, so that their weights differ by the share of each alone. */
+  #weightsOf(routers: readonly NodeId[]): readonly bigint[] {
+    return this.#parts.routerWeights?.(routers) ?? equalWeights(routers.length);
   }
 
   /**

@@ -82,6 +82,7 @@ export class MeshManager {
           destination: nodeKey(cared.packet.destination),
           reason: reasonName(reason),
         });
+        if (cared.position === 0) parts.table.chooser.outcome({ ids: cared.packet.route }, false, null);
         parts.onRouteFailed(cared.packet.destination, reason);
       },
     });
@@ -205,6 +206,8 @@ export class MeshManager {
   async #judge(packetBytes: Uint8Array, sender: PacketSender, asker: Asker): Promise<PacketVerdict> {
     const { accounts, judge, settlements, replay } = this.#parts;
     const verdict = await judged(judge, packetBytes, sender);
+    // A worker claimed a key: the table gets its room for the next ones.
+    if (verdict.kind === 'paid') replay.tend();
     if (verdict.kind !== 'question') return verdict;
     const settled = await settlements.settle(judgedPacket(packetBytes), asker);
     const refuse = (reason: Reason): PacketVerdict => ({ ...verdict, kind: 'refused', reason });
@@ -307,6 +310,7 @@ export class MeshManager {
     if (address === null) {
       const repaired = this.#repair(cared);
       if (repaired === null) {
+        discovery.packetFailed(cared.packet.route, cared.position);
         void discovery.discover(cared.packet.destination);
         return { kind: 'later', reason: Reason.NextHopLost };
       }
@@ -322,7 +326,21 @@ export class MeshManager {
       return { kind: 'later', reason: Reason.NextHopLost };
     }
     counters.count('packets_forwarded');
+    this.#noteForwarded(cared);
     return { kind: 'handedOver', nextHop: nextHopOf(cared), cared };
+  }
+
+  /** What routing learns of a packet that went on. */
+  #noteForwarded({ packet, position }: CaredPacket): void {
+    const { table, discovery } = this.#parts;
+    const { route, paymentProof } = packet;
+    if (position > 0) discovery.packetForwarded(route, position);
+    // All that can be known at the source: the wire brings no word of the arrival, only of a failure (RouteFailed).
+    else table.chooser.outcome({ ids: route }, true, null);
+    if (paymentProof === null) return;
+    // Of others' packets only the neighbours are vouched for: a source may write into its route whom it likes.
+    const seen = position === 0 ? route.slice(1, -1) : routersBeside(route, position);
+    table.shares.record(seen, amountMsatOf(paymentProof));
   }
 
   /**
@@ -351,6 +369,14 @@ function judgedPacket(packetBytes: Uint8Array): MeshPacket {
 
 function nextHopOf(cared: CaredPacket): NodeId {
   return present(cared.packet.route[cared.position + 1], 'a packet that is forwarded has a next hop');
+}
+
+/** The neighbours of a position that are routers: neither the first nor the last of the route. */
+function routersBeside(route: readonly NodeId[], position: number): readonly NodeId[] {
+  return [position - 1, position + 1].flatMap((at) => {
+    const node = route[at];
+    return node !== undefined && at > 0 && at < route.length - 1 ? [node] : [];
+  });
 }
 
 /** The most hops that the packet's payment covers; free traffic may take as many as there are. */

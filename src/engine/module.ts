@@ -22,6 +22,7 @@ import { RoutingPolicyEngine } from '../packet/policy.js';
 import type { PacketJudge } from '../pool/judge-port.js';
 import { ReplayPrevention } from '../replay/replay-prevention.js';
 import { RouteDiscovery } from '../routing/discovery.js';
+import { NetworkGroups } from '../routing/network-group.js';
 import { RoutingTable } from '../routing/table.js';
 import type { Journal } from '../store/journal.js';
 import { Accounts } from './accounts.js';
@@ -131,7 +132,10 @@ export class MeshModule {
       random,
       routeExpirySeconds: config.routeExpirySeconds,
       fees: config.fees,
+      monopoly: { maxEntityShare: config.maxEntityShare, concentration: config.concentration },
+      groups: new NetworkGroups(config.asnMap.map(([prefix, group]) => ({ prefix, group }))),
     });
+    for (const [node, payee] of config.payees) this.table.entities.setPayee(node, payee);
     this.discovery = new RouteDiscovery({
       self,
       table: this.table,
@@ -208,6 +212,7 @@ export class MeshModule {
       append: (records) => journal.append(records),
       hasRoom: (payloadBytes) => journal.hasRoom(payloadBytes),
       debts: this.debts,
+      routerWeights: (routers) => this.table.chooser.feeWeights(routers),
     });
     this.settlements = new Settlements({
       node: integration.nodeApi(),
@@ -371,6 +376,7 @@ export class MeshModule {
       void this.greetPeers();
     });
     this.peers.start();
+    this.discovery.start();
     this.#upkeep.start();
   }
 

@@ -38,7 +38,7 @@ export interface RouteChooserOptions {
   /** What a route costs for an amount carried, in msat. */
   readonly priceMsat: (route: Route, amountMsat: bigint) => bigint;
   /** A route failed LIMITS.ROUTE_FAILURES times in a row: it is to be dropped. */
-  readonly drop: (route: Route) => void;
+  readonly drop: (route: Pick<Route, 'ids'>) => void;
 }
 
 export interface ChoiceWish {
@@ -155,7 +155,7 @@ export class RouteChooser {
    * What became of a packet that went this way.
    * @param latencyMillis how long it took, where it was delivered; null where that is not known
    */
-  outcome(route: Route, delivered: boolean, latencyMillis: number | null): void {
+  outcome(route: Pick<Route, 'ids'>, delivered: boolean, latencyMillis: number | null): void {
     const { name, entities } = this.#options.labels.of(route);
     const score = this.#scoreOf(name);
     score.uses += 1;
@@ -191,10 +191,10 @@ export class RouteChooser {
     costs: readonly bigint[] = routers.map(() => 1n),
   ): readonly bigint[] {
     const { entities, shares } = this.#options;
-    const isEnforced = shares.isEnforced;
+    if (!shares.isEnforced) return costs;
     const { cap } = this;
     return routers.map((router, index) => {
-      const share = isEnforced ? shares.shareOf(entities.entityOfId(router)) : 0;
+      const share = shares.shareOf(entities.entityOfId(router));
       return feeWeight(present(costs[index], 'each router has a cost'), share, cap);
     });
   }

@@ -19,13 +19,13 @@ interface Versioned extends RouteLabel {
 
 export class RouteLabels {
   readonly #entities: Entities;
-  readonly #labels = new WeakMap<Route, Versioned>();
+  readonly #labels = new WeakMap<Pick<Route, 'ids'>, Versioned>();
 
   constructor(entities: Entities) {
     this.#entities = entities;
   }
 
-  of(route: Route): RouteLabel {
+  of(route: Pick<Route, 'ids'>): RouteLabel {
     const { version } = this.#entities;
     const known = this.#labels.get(route);
     if (known?.version === version) return known;

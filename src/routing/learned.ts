@@ -126,7 +126,7 @@ export class LearnedRoutes {
   }
 
   /** Drops the route over exactly these nodes, and gives it where it was held. */
-  dropRoute({ ids }: Route): readonly Learned[] {
+  dropRoute({ ids }: Pick<Route, 'ids'>): readonly Learned[] {
     const [, firstHop] = ids;
     const last = ids[ids.length - 1];
     const held = firstHop && last && this.#ofNeighbour(nodeKey(firstHop)).get(nodeKey(last));
