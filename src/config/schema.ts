@@ -46,6 +46,8 @@ export interface OptionValues {
   network: Network;
   listen_addr: HostPort | null;
   workers: number;
+  batch_max: number;
+  batch_linger_us: number;
   peers: readonly string[];
   peer_list: string | null;
   bootstrap_nodes: readonly string[];
@@ -118,6 +120,15 @@ export const OPTIONS: { readonly [N in OptionName]: Option<OptionValues[N]> } = 
       unit: 'threads',
     },
     'Worker threads that decode packets and verify payments.',
+  ),
+  batch_max: integerOption(
+    { low: 1, high: 4_096, fallback: LIMITS.BATCH_PACKETS, unit: 'packets' },
+    'Packets that one worker takes at once. Where packets take long, fewer: about a millisecond of work.',
+  ),
+  batch_linger_us: integerOption(
+    { low: 0, high: 100_000, fallback: LIMITS.BATCH_LINGER_MICROS, unit: 'microseconds' },
+    'How long packets that come one right after another gather at most before a worker that sleeps is woken for ' +
+      'them. A packet that comes alone waits for nothing, and a worker that is awake takes what is there.',
   ),
   peers: listOption(
     peerAddress,

@@ -96,6 +96,8 @@ export async function layFoundations(options: MeshModuleOptions): Promise<Founda
   const policy = judgePolicyOf(config, { self, ownPayee, paymentsSince: journal.knowsSince });
   const judge = await VerdictPool.start({
     workers: config.workers,
+    batchPackets: config.batchMax,
+    batchLingerMicros: config.batchLingerMicros,
     policy,
     table: table.memory,
     registry: registry.memory,
