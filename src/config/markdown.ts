@@ -1,6 +1,6 @@
 /** Reference texts made from the table of options: docs/config.md, and `[config_schema]` of module.toml. */
 import { madeFrom } from '../core/markdown.js';
-import type { Option } from './options.js';
+import { fallbackOf, type Option } from './options.js';
 import { environmentName } from './read.js';
 import { OPTION_NAMES, OPTIONS, type OptionName } from './schema.js';
 
@@ -40,6 +40,22 @@ export function configSchemaToml(): string {
     return `${tomlKey(name)} = ${JSON.stringify(`${doc} Allowed: ${allowed}. Default: ${fallbackText}.`)}`;
   });
   return `[config_schema]\n${lines.join('\n')}\n`;
+}
+
+/** A config.toml in which every option stands as a comment, with what it does and its default. */
+export function configTemplate(): string {
+  const head = [
+    '# Configuration of blvm-mesh. Each option stands here as a comment, with its default.',
+    '# What is changed in a running node holds from the next start of the module, or when the node loads it again.',
+  ];
+  const entries = OPTION_NAMES.map((name) => {
+    const option: Option<unknown> = OPTIONS[name];
+    const { doc, allowed, fallback, fallbackText } = option;
+    const value = typeof fallback === 'function' ? String(fallbackOf(option)) : fallbackText;
+    const text = value === fallbackText ? '' : ` Default: ${fallbackText}.`;
+    return [`# ${doc}`, `# Allowed: ${allowed}.${text}`, `# ${name} = ${value}`].join('\n');
+  });
+  return `${head.join('\n')}\n\n${entries.join('\n\n')}\n`;
 }
 
 function section(

@@ -42,6 +42,7 @@ export const MESH_ERROR_CODES = {
   WALLET_REFUSED: 'PaymentVerificationFailed',
   DEV_NODE_FAILED: 'NetworkError',
   DOOR_FAILED: 'NetworkError',
+  INSTALL_FAILED: 'ConfigError',
 } as const;
 
 export type MeshErrorCode = keyof typeof MESH_ERROR_CODES;
