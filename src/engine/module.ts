@@ -82,9 +82,15 @@ export class MeshModule {
   static async start(options: MeshModuleOptions): Promise<MeshModule> {
     const foundations = await layFoundations(options);
     const mesh = new MeshModule(options, foundations);
-    await restore(foundations, mesh.accounts, options.clock, options.log);
-    await mesh.invoices.restore();
-    await mesh.#join();
+    try {
+      await restore(foundations, mesh.accounts, options.clock, options.log);
+      await mesh.invoices.restore();
+      await mesh.#join();
+    } catch (error) {
+      // Workers keep the process alive.
+      await foundations.judge.close();
+      throw error;
+    }
     return mesh;
   }
 
