@@ -8,6 +8,7 @@ import { SeededRandom } from '../../src/core/random.js';
 import { reasonName } from '../../src/core/reasons.js';
 import { encodePacket, packetId } from '../../src/packet/packet.js';
 import type { PaymentProof } from '../../src/packet/proof.js';
+import { Bolt11Decoder } from '../../src/payment/bolt11/decode.js';
 import { KEEP_KEY_FOREVER } from '../../src/payment/keys.js';
 import { InlineJudge } from '../../src/pool/inline-judge.js';
 import {
@@ -19,6 +20,7 @@ import {
 import { PlainFingerprinter } from '../../src/replay/fingerprint.js';
 import { SharedReplayTable } from '../../src/replay/shared-table.js';
 import { PlainReplayTable } from '../../src/replay/table.js';
+import { makeInvoice } from '../support/invoices.js';
 import { honestPacket, judgeTrace } from '../support/judge-trace.js';
 import { paidPacket, PAYEES, SOURCE, testPolicy } from '../support/paid-packets.js';
 
@@ -130,6 +132,7 @@ export function packetJudgeContract(name: string, make: (setUp: JudgeSetUp) => P
     it('cheat 36 › judges no payment at an earlier time than keys were forgotten at', async () => {
       const bytes = freshBytes();
       const own = SharedReplayTable.create(new PlainFingerprinter(secret), 64);
+      own.expire(setUp.clock.unixSeconds());
       const other = await make({ ...setUp, table: own });
       try {
         expect((await judged(other, bytes, fromSource)).kind).toBe('paid');
@@ -186,6 +189,22 @@ export function packetJudgeContract(name: string, make: (setUp: JudgeSetUp) => P
       );
       judge.updatePolicy(setUp.policy);
       expect((await judged(judge, freshBytes(), fromSource)).kind).toBe('paid');
+    });
+
+    it('is full for no peer that sends nothing, and says at once that there is room', () => {
+      let calls = 0;
+      judge.onRoom('nobody', () => {
+        calls++;
+      });
+      expect([judge.isFull('nobody'), calls]).toEqual([false, 1]);
+    });
+
+    it('reads invoices, good and bad, each by itself', async () => {
+      const texts = [makeInvoice({ seed: 5 }).invoice, 'no invoice', makeInvoice({ seed: 6 }).invoice];
+      const read = await judge.readInvoices(texts);
+      expect(read).toEqual(texts.map((text) => new Bolt11Decoder().decode(text)));
+      expect(read.map(({ ok }) => ok)).toEqual([true, false, true]);
+      expect(await judge.readInvoices([])).toEqual([]);
     });
 
     it('counts verdicts by reason', async () => {

@@ -1,6 +1,6 @@
 // architecture.md, worker pool: what VerdictPool does beyond its contract: batches, bounds, lost workers, resizing.
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,7 +10,7 @@ import { utf8 } from '../../../src/core/bytes.js';
 import { VirtualClock } from '../../../src/core/clock.js';
 import { LIMITS } from '../../../src/core/limits.js';
 import { SeededRandom } from '../../../src/core/random.js';
-import { reasonName } from '../../../src/core/reasons.js';
+import { Reason, reasonName } from '../../../src/core/reasons.js';
 import { PACKET_TYPES } from '../../../src/packet/packet-type.js';
 import { encodePacket, PACKET_VERSION } from '../../../src/packet/packet.js';
 import { judged, type PacketSender, type PacketVerdict } from '../../../src/pool/judge-port.js';
@@ -67,68 +67,85 @@ function paidLike(bytes: number): Uint8Array {
 }
 
 describe('verdict pool § batches', () => {
-  it('packs what comes at once into one batch, up to its number of packets', async () => {
-    const pool = await startPool();
+  it('gather what comes in one turn, up to their number of packets', async () => {
+    const pool = await startPool({ batchPackets: 10, batchLingerMicros: 10_000_000 });
     await judgeAll(
       pool,
-      Array.from({ length: LIMITS.BATCH_PACKETS }, () => new Uint8Array(9)),
+      [1, 2, 3, 4].map(() => new Uint8Array(9)),
     );
     expect(pool.stats().batches).toBe(1);
     await judgeAll(
       pool,
-      Array.from({ length: LIMITS.BATCH_PACKETS + 1 }, () => new Uint8Array(9)),
+      Array.from({ length: 100 }, () => new Uint8Array(9)),
     );
-    expect(pool.stats().batches).toBe(3);
+    expect(pool.stats().batches).toBeGreaterThanOrEqual(11);
   });
 
-  it('packs up to its number of bytes, and takes the largest packet', async () => {
+  it('are judged within the turn that brings them where that takes longer than they may linger', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'pool-'));
+    const file = join(directory, 'once');
+    writeFileSync(file, '');
+    const pool = await startPool({ workerFile: FAILING, batchLingerMicros: 0 });
+    const given = judgeAll(pool, [utf8(`once ${file}`), new Uint8Array(9)]);
+    const deadline = performance.now() + 5_000;
+    // The event loop does not get its turn: only the worker moves.
+    while (existsSync(file) && performance.now() < deadline);
+    expect(existsSync(file)).toBe(false);
+    await given;
+    rmSync(directory, { recursive: true });
+  });
+
+  it('take the largest packet, however few fit', async () => {
     const pool = await startPool();
-    const verdicts = await judgeAll(
-      pool,
-      [1, 2, 3].map(() => new Uint8Array(LIMITS.PACKET_BYTES)),
-    );
-    expect(new Set(reasons(verdicts))).toEqual(new Set(['TrailingBytes']));
+    const large = [1, 2, 3].map(() => new Uint8Array(LIMITS.PACKET_BYTES));
+    expect(new Set(reasons(await judgeAll(pool, large)))).toEqual(new Set(['TrailingBytes']));
     expect(pool.stats()).toMatchObject({ batches: 3, judged: 3 });
-  });
-
-  it('refuses as Overloaded what the queue has no place for, and judges all the rest', async () => {
-    const pool = await startPool();
-    const room = LIMITS.PACKETS_QUEUED + LIMITS.BATCHES_PER_WORKER * LIMITS.BATCH_PACKETS;
-    const all = reasons(
-      await judgeAll(
-        pool,
-        Array.from({ length: room + 500 }, () => paidLike(9)),
-      ),
-    );
-    expect(all.filter((reason) => reason === 'Overloaded')).toHaveLength(500);
-    expect(all.slice(-500).every((reason) => reason === 'Overloaded')).toBe(true);
-    expect(pool.stats()).toMatchObject({ judged: room + 500, queued: 0, inFlight: 0 });
-  });
-
-  it('bounds the bytes that wait as well', async () => {
-    const pool = await startPool();
-    const large = paidLike(LIMITS.PACKET_BYTES);
-    const all = reasons(
-      await judgeAll(
-        pool,
-        Array.from({ length: 100 }, () => large),
-      ),
-    );
-    const waiting = Math.floor(LIMITS.PACKETS_QUEUED_BYTES / LIMITS.PACKET_BYTES) + LIMITS.BATCHES_PER_WORKER;
-    expect(all.filter((reason) => reason === 'Overloaded')).toHaveLength(100 - waiting);
   });
 });
 
-describe('verdict pool § free packets', () => {
-  it('take their share of the queue and leave the rest to paid ones', async () => {
+describe('verdict pool § bounds', () => {
+  it('refuses as Overloaded what one peer has no room for, judges the rest, and counts both', async () => {
     const pool = await startPool();
-    const inBatches = LIMITS.BATCHES_PER_WORKER * LIMITS.BATCH_PACKETS;
-    const share = (LIMITS.PACKETS_QUEUED * LIMITS.FREE_SHARE_PERCENT) / 100;
-    const flood = Array.from({ length: inBatches + share + 500 }, () => new Uint8Array(9));
-    const paid = Array.from({ length: LIMITS.PACKETS_QUEUED - share }, () => paidLike(9));
-    const all = reasons(await judgeAll(pool, [...flood, ...paid]));
-    expect(all.slice(0, flood.length).filter((reason) => reason === 'Overloaded')).toHaveLength(500);
-    expect(all.slice(flood.length)).not.toContain('Overloaded');
+    const all = reasons(
+      await judgeAll(
+        pool,
+        Array.from({ length: 6_000 }, () => paidLike(9)),
+      ),
+    );
+    const taken = all.filter((reason) => reason !== 'Overloaded').length;
+    expect(taken).toBeGreaterThanOrEqual(LIMITS.PEER_PACKETS_QUEUED);
+    expect(taken).toBeLessThanOrEqual(
+      LIMITS.PEER_PACKETS_QUEUED + LIMITS.BATCHES_PER_WORKER * LIMITS.BATCH_PACKETS,
+    );
+    expect(all.slice(0, taken)).not.toContain('Overloaded');
+    expect(pool.stats()).toMatchObject({ judged: 6_000, queued: 0, inFlight: 0 });
+    expect(pool.stats().byReason.get(Reason.Overloaded)).toBe(6_000 - taken);
+  });
+
+  it('tells the socket of a peer when to stop and when to go on, and no other', async () => {
+    const pool = await startPool();
+    const given: Promise<PacketVerdict>[] = [];
+    while (!pool.isFull(fromSource.peer)) given.push(judged(pool, paidLike(9), fromSource));
+    expect(pool.isFull('other')).toBe(false);
+    await new Promise<void>((resolve) => {
+      pool.onRoom(fromSource.peer, resolve);
+    });
+    expect(pool.isFull(fromSource.peer)).toBe(false);
+    expect(reasons(await Promise.all(given))).not.toContain('Overloaded');
+  });
+
+  it('keeps room for paid packets under a flood of free ones', async () => {
+    const pool = await startPool();
+    const flood = judgeAll(
+      pool,
+      Array.from({ length: 5_000 }, () => new Uint8Array(9)),
+    );
+    const paid = judgeAll(
+      pool,
+      Array.from({ length: 1_000 }, () => paidLike(9)),
+    );
+    expect(reasons(await flood)).toContain('Overloaded');
+    expect(reasons(await paid)).not.toContain('Overloaded');
   });
 });
 
@@ -164,6 +181,14 @@ describe('verdict pool § lost workers', () => {
     const verdicts = await judgeAll(pool, [paid(), utf8('claiming'), paid()]);
     expect(reasons(verdicts)).toEqual(['Accepted', 'JudgeUnavailable', 'Accepted']);
     expect(pool.stats()).toMatchObject({ workersLost: 1, batches: 2 });
+  });
+
+  it('says that invoices were not read where the worker that read them is lost, and reads the next', async () => {
+    const pool = await startPool({ workerFile: FAILING });
+    const lost = judgeAll(pool, [utf8('judging')]);
+    const read = pool.readInvoices(['no invoice']);
+    expect(reasons(await lost)).toEqual(['JudgeUnavailable']);
+    expect((await read).map(({ ok }) => ok)).toEqual([false]);
   });
 
   it('treats a judge that throws like a lost worker, and keeps the worker', async () => {
@@ -218,6 +243,13 @@ describe('verdict pool § resizing', () => {
 });
 
 describe('verdict pool § threads', () => {
+  it('sleep while there is nothing to do', async () => {
+    const program = fileURLToPath(new URL('../../support/judge-idle.mjs', import.meta.url));
+    const { stdout } = await promisify(execFile)(process.execPath, [program], { timeout: 15_000 });
+    // Below 1 % where nothing else runs; a loop that polls takes all of a core.
+    expect(Number(stdout)).toBeLessThan(10);
+  });
+
   it('says at its start which secp256k1 its workers use', async () => {
     const log = testLog();
     await startPool({ log });
