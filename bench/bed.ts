@@ -15,6 +15,7 @@ import { VerdictPool } from '#dist/pool/verdict-pool.js';
 import { SharedReplayTable } from '#dist/replay/shared-table.js';
 import type { Journal } from '#dist/store/journal.js';
 import { compileKernel, WasmKernel } from '#dist/wasm/kernel.js';
+import { stopwatch, type Rate } from './cpu.js';
 import { accountsOf, benchJournal } from './ledger.js';
 import { POLICY, SELF, SOURCE, type PaidSample } from './samples.js';
 
@@ -138,10 +139,10 @@ export class Bed {
     await this.#books.enter(bytes, this.#asOwn(verdict));
   }
 
-  /** All packets, as fast as they go. @returns packets per second */
-  rate(packets: readonly Expected[]): Promise<number> {
+  /** All packets, as fast as they go. */
+  rate(packets: readonly Expected[]): Promise<Rate> {
     return new Promise((resolve, reject) => {
-      const began = performance.now();
+      const stop = stopwatch();
       let next = 0;
       let done = 0;
       let waitingBytes = 0;
@@ -155,7 +156,7 @@ export class Bed {
           const onDone = (): void => {
             waitingBytes -= length;
             done += 1;
-            if (done === packets.length) resolve((1_000 * done) / (performance.now() - began));
+            if (done === packets.length) resolve(stop(done));
             else if (!isFeeding) {
               isFeeding = true;
               setImmediate(feed);

@@ -74,7 +74,7 @@ export function breakdown(): Runner {
         });
         await bed.rate(packets.slice(0, WARM));
         let used = WARM + CAPACITY_PACKETS;
-        const capacity = await bed.rate(packets.slice(WARM, used));
+        const { perSecond: capacity } = await bed.rate(packets.slice(WARM, used));
         for (const { percent, means } of loads) {
           const rate = (capacity * percent) / 100;
           const wanted = Math.max(LEAST_PACKETS, (rate * SLICE_MILLIS) / 1_000) / share;

@@ -12,6 +12,7 @@ import { judgePacket, judgeTools } from '#dist/pool/judge.js';
 import { SharedReplayTable } from '#dist/replay/shared-table.js';
 import { compileKernel, WasmKernel } from '#dist/wasm/kernel.js';
 import type { Expected } from './bed.js';
+import { rateReadings, stopwatch, type Rate } from './cpu.js';
 import { asPaid, rateOf } from './paid.js';
 import { freePackets, junkPackets, paidSamples, POLICY, SOURCE, type PaidSample } from './samples.js';
 import { atLeast, type Target } from './stats.js';
@@ -77,27 +78,25 @@ async function besideOneThread(
   issued: readonly PaidSample[],
   target?: Target,
 ): ReturnType<Runner['measure']> {
-  const alone: number[] = [];
-  const pooled: number[] = [];
+  const alone: Rate[] = [];
+  const pooled: Rate[] = [];
   const warm = Math.floor(packets.length / 8);
   for (let round = 0; round < rounds; round++) {
     alone.push(rateAlone(packets, issued, warm));
     pooled.push(await rateOf({ workers, issued }, packets, warm));
   }
+  const reference = 'one thread, no pool';
   return [
-    { name: 'one thread, no pool', unit: 'packets/s', samples: alone },
-    {
-      name: `${workers} workers`,
-      unit: 'packets/s',
-      samples: pooled,
-      reference: 'one thread, no pool',
+    ...rateReadings(reference, 'packets/s', alone),
+    ...rateReadings(`${workers} workers`, 'packets/s', pooled, {
+      reference,
       ...(target === undefined ? {} : { target }),
-    },
+    }),
   ];
 }
 
-/** As a worker judges, on this thread, without any hand-over. @returns packets per second */
-function rateAlone(packets: readonly Expected[], issued: readonly PaidSample[], warm: number): number {
+/** As a worker judges, on this thread, without any hand-over. */
+function rateAlone(packets: readonly Expected[], issued: readonly PaidSample[], warm: number): Rate {
   const kernel = new WasmKernel(compileKernel(), new Uint8Array(randomBytes(16)));
   const sha256 = (bytes: Uint8Array): Uint8Array => kernel.sha256(bytes);
   const registry = InvoiceRegistry.create(kernel);
@@ -112,14 +111,15 @@ function rateAlone(packets: readonly Expected[], issued: readonly PaidSample[], 
   });
   const nowSeconds = Math.floor(Date.now() / 1_000);
   const context = { previousHop: SOURCE, origin: 'peer', peer: '10.0.0.1:8334', nowSeconds } as const;
-  let began = 0;
+  let stop = stopwatch();
   packets.forEach(({ bytes, kind }, index) => {
-    if (index === warm) began = performance.now();
+    if (index === warm) stop = stopwatch();
     const verdict = judgePacket(bytes, context, tools);
     table.tend();
     if (verdict.kind !== kind) throw new Error(`a packet was ${verdict.kind}, not ${kind}`);
   });
-  return (1_000 * (packets.length - warm)) / (performance.now() - began);
+  const { perSecond, cpu } = stop(packets.length - warm);
+  return { perSecond, cpu: { ...cpu, mainThread: NaN } };
 }
 
 function shuffled<T>(items: readonly T[]): readonly T[] {

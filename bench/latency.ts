@@ -82,7 +82,7 @@ function loaded(isDurable: boolean): Runner {
         const bed = await Bed.open({ workers, isDurable, keys: packets.length });
         await bed.rate(packets.slice(0, WARM));
         let used = WARM + CAPACITY_PACKETS;
-        const capacity = await bed.rate(packets.slice(WARM, used));
+        const { perSecond: capacity } = await bed.rate(packets.slice(WARM, used));
         for (const { percent, percentiles } of loads) {
           const rate = (capacity * percent) / 100;
           const count = Math.min(Math.max(least, (rate * slice) / 1_000), packets.length - used);

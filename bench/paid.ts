@@ -6,9 +6,10 @@
  * times it; two workers at 1.8 times one.
  */
 import { Bed, type BedOptions, type Expected } from './bed.js';
+import { rateReadings, type Rate } from './cpu.js';
 import { CurveCrew } from './recovery.js';
 import { paidSamples, type PaidSample } from './samples.js';
-import { median, ratioAtLeast, type Reading } from './stats.js';
+import { ratioAtLeast, type Target } from './stats.js';
 import type { Runner } from './suite.js';
 
 const PAYLOAD_BYTES = 200;
@@ -26,12 +27,12 @@ export function asPaid(samples: readonly PaidSample[]): readonly Expected[] {
   return samples.map(({ bytes }) => ({ bytes, kind: 'paid' }));
 }
 
-/** Opens a bed, warms it up with the first packets, and tells at which rate it judges the others. */
+/** Opens a bed, warms it up with the first packets, and tells how it judges the others. */
 export async function rateOf(
   options: Omit<BedOptions, 'keys'>,
   packets: readonly Expected[],
   warm: number,
-): Promise<number> {
+): Promise<Rate> {
   const bed = await Bed.open({ ...options, keys: packets.length });
   try {
     await bed.rate(packets.slice(0, warm));
@@ -49,40 +50,62 @@ export function paidPipelines(): Runner {
       const share = isQuick ? QUICK_SHARE : 1;
       const unknown = asPaid(paidSamples(UNKNOWN_PACKETS / share + WARM_UNKNOWN, PAYLOAD_BYTES));
       const issued = paidSamples(ISSUED_PACKETS / share + WARM_ISSUED, PAYLOAD_BYTES);
-      const ways = {
-        'unknown invoices': () => rateOf({ workers }, unknown, WARM_UNKNOWN),
-        'issued invoices': () => rateOf({ workers, issued }, asPaid(issued), WARM_ISSUED),
-        'issued invoices, durable': () =>
-          rateOf({ workers, issued, isDurable: true }, asPaid(issued), WARM_ISSUED),
-        'unknown invoices, durable': () => rateOf({ workers, isDurable: true }, unknown, WARM_UNKNOWN),
-      };
+      const asIssued = asPaid(issued);
+      const ways: readonly Way[] = [
+        {
+          name: 'unknown invoices',
+          measure: () => rateOf({ workers }, unknown, WARM_UNKNOWN),
+          target: ratioAtLeast(0.8),
+        },
+        {
+          name: 'unknown invoices, durable',
+          measure: () => rateOf({ workers, isDurable: true }, unknown, WARM_UNKNOWN),
+        },
+        { name: 'issued invoices', measure: () => rateOf({ workers, issued }, asIssued, WARM_ISSUED) },
+        {
+          name: 'issued invoices, durable',
+          measure: () => rateOf({ workers, issued, isDurable: true }, asIssued, WARM_ISSUED),
+          target: ratioAtLeast(6),
+        },
+      ];
       const crew = await CurveCrew.start(workers, isQuick);
-      const raw: number[] = [];
-      const samples = Object.keys(ways).map((): number[] => []);
+      const raw: Rate[] = [];
+      const rates = ways.map((): Rate[] => []);
       for (let round = 0; round < rounds; round++) {
         const around = [await crew.rate()];
-        for (const [index, measure] of Object.values(ways).entries()) {
-          samples[index]?.push(await measure());
+        for (const [index, { measure }] of ways.entries()) {
+          rates[index]?.push(await measure());
           around.push(await crew.rate());
         }
-        raw.push(median(around));
+        raw.push(middleOf(around));
       }
       await crew.close();
       const reference = `raw recovery, ${workers} threads`;
-      const targets = [ratioAtLeast(0.8), null, ratioAtLeast(6), null];
-      const readings = Object.keys(ways).map((name, index): Reading => {
-        const target = targets[index] ?? null;
-        return {
-          name: `${name}, ${workers} workers`,
-          unit: 'packets/s',
-          samples: samples[index] ?? [],
-          reference,
-          ...(target === null ? {} : { target }),
-        };
-      });
-      return [{ name: reference, unit: 'keys/s', samples: raw }, ...readings];
+      return [
+        ...rateReadings(reference, 'keys/s', raw),
+        ...ways.flatMap(({ name, target }, index) =>
+          rateReadings(`${name}, ${workers} workers`, 'packets/s', rates[index] ?? [], {
+            reference,
+            ...(target === undefined ? {} : { target }),
+          }),
+        ),
+      ];
     },
   };
+}
+
+interface Way {
+  readonly name: string;
+  readonly measure: () => Promise<Rate>;
+  readonly target?: Target;
+}
+
+/** The one of the median rate. */
+function middleOf(rates: readonly Rate[]): Rate {
+  const ascending = [...rates].sort((a, b) => a.perSecond - b.perSecond);
+  const middle = ascending[Math.floor(ascending.length / 2)];
+  if (middle === undefined) throw new Error('there is a rate');
+  return middle;
 }
 
 /** Unknown invoices on each number of workers, and the curve alone on as many threads: what this machine can scale. */
@@ -93,8 +116,8 @@ export function scaling(): Runner {
       const share = isQuick ? QUICK_SHARE : 1;
       const packets = asPaid(paidSamples(UNKNOWN_PACKETS / share + WARM_UNKNOWN, PAYLOAD_BYTES));
       const crew = await CurveCrew.start(Math.max(...counts), isQuick);
-      const raw = counts.map((): number[] => []);
-      const paid = counts.map((): number[] => []);
+      const raw = counts.map((): Rate[] => []);
+      const paid = counts.map((): Rate[] => []);
       for (let round = 0; round < rounds; round++) {
         for (const [index, workers] of counts.entries()) {
           raw[index]?.push(await crew.rate(workers));
@@ -102,22 +125,20 @@ export function scaling(): Runner {
         }
       }
       await crew.close();
-      const readingsOf = (of: string, unit: string, samples: readonly (readonly number[])[]): Reading[] =>
-        counts.map((workers, index) => ({
-          name: `${of}, ${workers}`,
-          unit,
-          samples: samples[index] ?? [],
-          ...(index === 0 ? {} : { reference: `${of}, ${counts[0]}` }),
-          ...(of === PIPELINE && index > 0 && workers === 2 && counts[0] === 1
-            ? { target: ratioAtLeast(1.8) }
-            : {}),
-        }));
+      const [fewest = 1] = counts;
       return [
-        ...readingsOf('raw recovery, threads', 'keys/s', raw),
-        ...readingsOf(PIPELINE, 'packets/s', paid),
+        ...counts.flatMap((threads, index) =>
+          rateReadings(`raw recovery, threads ${threads}`, 'keys/s', raw[index] ?? [], {
+            ...(index === 0 ? {} : { reference: `raw recovery, threads ${fewest}` }),
+          }),
+        ),
+        ...counts.flatMap((workers, index) =>
+          rateReadings(`unknown invoices, workers ${workers}`, 'packets/s', paid[index] ?? [], {
+            ...(index === 0 ? {} : { reference: `unknown invoices, workers ${fewest}` }),
+            ...(fewest === 1 && workers === 2 ? { target: ratioAtLeast(1.8) } : {}),
+          }),
+        ),
       ];
     },
   };
 }
-
-const PIPELINE = 'unknown invoices, workers';

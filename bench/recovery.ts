@@ -5,6 +5,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { questionsOf } from './bolt11.js';
+import { rateReadings, stopwatch, type Rate } from './cpu.js';
 import { paidSamples } from './samples.js';
 import type { Runner } from './suite.js';
 
@@ -31,7 +32,8 @@ export class CurveCrew {
   }
 
   /** Keys per second of the first so many threads together; all where left out. */
-  async rate(threads: number = this.#workers.length): Promise<number> {
+  async rate(threads: number = this.#workers.length): Promise<Rate> {
+    const stop = stopwatch();
     const rates = await Promise.all(
       this.#workers.slice(0, threads).map(async (worker) => {
         const answered = once(worker, 'message');
@@ -40,7 +42,9 @@ export class CurveCrew {
         return rate;
       }),
     );
-    return rates.reduce((sum, rate) => sum + rate, 0);
+    const perSecond = rates.reduce((sum, rate) => sum + rate, 0);
+    const { cpu } = stop((perSecond * this.#millis) / 1_000);
+    return { perSecond, cpu: { ...cpu, mainThread: NaN } };
   }
 
   async close(): Promise<void> {
@@ -55,16 +59,16 @@ export function rawRecovery(): Runner {
     measure: async ({ rounds, workers, isQuick }) => {
       const threads = Math.max(...workers);
       const crew = await CurveCrew.start(threads, isQuick);
-      const one: number[] = [];
-      const all: number[] = [];
+      const one: Rate[] = [];
+      const all: Rate[] = [];
       for (let round = 0; round < rounds; round++) {
         one.push(await crew.rate(1));
         all.push(await crew.rate());
       }
       await crew.close();
       return [
-        { name: '1 thread', unit: 'keys/s', samples: one },
-        { name: `${threads} threads`, unit: 'keys/s', samples: all, reference: '1 thread' },
+        ...rateReadings('1 thread', 'keys/s', one),
+        ...rateReadings(`${threads} threads`, 'keys/s', all, { reference: '1 thread' }),
       ];
     },
   };

@@ -7,6 +7,7 @@ import { checksums, detections } from './detection.js';
 import { freePipelines, mixedLoad } from './free.js';
 import { hashes } from './hash.js';
 import { idlePool } from './idle.js';
+import { ingest } from './ingest.js';
 import { issuedInvoices } from './issued.js';
 import { durableClaims } from './journal.js';
 import { ledgerCosts } from './ledger.js';
@@ -28,6 +29,7 @@ export const THEMES: Themes = new Map<string, NamedTheme>([
   ['latency', { about: 'a paid packet at 1, 50 and 90 % load, and a lonely one', theme: latencies }],
   ['breakdown', { about: 'where the time of a paid packet goes, part by part', theme: breakdown }],
   ['idle', { about: 'processor time of a pool without packets', theme: idlePool }],
+  ['ingest', { about: 'packet events of the node, in memory and over a socket', theme: ingest }],
   ['codec', { about: 'packets decoded and encoded', theme: packetCodec }],
   ['hash', { about: 'SHA-256 and keyed fingerprints of 32 B', theme: hashes }],
   ['detection', { about: 'what a payload is, message by message and in batches', theme: detections }],

@@ -58,11 +58,11 @@ export function tuning(): Runner {
           const { name: _name, ...batching } = setting;
           const bed = await Bed.open({ workers, keys: paid.length, ...batching });
           await bed.rate(different);
-          rates.push(await bed.rate(free));
+          rates.push((await bed.rate(free)).perSecond);
           await bed.rate(paid.slice(0, WARM));
-          const capacity = await bed.rate(paid.slice(WARM, WARM + CAPACITY_PACKETS));
+          const { perSecond } = await bed.rate(paid.slice(WARM, WARM + CAPACITY_PACKETS));
           const rest = paid.slice(WARM + CAPACITY_PACKETS);
-          const micros = Array.from(await latenciesAt(capacity / 2, bed, rest, arrivals));
+          const micros = Array.from(await latenciesAt(perSecond / 2, bed, rest, arrivals));
           p50.push(median(micros));
           p99.push(percentile(micros, 99));
           await bed.close();
