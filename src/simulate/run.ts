@@ -27,6 +27,8 @@ export const SETTLE_MILLIS = 90_000;
 const FEES: FeeSchedule = { baseMsat: 1_000n, perHopMsat: 100n, perKibMsat: 0n, proportionalPpm: 0n };
 /** Routers ask for 1 to 3 sats. */
 const HOP_COSTS = 3;
+/** Part of a run within which flows begin. */
+const RAMP_PART = 0.1;
 const SAMPLES = 60;
 const SAMPLED_FLOWS = 200;
 const SHARES_SHOWN = 20;
@@ -175,6 +177,7 @@ class Run {
     for (const { index, id } of network.nodes) {
       if (isRival[index] === true) entities.setPayee(nodeKey(id), RIVAL_PAYEE);
     }
+    this.#endMillis = Math.max(hours * HOUR_MILLIS, 2 * SETTLE_MILLIS);
     this.#options = options;
     this.#scenario = scenario;
     this.#network = network;
@@ -194,10 +197,10 @@ class Run {
       network,
       flows: this.#flows,
       packetsPerSecond,
+      rampMillis: RAMP_PART * this.#endMillis,
       random: randomFor(5),
       tally: this.#tally,
     });
-    this.#endMillis = Math.max(hours * HOUR_MILLIS, 2 * SETTLE_MILLIS);
     this.#churn = new Churn({
       network,
       scenario,

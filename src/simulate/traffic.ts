@@ -39,6 +39,8 @@ export interface TrafficOptions {
   readonly network: Network;
   readonly flows: readonly Flow[];
   readonly packetsPerSecond: number;
+  /** Flows begin one after another within this time: not all nodes look for their routes at once. */
+  readonly rampMillis: number;
   readonly random: SeededRandom;
   readonly tally: Tally;
 }
@@ -52,6 +54,7 @@ export class Traffic implements SearchListener {
   /** The flows of each source that wait for a route. */
   readonly #searching = new Map<number, Set<number>>();
   readonly #meanGapMillis: number;
+  readonly #rampMillis: number;
   readonly #hopKind: number;
   readonly #tickKind: number;
   readonly #lostKind: number;
@@ -67,12 +70,13 @@ export class Traffic implements SearchListener {
   readonly #passedCount: number[] = [];
   readonly #freeSlots: number[] = [];
 
-  constructor({ network, flows, packetsPerSecond, random, tally }: TrafficOptions) {
+  constructor({ network, flows, packetsPerSecond, rampMillis, random, tally }: TrafficOptions) {
     this.#network = network;
     this.#tally = tally;
     this.#random = random;
     this.#flows = flows.map((flow) => ({ ...flow, isSearching: false, waiting: 0 }));
     this.#meanGapMillis = 1_000 / packetsPerSecond;
+    this.#rampMillis = rampMillis;
     this.ways = new Ways(network);
     this.#hopKind = network.queue.register((slot) => {
       this.#arrive(slot);
@@ -121,7 +125,8 @@ export class Traffic implements SearchListener {
   #tick(): void {
     if (!this.#isOn) return;
     this.#nextTick();
-    const flow = randomBelow(this.#random, this.#flows.length);
+    const begun = Math.min(1, this.#network.now / this.#rampMillis) * this.#flows.length;
+    const flow = randomBelow(this.#random, Math.max(1, Math.ceil(begun)));
     if (this.#network.node(this.#flowAt(flow).from).isUp) this.#send(flow);
   }
 

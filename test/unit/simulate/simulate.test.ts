@@ -108,7 +108,8 @@ describe('simulator > what is seen from above', () => {
       isAvoidable: [true],
       cheapestMsat: null,
     });
-    const traffic = new Traffic({ network, flows, packetsPerSecond: 10, random: new SeededRandom(1), tally });
+    const random = new SeededRandom(1);
+    const traffic = new Traffic({ network, flows, packetsPerSecond: 10, rampMillis: 1, random, tally });
     const { ids } = traffic.ways.along(
       [0, 1, 4, 1, 2].map((index) => network.node(index).id),
       0,
