@@ -4,7 +4,7 @@
  * Rules: routing.md, Discovery (random id, rings of 2, 4 and 10 hops, 30 s, one in flight per destination, what a
  * response must satisfy). Neighbours that advertise the destination are asked before any ring. A selective ring
  * (relays.ts) asks under one id for each alternative that the table keeps: the neighbours are dealt out over the ids
- * at random, so that the answers come through distinct first hops. The last rings ask everybody, under one id.
+ * at random, so that the answers come through distinct first hops. One ring asks everybody, under one id.
  * Main thread only.
  */
 import { present } from '../core/assert.js';
@@ -21,7 +21,8 @@ import type { RoutingTable } from './table.js';
 
 /**
  * How far each ring goes, whom it asks under how many ids, and when it starts, in thirtieths of the whole time.
- * Everybody is asked twice, since an answer has one way back and a single lost message ends it.
+ * An answer has one way back, and a single lost message ends it: so the widest ring is asked again and again, everybody
+ * once, and a few under several ids more often, which costs less for each way that it tries.
  */
 const RINGS = [
   { hops: LIMITS.ROUTE_HOPS, whom: 'hinted', ids: 3, startsAt: 0 },
@@ -30,7 +31,8 @@ const RINGS = [
   { hops: LIMITS.ROUTE_HOPS, whom: 'selected', ids: 1, startsAt: 2 },
   { hops: LIMITS.ROUTE_HOPS, whom: 'selected', ids: 2, startsAt: 5 },
   { hops: LIMITS.ROUTE_HOPS, whom: 'all', ids: 1, startsAt: 9 },
-  { hops: LIMITS.ROUTE_HOPS, whom: 'all', ids: 1, startsAt: 18 },
+  { hops: LIMITS.ROUTE_HOPS, whom: 'selected', ids: 3, startsAt: 15 },
+  { hops: LIMITS.ROUTE_HOPS, whom: 'selected', ids: 3, startsAt: 22 },
 ] as const;
 const RINGS_END_AT = 30;
 

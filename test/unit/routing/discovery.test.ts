@@ -54,7 +54,8 @@ describe('discovery > own searches', () => {
       [2, 10],
       [5, 10],
       [9, 10],
-      [18, 10],
+      [15, 10],
+      [22, 10],
     ]);
     expect(await answer).toBeNull();
     expect(bench.failed).toEqual([[90, 'DiscoveryTimeout']]);
@@ -68,7 +69,7 @@ describe('discovery > own searches', () => {
     expect(bench.failed).toEqual([]);
     bench.clock.advance(2);
     expect(await hurried).toBeNull();
-    expect(requestsOf(bench.take()).map(({ maxHops }) => maxHops)).toEqual([2, 3, 3, 3, 3, 3]);
+    expect(requestsOf(bench.take()).map(({ maxHops }) => maxHops)).toEqual([2, 3, 3, 3, 3, 3, 3]);
     void bench.discovery.discover(id(90), { maxHops: 200, timeoutMillis: 1e12 });
     bench.clock.advance(30_000);
     expect(bench.discovery.stats().pending).toBe(0);
