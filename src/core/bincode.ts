@@ -195,19 +195,35 @@ export class BincodeReader {
   }
 }
 
-/** Writes values one after another into a buffer that grows. What it writes is our own: a bad value is our bug. */
+/** The longest buffer that is kept for the next writer. */
+const SPARE_BYTES = 65_536;
+
+/** The buffer of this thread's last writer, for the next one: most values are small, and buffers cost more than they do. */
+let spare: DataView | null = null;
+
+/**
+ * Writes values one after another into a buffer that grows, up to one `finish`. What it writes is our own: a bad value
+ * is our bug.
+ */
 export class BincodeWriter {
   #bytes: Uint8Array;
   #view: DataView;
   #length = 0;
+  #isFinished = false;
 
   constructor(expectedBytes = 256) {
-    this.#bytes = new Uint8Array(expectedBytes);
-    this.#view = new DataView(this.#bytes.buffer);
+    const taken = spare;
+    spare = null;
+    const isEnough = taken !== null && taken.byteLength >= expectedBytes;
+    this.#view = isEnough ? taken : new DataView(new ArrayBuffer(expectedBytes));
+    this.#bytes = new Uint8Array(this.#view.buffer);
   }
 
-  /** A copy of everything written so far. */
+  /** A copy of everything written. The writer is done with. */
   finish(): Uint8Array {
+    assert(!this.#isFinished, 'a writer is finished once');
+    this.#isFinished = true;
+    if (this.#bytes.length <= SPARE_BYTES) spare = this.#view;
     return this.#bytes.slice(0, this.#length);
   }
 
@@ -257,7 +273,10 @@ export class BincodeWriter {
   }
 
   length(value: number): void {
-    this.u64(BigInt(value));
+    assert(Number.isSafeInteger(value) && value >= 0, 'a length is a whole number');
+    const at = this.#grow(8);
+    this.#view.setUint32(at, value % 2 ** 32, true);
+    this.#view.setUint32(at + 4, value / 2 ** 32, true);
   }
 
   /** Raw bytes without a length. */
@@ -272,10 +291,15 @@ export class BincodeWriter {
   }
 
   string(value: string): void {
-    this.bytes(utf8Encoder.encode(value));
+    const at = this.#grow(8 + MOST_UTF8_BYTES * value.length);
+    const { written } = utf8Encoder.encodeInto(value, this.#bytes.subarray(at + 8));
+    this.#length = at;
+    this.length(written);
+    this.#length += written;
   }
 
   #grow(count: number): number {
+    assert(!this.#isFinished, 'nothing is written after the end');
     const at = this.#length;
     const needed = at + count;
     if (needed > this.#bytes.length) {
@@ -293,6 +317,8 @@ export class BincodeWriter {
 export const U64_MAX: bigint = (1n << 64n) - 1n;
 
 const utf8Encoder = new TextEncoder();
+/** Of one unit of a text. */
+const MOST_UTF8_BYTES = 3;
 
 function inRange(value: number, low: number, high: number): number {
   assert(Number.isInteger(value) && value >= low && value <= high, `${value} is not from ${low} to ${high}`);

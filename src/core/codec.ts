@@ -45,21 +45,47 @@ export function encode<T>(codec: Codec<T>, value: T): Uint8Array {
   return writer.finish();
 }
 
-function small(minBytes: number, kind: 'u8' | 'u16' | 'u32' | 'i32'): Codec<number> {
+function small(
+  minBytes: number,
+  read: (reader: BincodeReader) => number,
+  write: (writer: BincodeWriter, value: number) => void,
+): Codec<number> {
   return {
     minBytes,
-    read: (reader) => reader[kind](),
-    write: (writer, value) => {
-      writer[kind](value);
-    },
+    read,
+    write,
     json: (value, integers) => (integers === 'text' ? String(value) : value),
   };
 }
 
-export const u8: Codec<number> = small(1, 'u8');
-export const u16: Codec<number> = small(2, 'u16');
-export const u32: Codec<number> = small(4, 'u32');
-export const i32: Codec<number> = small(4, 'i32');
+export const u8: Codec<number> = small(
+  1,
+  (reader) => reader.u8(),
+  (writer, value) => {
+    writer.u8(value);
+  },
+);
+export const u16: Codec<number> = small(
+  2,
+  (reader) => reader.u16(),
+  (writer, value) => {
+    writer.u16(value);
+  },
+);
+export const u32: Codec<number> = small(
+  4,
+  (reader) => reader.u32(),
+  (writer, value) => {
+    writer.u32(value);
+  },
+);
+export const i32: Codec<number> = small(
+  4,
+  (reader) => reader.i32(),
+  (writer, value) => {
+    writer.i32(value);
+  },
+);
 
 export const u64: Codec<bigint> = {
   minBytes: 8,
