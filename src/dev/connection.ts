@@ -9,6 +9,7 @@ import { MeshError, errorText } from '../core/errors.js';
 import { LIMITS } from '../core/limits.js';
 import type { Clock, Log, Timer } from '../core/ports.js';
 import { Reason, reasonText } from '../core/reasons.js';
+import { capabilityFor, type Capability } from '../node/capabilities.js';
 import { FRAME_HEADER_BYTES, FrameReader } from '../node/frame.js';
 import type { IpcCodec } from '../node/ipc-codec.js';
 import type {
@@ -24,7 +25,6 @@ import type {
   ResponsePayload,
 } from '../node/messages.js';
 import { Outbox } from './outbox.js';
-import { capabilityFor, type Capability } from './permissions.js';
 
 /** Why a request could not be served; a real node closes the connection on it (node-ipc.md, 5). */
 export interface RequestFailure {

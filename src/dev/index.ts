@@ -14,12 +14,8 @@ export {
 export { DEFAULT_NODE_VERSION, DevNode, type DevNodeOptions, type DevNodeStats } from './node.js';
 export { PERFECT_LINK, type LinkQuality, type LinkStats } from './link.js';
 export { TOPOLOGIES, topologyLinks, type Topology, type TopologyLink } from './topology.js';
-export {
-  CAPABILITIES,
-  MESH_CAPABILITIES,
-  UNKNOWN_MODULE_CAPABILITIES,
-  type Capability,
-} from './permissions.js';
+export { CAPABILITIES, type Capability } from '../node/capabilities.js';
+export { MESH_CAPABILITIES, UNKNOWN_MODULE_CAPABILITIES } from './permissions.js';
 export { DevChain, type ChainObserver, type DevBlock, type Utxo } from './chain.js';
 export { type OutPoint, type TxOutput } from './transaction.js';
 export { DevWallet, type DevInvoice, type DevPayment, type InvoiceRequest } from './wallet.js';

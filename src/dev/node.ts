@@ -7,6 +7,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { LIMITS } from '../core/limits.js';
 import type { Clock, Log } from '../core/ports.js';
+import type { Capability } from '../node/capabilities.js';
 import { IpcCodec } from '../node/ipc-codec.js';
 import type { EventPayload, PeerInfo, RequestPayload } from '../node/messages.js';
 import type { ChainObserver, DevBlock, StoredTransaction } from './chain.js';
@@ -16,7 +17,7 @@ import { lightningModule } from './lightning-module.js';
 import { ModuleRegistry } from './modules.js';
 import type { DevNetwork, NetworkMember } from './network.js';
 import { PaymentDesk } from './payments.js';
-import { Permissions, type Capability } from './permissions.js';
+import { Permissions } from './permissions.js';
 import { answerRequest } from './requests.js';
 import { listenOn } from '../node/unix-listen.js';
 import { DevWallet } from './wallet.js';

@@ -8,39 +8,15 @@
  * there), and the next may not. A node that was down may have been started with other permissions, so that clears
  * everything.
  */
+import { capabilityFor } from './capabilities.js';
 
 /** How often the node must close on a kind alone. Once may have been a coincidence. */
 const STRIKES = 2;
 
-/** What a manifest must ask for, so that the node serves a request (api.md, module.toml). */
-const CAPABILITIES: Readonly<Record<string, string>> = {
-  GetNetworkPeers: 'read_network',
-  GetNetworkStats: 'read_network',
-  BanPeer: 'network_access',
-  SendMeshPacketToPeer: 'network_access',
-  GetMempoolSize: 'read_mempool',
-  GetMempoolTransactions: 'read_mempool',
-  CheckTransactionInMempool: 'read_mempool',
-  GetLightningNodeUrl: 'read_lightning',
-  GetLightningInfo: 'read_lightning',
-  GetPaymentState: 'read_payment',
-  ReportMetric: 'report_metrics',
-  ReportModuleHealth: 'report_metrics',
-  DiscoverModules: 'discover_modules',
-  GetModuleInfo: 'discover_modules',
-  IsModuleAvailable: 'discover_modules',
-  PublishEvent: 'publish_events',
-  CallModule: 'call_module',
-  RegisterModuleApi: 'register_module_api',
-  UnregisterModuleApi: 'register_module_api',
-  RegisterRpcEndpoint: 'register_rpc_endpoint',
-  UnregisterRpcEndpoint: 'register_rpc_endpoint',
-};
-
 /** What an operator can do so that requests of a kind are served. */
 export function remedyFor(request: string): string {
-  const capability = CAPABILITIES[request];
-  return capability === undefined
+  const capability = capabilityFor(request);
+  return capability === null
     ? 'see the log of the node for the cause'
     : `add "${capability}" to the capabilities in module.toml, and see the log of the node`;
 }
