@@ -124,7 +124,7 @@ export class RouteChooser {
 
   /** c_eff as things stand. */
   get cap(): number {
-    return effectiveCap(this.#options.policy.maxEntityShare, this.#known.size);
+    return effectiveCap(this.#options.policy.maxEntityShare, this.#usableEntities());
   }
 
   /** Draws one of the alternatives by quality. A degraded choice is a cue to look for other routes. */
@@ -207,10 +207,15 @@ export class RouteChooser {
       hhi: shares.hhi(),
       nakamoto: shares.nakamoto(),
       cap: this.cap,
-      usableEntities: this.#known.size,
+      usableEntities: this.#usableEntities(),
       packets: shares.packets,
       ...this.#counts,
     };
+  }
+
+  /** k: those that known routes lead through, or that forwarded something. */
+  #usableEntities(): number {
+    return Math.max(this.#known.size, this.#options.shares.entities);
   }
 
   #candidate(route: Route, paidMsat: bigint | undefined): Candidate {

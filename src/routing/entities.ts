@@ -27,7 +27,7 @@ export class Entities {
   /** The first node seen with a group or a payee: whoever has the same joins it. */
   readonly #firstWith = new Map<string, NodeKey>();
   /** null when it must be found anew. */
-  #dominant: ReadonlySet<EntityKey> | null = null;
+  #dominant: { readonly maxShare: number; readonly entities: ReadonlySet<EntityKey> } | null = null;
   #isStale = false;
   #version = 0;
 
@@ -109,7 +109,7 @@ export class Entities {
    * with a single node.
    */
   dominant(maxShare: number): ReadonlySet<EntityKey> {
-    if (this.#dominant !== null) return this.#dominant;
+    if (this.#dominant?.maxShare === maxShare) return this.#dominant.entities;
     const nodes = new Map<EntityKey, number>();
     for (const node of this.#facts.keys()) {
       const entity = this.entityOf(node);
@@ -117,8 +117,8 @@ export class Entities {
     }
     const most = effectiveCap(maxShare, nodes.size) * this.#facts.size;
     const large = [...nodes].filter(([, count]) => count > 1 && count > most).map(([entity]) => entity);
-    this.#dominant = new Set(large);
-    return this.#dominant;
+    this.#dominant = { maxShare, entities: new Set(large) };
+    return this.#dominant.entities;
   }
 
   #factsOf(node: NodeKey, isWithdrawal: boolean): Facts | null {

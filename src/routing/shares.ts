@@ -75,6 +75,12 @@ export class ForwardingShares {
     return total === 0 ? 0 : ((this.#sums.get(entity) ?? 0) + amount) / total;
   }
 
+  /** Entities that forwarded something within the window. */
+  get entities(): number {
+    this.#refresh();
+    return this.#sums.size;
+  }
+
   /** Paid packets in the window. */
   get packets(): number {
     this.#refresh();

@@ -42,9 +42,8 @@ class Model {
     const same = (route: ModelRoute): boolean => route.nodes[route.nodes.length - 1] === destination;
     const fresh = { nodes, cost, learnedAt: this.now, order: this.#order++ };
     const others = this.#routes.filter((route) => !(same(route) && route.nodes[1] === firstHop));
-    const best = [...others.filter((route) => same(route) && this.#holds(route)), fresh]
-      .sort(byRank)
-      .slice(0, 3);
+    const rivals = [...others.filter((route) => same(route) && this.#holds(route)), fresh].sort(byRank);
+    const best = disjointFirst(rivals).slice(0, 3);
     this.#routes = [...others.filter((route) => !same(route)), ...best];
   }
 
@@ -79,6 +78,17 @@ class Model {
   #holds(route: ModelRoute): boolean {
     return this.now - route.learnedAt < EXPIRY_SECONDS * 1_000;
   }
+}
+
+/** Those that share no router with a better one of the same kind, then the rest. */
+function disjointFirst(ranked: readonly ModelRoute[]): readonly ModelRoute[] {
+  const disjoint: ModelRoute[] = [];
+  for (const route of ranked) {
+    const routers = route.nodes.slice(1, -1);
+    const isClear = disjoint.every(({ nodes }) => !nodes.slice(1, -1).some((node) => routers.includes(node)));
+    if (isClear) disjoint.push(route);
+  }
+  return [...disjoint, ...ranked.filter((route) => !disjoint.includes(route))];
 }
 
 function byRank(a: ModelRoute, b: ModelRoute): number {
