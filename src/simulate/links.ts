@@ -44,6 +44,8 @@ export class Links {
   readonly quality: LinkQuality;
   readonly #random: SeededRandom;
   readonly #ends: (readonly [number, number])[] = [];
+  /** Both ends of each link in one number: less one of them it is the other. */
+  readonly #endSum: number[] = [];
   /** For how many reasons it is down. */
   readonly #down: number[] = [];
   readonly #downSince: number[] = [];
@@ -52,9 +54,16 @@ export class Links {
   /** When the last that keeps the order arrives, per direction. */
   readonly #lastArrival: number[] = [];
 
+  #version = 0;
+
   constructor(quality: LinkQuality, random: SeededRandom) {
     this.quality = quality;
     this.#random = random;
+  }
+
+  /** Changes whenever a link goes down or comes up. */
+  get version(): number {
+    return this.#version;
   }
 
   get count(): number {
@@ -66,6 +75,7 @@ export class Links {
     assert(this.between(a, b) < 0 && a !== b, 'two nodes have one link');
     const [low, high] = a < b ? [a, b] : [b, a];
     const link = this.#ends.push([low, high]) - 1;
+    this.#endSum.push(low + high);
     this.#down.push(0);
     this.#downSince.push(0);
     this.#lastArrival.push(0, 0);
@@ -91,8 +101,7 @@ export class Links {
 
   /** Whom a node has at the other end. */
   otherEnd(link: number, node: number): number {
-    const [low, high] = this.ends(link);
-    return low === node ? high : low;
+    return (this.#endSum[link] ?? 0) - node;
   }
 
   /** All links of a node, whether up or down. */
@@ -114,6 +123,7 @@ export class Links {
     const reasons = this.#down[link] ?? 0;
     this.#down[link] = reasons + 1;
     if (reasons > 0) return false;
+    this.#version += 1;
     this.#downSince[link] = nowMillis;
     return true;
   }
@@ -123,6 +133,7 @@ export class Links {
     const reasons = this.#down[link] ?? 0;
     assert(reasons > 0, 'only what is down is mended');
     this.#down[link] = reasons - 1;
+    this.#version += 1;
     return reasons === 1;
   }
 

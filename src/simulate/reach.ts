@@ -21,19 +21,16 @@ function bySource<T>(make: (source: number) => T): (source: number) => T {
 }
 
 /**
- * Which of the flows have a way of at most 10 hops now.
+ * Tells whether a flow has a way of at most 10 hops, as the network is now.
  * @param passes which nodes may stand between
  */
-export function reachable(
+export function reachability(
   network: Network,
-  flows: readonly Flow[],
   passes: (node: number) => boolean = () => true,
-): readonly boolean[] {
+): (flow: Flow) => boolean {
   const hopsFrom = bySource((source) => network.hopsFrom(source, passes, LIMITS.ROUTE_HOPS));
   const isUp = (node: number): boolean => network.node(node).isUp;
-  return flows.map(
-    ({ from, to }) => isUp(from) && isUp(to) && (hopsFrom(from)[to] ?? 0) <= LIMITS.ROUTE_HOPS,
-  );
+  return ({ from, to }) => isUp(from) && isUp(to) && (hopsFrom(from)[to] ?? 0) <= LIMITS.ROUTE_HOPS;
 }
 
 /** The cheapest price of each flow over at most 10 hops, in msat; Infinity where there is no such way. */

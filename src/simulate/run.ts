@@ -14,7 +14,7 @@ import { Churn } from './churn.js';
 import { LIARS, type Liar } from './liars.js';
 import { Network } from './network.js';
 import type { Faults } from './oracle.js';
-import { cheapestPrices, floodMessages, reachable } from './reach.js';
+import { cheapestPrices, floodMessages, reachability } from './reach.js';
 import { scenarioOf, type Scenario, type ScenarioName } from './scenarios.js';
 import { Tally } from './tally.js';
 import { indices, type Topology } from './topology.js';
@@ -30,7 +30,9 @@ const HOP_COSTS = 3;
 /** Part of a run within which flows begin. */
 const RAMP_PART = 0.1;
 const SAMPLES = 60;
-const SAMPLED_FLOWS = 200;
+const SAMPLED_FLOWS = 100;
+/** Random pairs that are looked at for each one wanted: where few are within reach there are fewer flows. */
+const TRIES_PER_FLOW = 50;
 const SHARES_SHOWN = 20;
 const RIVAL = 0;
 const RIVAL_PAYEE = '02'.repeat(33);
@@ -146,6 +148,8 @@ class Run {
   readonly #floodPerRoute: number;
   readonly #endMillis: number;
   readonly #series: Sample[] = [];
+  #reachable: { readonly version: number; readonly flags: readonly boolean[] } | null = null;
+  readonly #isHonest = (node: number): boolean => this.#network.node(node).liar === null;
 
   constructor(options: SimulationOptions) {
     const { topology, seed, hours, packetsPerSecond } = options;
@@ -183,7 +187,7 @@ class Run {
     this.#network = network;
     this.#isRival = isRival;
     this.#flows = this.#makeFlows(randomFor(4));
-    this.#isAvoidable = reachable(network, this.#flows, (node) => this.#isRival[node] !== true);
+    this.#isAvoidable = this.#flows.map(reachability(network, (node) => this.#isRival[node] !== true));
     const isSteady = scenario.linkFailuresPerHour === 0 && scenario.nodeRestartsPerHour === 0;
     this.#tally = new Tally({
       nodes: topology.nodes,
@@ -318,7 +322,7 @@ class Run {
 
   /** Which flows are within 10 hops over honest nodes, and which of those would have their next packet delivered. */
   #pairs(flows: readonly Flow[]): { isReachable: readonly boolean[]; isWorking: readonly boolean[] } {
-    const isReachable = reachable(this.#network, flows, (node) => this.#network.node(node).liar === null);
+    const isReachable = this.#reachableNow(flows);
     const isWorking = flows.map((flow, i) => {
       if (isReachable[i] !== true) return false;
       const way = this.#traffic.wayOf(flow);
@@ -327,29 +331,34 @@ class Run {
     return { isReachable, isWorking };
   }
 
+  /** Looked at anew only where a link has changed: a breadth-first search for each source takes its time. */
+  #reachableNow(flows: readonly Flow[]): readonly boolean[] {
+    const { version } = this.#network.links;
+    const known = this.#reachable;
+    if (known?.version === version && known.flags.length === flows.length) return known.flags;
+    const flags = flows.map(reachability(this.#network, this.#isHonest));
+    this.#reachable = { version, flags };
+    return flags;
+  }
+
   /** Pairs of honest nodes within 10 hops over honest nodes: all where they are few, otherwise a sample. */
   #makeFlows(random: SeededRandom): readonly Flow[] {
     const network = this.#network;
-    const isHonest = (node: number): boolean => network.node(node).liar === null;
-    const ends = network.nodes
-      .map(({ index }) => index)
-      .filter((index) => isHonest(index) && this.#isRival[index] !== true);
     const wanted = this.#options.flows;
-    const pairs =
-      ends.length * (ends.length - 1) <= wanted
-        ? ends.flatMap((from) => ends.filter((to) => to !== from).map((to): Flow => ({ from, to })))
-        : this.#randomPairs(random, ends, 4 * wanted);
-    const isReachable = reachable(network, pairs, isHonest);
-    return pairs.filter((_, i) => isReachable[i] === true).slice(0, wanted);
-  }
-
-  /** Distinct pairs, drawn at random. */
-  #randomPairs(random: SeededRandom, ends: readonly number[], wanted: number): readonly Flow[] {
+    const isReachable = reachability(network, this.#isHonest);
+    const ends = indices(network.nodes.length).filter(
+      (index) => this.#isHonest(index) && this.#isRival[index] !== true,
+    );
+    if (ends.length * (ends.length - 1) <= wanted) {
+      const all = ends.flatMap((from) => ends.filter((to) => to !== from).map((to): Flow => ({ from, to })));
+      return all.filter(isReachable);
+    }
     const pairs = new Map<number, Flow>();
     const pick = (): number => ends[randomBelow(random, ends.length)] ?? 0;
-    for (let tries = 0; tries < 4 * wanted && pairs.size < wanted; tries++) {
-      const [from, to] = [pick(), pick()];
-      if (from !== to) pairs.set(from * this.#network.nodes.length + to, { from, to });
+    for (let tries = 0; tries < TRIES_PER_FLOW * wanted && pairs.size < wanted; tries++) {
+      const flow = { from: pick(), to: pick() };
+      if (flow.from === flow.to || !isReachable(flow)) continue;
+      pairs.set(flow.from * network.nodes.length + flow.to, flow);
     }
     return [...pairs.values()];
   }
