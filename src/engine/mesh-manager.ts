@@ -29,6 +29,7 @@ import { PacketCare, type AttemptOutcome, type CaredPacket } from './care.js';
 import type { DeliveryDesk } from './delivery.js';
 import { Introductions } from './introductions.js';
 import type { Peer, PeerBook } from './peers.js';
+import type { EventPublisher } from './publisher.js';
 import type { Asker, Settlements } from './settlements.js';
 
 /** What became of a packet. */
@@ -56,8 +57,8 @@ export interface MeshManagerParts {
   readonly link: PeerLink;
   readonly fees: FeeSchedule;
   readonly packetTtlSeconds: number;
-  /** A packet could not be delivered within its ttl, or not at all. */
-  readonly onRouteFailed: (destination: NodeId, reason: Reason) => void;
+  /** Told of payments that were accepted, and of packets that could not be delivered within their ttl, or at all. */
+  readonly publisher: Pick<EventPublisher, 'paymentVerified' | 'routeFailed'>;
 }
 
 /** How every request that is flooded ends somewhere: nothing is wrong with it. */
@@ -83,7 +84,7 @@ export class MeshManager {
           reason: reasonName(reason),
         });
         if (cared.position === 0) parts.table.chooser.outcome({ ids: cared.packet.route }, false, null);
-        parts.onRouteFailed(cared.packet.destination, reason);
+        parts.publisher.routeFailed(cared.packet.destination, reason);
       },
     });
   }
@@ -256,7 +257,7 @@ export class MeshManager {
     },
   ): Promise<PacketOutcome> {
     const { from, ttlSeconds, until } = how;
-    const { counters, accounts, peers, replay, log } = this.#parts;
+    const { counters, accounts, peers, publisher, replay, log } = this.#parts;
     if (verdict.kind === 'paid') {
       try {
         await accounts.accept(packet, verdict);
@@ -269,6 +270,7 @@ export class MeshManager {
         if (isSurelyUnwritten(error)) replay.release(key);
         return this.#refuse(Reason.NotRecorded);
       }
+      if (packet.paymentProof !== null) publisher.paymentVerified(packet.paymentProof, verdict);
     }
     // Nothing else tells a free packet that was relayed from the same one offered again.
     if (verdict.kind === 'free' && this.#care.holds(verdict.packetId)) return this.#duplicate(verdict);

@@ -9,7 +9,7 @@ import { nodeKey, type NodeId } from '../core/ids.js';
 import type { Clock } from '../core/ports.js';
 import type { JudgePolicy, MeshMode } from '../core/policy.js';
 import { randomU64 } from '../core/random.js';
-import { Reason, reasonName } from '../core/reasons.js';
+import { Reason } from '../core/reasons.js';
 import { judgePolicyOf, type MeshConfig } from '../config/config.js';
 import { changedOptions } from '../config/live.js';
 import { Counters } from '../metrics/counters.js';
@@ -155,16 +155,11 @@ export class MeshModule {
       onRouteFound: (route) => {
         this.counters.count('routes_discovered');
         this.manager.routesChanged();
-        const destination = route.ids.at(-1);
-        if (destination === undefined) return;
-        publisher.publish({
-          name: 'RouteDiscovered',
-          value: { destination, route_path: route.ids.map(nodeKey), route_cost: route.cost },
-        });
+        publisher.routeDiscovered(route);
       },
       onRouteFailed: (destination, reason) => {
         this.counters.count('routes_not_found');
-        publisher.publish({ name: 'RouteFailed', value: { destination, reason: reasonName(reason) } });
+        publisher.routeFailed(destination, reason);
       },
     });
     this.peers = new PeerBook({
@@ -255,9 +250,7 @@ export class MeshModule {
       link,
       fees: config.fees,
       packetTtlSeconds: config.packetTtlSeconds,
-      onRouteFailed: (destination, reason) => {
-        publisher.publish({ name: 'RouteFailed', value: { destination, reason: reasonName(reason) } });
-      },
+      publisher,
     });
     this.outbound = new Outbound({
       self,

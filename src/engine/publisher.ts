@@ -4,12 +4,19 @@
  * Every one is a request to the node, which allows few a second (node-ipc.md, 6): past a small rate they are
  * dropped and counted, and forwarding goes on undisturbed. Main thread only.
  */
+import { present } from '../core/assert.js';
+import { toHex } from '../core/bytes.js';
 import { errorText } from '../core/errors.js';
+import { nodeKey, type NodeId } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import type { Clock, Log } from '../core/ports.js';
+import { reasonName, type Reason } from '../core/reasons.js';
 import { TokenBucket } from '../core/token-bucket.js';
 import type { Counters } from '../metrics/counters.js';
 import type { EventPayload } from '../node/messages.js';
+import type { PaymentProof } from '../packet/proof.js';
+import type { PacketVerdict } from '../pool/judge-port.js';
+import type { Route } from '../routing/route.js';
 
 /** Sends one event to the node. */
 export type Publish = (event: EventPayload) => Promise<void>;
@@ -26,6 +33,25 @@ export class EventPublisher {
     this.#clock = clock;
     this.#log = log;
     this.#counters = counters;
+  }
+
+  routeDiscovered({ ids, cost }: Route): void {
+    const destination = present(ids.at(-1), 'a route has an end');
+    this.publish({
+      name: 'RouteDiscovered',
+      value: { destination, route_path: ids.map(nodeKey), route_cost: cost },
+    });
+  }
+
+  routeFailed(destination: NodeId, reason: Reason): void {
+    this.publish({ name: 'RouteFailed', value: { destination, reason: reasonName(reason) } });
+  }
+
+  /** A packet's payment was accepted and is on the disk. `payment_id` is its replay key in hex. */
+  paymentVerified(proof: PaymentProof, { replayKey, amountMsat }: PacketVerdict): void {
+    const invoice = proof.kind === 'Lightning' ? proof.invoice : '';
+    const payment_id = toHex(present(replayKey, 'an accepted payment has a key'));
+    this.publish({ name: 'PaymentVerified', value: { payment_id, amount_msats: amountMsat, invoice } });
   }
 
   /** Publishes, or drops what is too much. Never throws. */

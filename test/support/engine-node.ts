@@ -27,6 +27,7 @@ import { PlainProtocolDetector } from '../../src/packet/detect.js';
 import type { LocalDelivery } from '../../src/packet/module-api.js';
 import { encodePacket } from '../../src/packet/packet.js';
 import { RoutingPolicyEngine } from '../../src/packet/policy.js';
+import type { PaymentProof } from '../../src/packet/proof.js';
 import { InlineJudge } from '../../src/pool/inline-judge.js';
 import type { PacketJudge } from '../../src/pool/judge-port.js';
 import { VerdictPool } from '../../src/pool/verdict-pool.js';
@@ -112,6 +113,8 @@ export class EngineNode {
   /** Ids, in hex, of accepted packets whose time ran out here. */
   readonly expired: string[] = [];
   readonly failures: RouteFailure[] = [];
+  /** Proofs of payments that it announced as accepted. */
+  readonly announced: PaymentProof[] = [];
   readonly #options: EngineNodeOptions;
   readonly #delivered: LocalDelivery[] = [];
   #policy: JudgePolicy;
@@ -248,8 +251,13 @@ export class EngineNode {
       link,
       fees,
       packetTtlSeconds,
-      onRouteFailed: (destination, reason) => {
-        this.failures.push({ destination, reason: reasonName(reason) });
+      publisher: {
+        routeFailed: (destination, reason) => {
+          this.failures.push({ destination, reason: reasonName(reason) });
+        },
+        paymentVerified: (proof) => {
+          this.announced.push(proof);
+        },
       },
     });
     this.outbound = new Outbound({

@@ -103,6 +103,14 @@ describe('manager > delivery', () => {
     expect(await net.inject(1, 2, packet)).toEqual({ kind: 'delivered', packetId: id });
   });
 
+  it('announces each accepted payment once, and none that was refused', async () => {
+    const net = await netOf({ nodes: 3, links: LINE.slice(0, 2) });
+    const packet = net.packet([0, 1, 2]);
+    await net.inject(0, 1, packet);
+    await net.inject(0, 1, packet);
+    expect(net.node(1).announced).toEqual([packet.paymentProof]);
+  });
+
   it('leaves nothing behind: when its time is over, no node holds any of it', async () => {
     const net = await netOf({ nodes: 5, links: LINE, packetTtlSeconds: 3 });
     await net.discover(0, 4);

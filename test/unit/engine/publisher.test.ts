@@ -2,9 +2,11 @@
 import { describe, expect, it } from 'vitest';
 import { VirtualClock } from '../../../src/core/clock.js';
 import { LIMITS } from '../../../src/core/limits.js';
+import { Reason } from '../../../src/core/reasons.js';
 import { EventPublisher, type Publish } from '../../../src/engine/publisher.js';
 import { Counters } from '../../../src/metrics/counters.js';
 import type { EventPayload } from '../../../src/node/messages.js';
+import { refusedVerdict } from '../../../src/pool/judge.js';
 import { testLog } from '../../support/log.js';
 import { testNode } from '../../support/paid-packets.js';
 
@@ -42,6 +44,26 @@ describe('publisher', () => {
     publisher.publish(failed);
     publisher.publish(discovered);
     expect(published).toEqual([failed, discovered]);
+  });
+
+  it('tells of routes and of accepted payments in the words of the node', () => {
+    const { publisher, published } = publisherOf();
+    publisher.routeFailed(testNode(1), Reason.NextHopLost);
+    publisher.routeDiscovered({ ids: [testNode(2), testNode(1)], cost: 3n, learnedAtMillis: 0 });
+    const replayKey = new Uint8Array(32).fill(9);
+    const proof = { kind: 'Lightning', invoice: 'lnbcrt1', preimage: replayKey } as const;
+    const times = { amountMsats: 5n, timestamp: 0n, expiresAt: 0n };
+    publisher.paymentVerified(
+      { ...proof, ...times },
+      { ...refusedVerdict(Reason.Accepted), replayKey, amountMsat: 5n },
+    );
+    const route_path = [testNode(2), testNode(1)].map((id) => Buffer.from(id).toString('hex'));
+    const payment_id = '09'.repeat(32);
+    expect(published).toEqual([
+      failed,
+      { name: 'RouteDiscovered', value: { destination: testNode(1), route_path, route_cost: 3n } },
+      { name: 'PaymentVerified', value: { payment_id, amount_msats: 5n, invoice: 'lnbcrt1' } },
+    ]);
   });
 
   it('drops and counts what is more than the rate, and goes on when time has passed', () => {
