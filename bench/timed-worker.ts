@@ -18,11 +18,12 @@ export default function work(task: WorkTask): void {
       batchBegan = millisOf(began);
     }
     const verdict = judgePacket(bytes, context, tools);
+    const ended = machineNanos();
     return {
       ...verdict,
       expiresAt: batchBegan,
       amountMsat: began,
-      priceMsat: machineNanos(),
+      priceMsat: ended,
     };
   });
 }
