@@ -8,7 +8,7 @@ import { SeededRandom } from '#dist/core/random.js';
 import { payeeOf, signInvoice } from '#dist/dev/bolt11.js';
 import { encodePacket, type MeshPacket } from '#dist/packet/packet.js';
 import type { IssuedInvoice } from '#dist/payment/registry.js';
-import { InvoiceMint } from './mint.js';
+import { InvoiceMint } from '#dist/dev/mint.js';
 
 const random = new SeededRandom(1);
 

@@ -20,6 +20,7 @@ const SUBCOMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   fuzz: async () => (await import('./api/fuzz/command.js')).fuzzCommand(),
   'crash-campaign': async () => (await import('./stress/command.js')).crashCommand(),
   simulate: async () => (await import('./simulate/command.js')).simulateCommand(),
+  'overload-campaign': async () => (await import('./stress/command.js')).overloadCommand(),
   'twin-campaign': async () => (await import('./stress/command.js')).twinCommand(),
   'simulate-campaign': async () => (await import('./simulate/campaign-command.js')).simulateCampaignCommand(),
   'fee-campaign': async () => (await import('./api/fuzz/fee-command.js')).feeCommand(),

@@ -1,13 +1,16 @@
-/** `blvm-mesh crash-campaign`, `twin-campaign`. Exit codes: 0 clean, 1 a violation, 2 misuse. */
+/** `blvm-mesh crash-campaign`, `twin-campaign`, `overload-campaign`. Exit codes: 0 clean, 1 a violation, 2 misuse. */
 import { Command } from 'commander';
 import { MAX_SEED, wholeBetween } from '../api/fuzz/arguments.js';
 import { runCrashCampaign } from './crash.js';
 import { reportCampaign, seedOr } from './report.js';
+import { runOverloadCampaign, type HonestPart } from './overload.js';
 import { runTwinCampaign } from './twins.js';
 
 const MAX_ROUNDS = 1_000_000;
 const MAX_PACKETS = 100_000_000;
 const MAX_WORKERS = 64;
+const LEAST_SECONDS = 8;
+const MAX_SECONDS = 86_400;
 
 interface CampaignFlags {
   readonly seed?: number;
@@ -106,6 +109,73 @@ Example:
         ],
       });
     });
+}
+
+export function overloadCommand(): Command {
+  return campaignCommand('overload-campaign')
+    .description('flood the engine from one peer with five times its capacity; honest peers must not feel it')
+    .option('--seconds <N>', 'in all', wholeBetween(LEAST_SECONDS, MAX_SECONDS), 20)
+    .option('--minutes <N>', 'in all, instead of seconds', wholeBetween(1, MAX_SECONDS / 60))
+    .option('--workers <N>', 'threads that judge', wholeBetween(1, MAX_WORKERS), 1)
+    .addHelpText(
+      'after',
+      `
+First only the honest peers send, half of what the workers can judge; then one peer adds nine times as much, most of it
+junk that costs a signature; then the honest ones are alone again. Honest peers must keep 90 % of their paid throughput
+and a p99 of at most ten times; memory must stay flat; every packet must be accounted for. The generator of the load
+runs on the main thread: leave it a core.
+
+Example:
+  $ blvm-mesh overload-campaign --minutes 10 --seed 1`,
+    )
+    .action(async (flags: OverloadFlags) => {
+      const { workers, json, minutes } = flags;
+      const seed = seedOr(flags.seed);
+      const seconds = minutes === undefined ? flags.seconds : minutes * 60;
+      process.exitCode = await reportCampaign({
+        command: 'overload-campaign',
+        again: `--seconds ${seconds} --workers ${workers}`,
+        seed,
+        json: json === true,
+        unit: 'seconds',
+        total: seconds,
+        run: async (onProgress) => {
+          const { missed, violations, ...result } = await runOverloadCampaign({
+            seconds,
+            seed,
+            workers,
+            onProgress,
+          });
+          return { ...result, violations: [...violations, ...missed] };
+        },
+        rows: (result) => [
+          ['capacity, signatures a second', result.capacity],
+          ['offered in the flood, times capacity', result.timesCapacity.toFixed(1)],
+          ...honestRows('alone', result.alone),
+          ...honestRows('in the flood', result.flood),
+          ...honestRows('a second after it', result.after),
+          ['resident MiB, early and late in the flood', result.residentMib.map(Math.round).join(', ')],
+          ['packets offered', result.offered],
+          ['packets accepted, durable', result.accepted],
+          ...Object.entries(result.refused).map(([reason, count]) => [`refused, ${reason}`, count] as const),
+          ['seconds', result.seconds.toFixed(1)],
+        ],
+      });
+    });
+}
+
+interface OverloadFlags extends CampaignFlags {
+  readonly seconds: number;
+  readonly minutes?: number;
+  readonly workers: number;
+}
+
+function honestRows(when: string, part: HonestPart): readonly (readonly [string, string])[] {
+  const { offered, accepted, p50Millis, p99Millis } = part;
+  return [
+    [`honest, ${when}: paid of offered`, `${accepted} of ${offered}`],
+    [`honest, ${when}: p50, p99 ms`, `${p50Millis.toFixed(2)}, ${p99Millis.toFixed(2)}`],
+  ];
 }
 
 /** What all campaigns take. */

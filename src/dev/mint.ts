@@ -4,7 +4,7 @@
  * signs so is given away, and this one is nobody's.
  *
  * Rules: BOLT11 (what is signed, recovery id, low s), BIP 173 (checksum). The strict decoder judges the result as any
- * other: the benches fail where it refuses one.
+ * other: benches and campaigns fail where it refuses one.
  */
 import { createECDH, createHash } from 'node:crypto';
 
