@@ -22,6 +22,12 @@ import type { WorkerStart, WorkTask } from './worker.js';
 /** Seen from src/ and from dist/ alike: threads run the built file. */
 const WORKER_FILE = new URL('../../dist/pool/worker.js', import.meta.url);
 
+/**
+ * Memory of a worker, so that a few of them fit into the address space that a node leaves a module. The code of one is
+ * a few hundred kilobytes; packets, batches and tables lie outside of its heap.
+ */
+const WORKER_LIMITS = { codeRangeSizeMb: 16, maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 16 };
+
 export interface CrewOptions {
   readonly workers: number;
   /** Memory of the SharedReplayTable. */
@@ -95,6 +101,7 @@ export class Crew {
       concurrentTasksPerWorker: 1,
       atomics: 'disabled',
       recordTiming: false,
+      resourceLimits: WORKER_LIMITS,
       workerData: start,
     });
     this.#piscina.on('error', (error: unknown) => {
