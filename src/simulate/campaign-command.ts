@@ -1,9 +1,9 @@
 /** `blvm-mesh simulate-campaign`: the long runs and the table of targets. Exit codes: 0 all met, 1 one short, 2 misuse. */
 import { basename } from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { MAX_SEED, numberBetween, wholeBetween } from '../api/fuzz/arguments.js';
 import { SeededRandom } from '../core/random.js';
-import { runCampaign, type Target } from './campaign.js';
+import { CAMPAIGN_PARTS, runCampaign, type CampaignPart, type Target } from './campaign.js';
 import { readTopology } from './command.js';
 import { plainTable } from './output.js';
 import { progressOf, type Progress } from './progress.js';
@@ -22,6 +22,7 @@ interface CampaignFlags {
   readonly seed: number;
   readonly runs: number;
   readonly hours: number;
+  readonly part?: CampaignPart;
   readonly json?: true;
 }
 
@@ -33,6 +34,7 @@ export function simulateCampaignCommand(): Command {
     .option('--seed <S>', 'replays a campaign', wholeBetween(0, MAX_SEED), 1)
     .option('--runs <N>', 'seeded runs on networks of 4 to 2,000 nodes', wholeBetween(1, MAX_RUNS), 100_000)
     .option('--hours <H>', 'simulated time of the runs with an entity', numberBetween(0.05, MAX_HOURS), 0.5)
+    .addOption(new Option('--part <NAME>', 'one part alone').choices(CAMPAIGN_PARTS))
     .option('--json', 'print the targets as one object')
     .addHelpText(
       'after',
@@ -45,7 +47,7 @@ Example:
     });
 }
 
-async function campaign({ topology, seed, runs, hours, json }: CampaignFlags): Promise<number> {
+async function campaign({ topology, seed, runs, hours, part, json }: CampaignFlags): Promise<number> {
   const field =
     topology === undefined
       ? generate('preferential', FIELD_NODES, new SeededRandom(seed))
@@ -53,6 +55,7 @@ async function campaign({ topology, seed, runs, hours, json }: CampaignFlags): P
   const targets: Target[] = [];
   let shown: { readonly name: string; readonly progress: Progress } | null = null;
   const isMet = await runCampaign({
+    parts: part === undefined ? CAMPAIGN_PARTS : [part],
     seed,
     runs,
     hours,

@@ -1,7 +1,7 @@
 /** The simulator: smoke runs of each scenario, replay from a seed, what its observer sees, what it draws. */
 import { describe, expect, it } from 'vitest';
 import { SeededRandom } from '../../../src/core/random.js';
-import { runCampaign, type Target } from '../../../src/simulate/campaign.js';
+import { CAMPAIGN_PARTS, runCampaign, type Target } from '../../../src/simulate/campaign.js';
 import { isClean } from '../../../src/simulate/command.js';
 import { Network } from '../../../src/simulate/network.js';
 import { jsonOf, plotOf, textOf } from '../../../src/simulate/output.js';
@@ -162,6 +162,7 @@ describe('simulator > campaign', () => {
   it('measures every target', async () => {
     const targets: Target[] = [];
     await runCampaign({
+      parts: CAMPAIGN_PARTS,
       seed: 1,
       runs: 2,
       hours: 0.05,
