@@ -123,7 +123,7 @@ export const OPTIONS: { readonly [N in OptionName]: Option<OptionValues[N]> } = 
   ),
   batch_max: integerOption(
     { low: 1, high: 4_096, fallback: LIMITS.BATCH_PACKETS, unit: 'packets' },
-    'Packets that one worker takes at once. Where packets take long, fewer: about a millisecond of work.',
+    'Packets that one worker takes at once. Where packets take long, fewer: about two milliseconds of work.',
   ),
   batch_linger_us: integerOption(
     { low: 0, high: 100_000, fallback: LIMITS.BATCH_LINGER_MICROS, unit: 'microseconds' },
