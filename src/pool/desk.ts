@@ -5,12 +5,13 @@
  * Where a worker is lost, what it had judged counts; a packet whose payment it may have claimed is refused; the one
  * that it was judging is tried once more, as is a batch of which it had begun nothing; the rest is judged where it lies,
  * by the next worker, as if nothing had been. So a packet that kills workers costs two of them, and no other packet its
- * verdict. The memory-ordering argument is in batch-memory.ts.
+ * verdict. The memory-ordering argument is in batch.ts.
  */
 import { assert, present } from '../core/assert.js';
 import { LIMITS } from '../core/limits.js';
 import { Reason } from '../core/reasons.js';
-import { BatchKind, type Batch, type BatchMemory } from './batch-memory.js';
+import { BatchKind, type Batch } from './batch.js';
+import type { BatchMemory } from './batch-memory.js';
 import type { VerdictCounts } from './counts.js';
 import { refusedVerdict } from './judge.js';
 import type { OnVerdict, PacketSender } from './judge-port.js';

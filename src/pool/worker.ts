@@ -13,7 +13,8 @@ import { Bolt11Decoder } from '../payment/bolt11/decode.js';
 import { InvoiceRegistry } from '../payment/registry.js';
 import { SharedReplayTable } from '../replay/shared-table.js';
 import { WasmKernel, type KernelModule } from '../wasm/kernel.js';
-import { BatchKind, BatchMemory, type Batch } from './batch-memory.js';
+import { BatchKind, type Batch } from './batch.js';
+import { BatchMemory } from './batch-memory.js';
 import { judgePacket, judgeTools, type JudgeParts, type JudgeTools, type PacketContext } from './judge.js';
 
 /** What a worker thread is started with. */
