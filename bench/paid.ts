@@ -20,8 +20,8 @@ const ISSUED_PACKETS = 65_536;
 const QUICK_SHARE = 4;
 
 /** Before a clock runs, so that workers and main thread run compiled code. */
-const WARM_UNKNOWN = 2_048;
-const WARM_ISSUED = 8_192;
+const WARM_UNKNOWN = 4_096;
+const WARM_ISSUED = 16_384;
 
 export function asPaid(samples: readonly PaidSample[]): readonly Expected[] {
   return samples.map(({ bytes }) => ({ bytes, kind: 'paid' }));

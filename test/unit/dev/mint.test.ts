@@ -1,6 +1,6 @@
-// Invoices of the benches: signed for good, each for its own payment, or the paid pipelines would measure refusals.
+// Invoices of the benches and campaigns: signed for good, each for its own payment, or these would measure refusals.
 import { describe, expect, it } from 'vitest';
-import { InvoiceMint } from '../../../bench/mint.js';
+import { InvoiceMint } from '../../../src/dev/mint.js';
 import { toHex } from '../../../src/core/bytes.js';
 import { sha256 } from '../../../src/core/hash.js';
 import { payeeOf, signInvoice } from '../../../src/dev/bolt11.js';
