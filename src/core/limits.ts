@@ -178,7 +178,11 @@ export const LIMIT_TABLE = {
   RECONNECT_MAX_MILLIS: [30_000, 'ms', 'longest wait before connecting to the node again'],
   BATCH_PACKETS: [256, 'packets', 'packets in one batch for a worker (architecture.md)'],
   BATCH_BYTES: [1_114_112, 'bytes', 'packet bytes in one batch: the largest packet and 64 kB more'],
-  BATCH_LINGER_MICROS: [200, 'us', 'how long packets gather before a sleeping worker is woken (architecture.md)'],
+  BATCH_LINGER_MICROS: [
+    200,
+    'us',
+    'how long packets gather before a sleeping worker is woken (architecture.md)',
+  ],
   BATCH_WORK_MICROS: [
     2_000,
     'us',
