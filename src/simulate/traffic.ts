@@ -92,6 +92,8 @@ export class Traffic implements SearchListener {
 
   /** Sends from now on until `stop`. */
   start(): void {
+    // A small network may have no two honest nodes within reach of each other.
+    if (this.#flows.length === 0) return;
     this.#isOn = true;
     this.#nextTick();
   }

@@ -46,6 +46,11 @@ describe('simulator > smoke', () => {
     expect(report.medianPriceRatio).toBeGreaterThanOrEqual(1);
   });
 
+  it('a network with one node outside of the entity has nobody to send to', async () => {
+    const none = await simulate({ ...options('entity', 1), topology: ring(3), entityShare: 0.7 });
+    expect([none.flows, none.sent, none.reachablePairs]).toEqual([0, 0, 0]);
+  });
+
   it('entity: its nodes count as one, and a chooser that does not care gives it more', async () => {
     const guarded = await simulate(options('entity', 4));
     const free = await simulate({ ...options('entity', 4), isUnconstrained: true });
