@@ -213,7 +213,7 @@ describe('desk § batches', () => {
     }
     let given = 0;
     while (give(all, 100 + given)) given++;
-    expect(given).toBeLessThan(4 * 16);
+    expect(given).toBeLessThan(4 * 32);
   });
 
   it('carry a verdict whole', () => {
