@@ -19,7 +19,7 @@ export function statusJson(mesh: MeshModule): Json {
     workers: judge.workers,
     secp256k1: { name: secp256k1.name, passedOver: secp256k1.passedOver },
     counters: { ...mesh.counters.snapshot() },
-    replay: { keys: mesh.replay.stats().activeHashes, capacity: mesh.config.replayCapacity },
+    replay: { ...mesh.replay.tableStats() },
     inCare: { ...mesh.manager.stats() },
     delivery: { ...mesh.delivery.stats() },
     ...ledgerFacts(mesh),

@@ -35,10 +35,6 @@ export interface MeshConfig {
   readonly batchMax: number;
   /** Microseconds that packets gather before a worker that sleeps is woken. */
   readonly batchLingerMicros: number;
-  /** Packets in one batch for a worker at most. */
-  readonly batchMax: number;
-  /** Microseconds that packets gather before a worker that sleeps is woken. */
-  readonly batchLingerMicros: number;
   /** `host:port` each; from loadConfig with those of the peer list. */
   readonly peers: readonly string[];
   /** As it is written in the file. */
@@ -159,8 +155,6 @@ function configOf(values: Readonly<OptionValues>): MeshConfig {
     network: values.network,
     listenAddr: listenAddr === null ? null : Object.freeze({ ...listenAddr }),
     workers: values.workers,
-    batchMax: values.batch_max,
-    batchLingerMicros: values.batch_linger_us,
     batchMax: values.batch_max,
     batchLingerMicros: values.batch_linger_us,
     peers: Object.freeze(values.peers),

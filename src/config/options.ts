@@ -59,21 +59,18 @@ interface IntegerRange {
   /** Needed where the fallback is a function. */
   readonly fallbackText?: string;
   readonly unit: string;
-  readonly isPowerOfTwo?: boolean;
 }
 
 export function integerOption(range: IntegerRange, doc: string): Option<number> {
-  const { low, high, fallback, unit, isPowerOfTwo = false } = range;
-  const kind = isPowerOfTwo ? 'a power of two' : 'a whole number';
+  const { low, high, fallback, unit } = range;
   return {
     shape: 'integer',
     fallback,
     fallbackText: range.fallbackText ?? String(typeof fallback === 'number' ? fallback : fallback()),
-    allowed: `${kind} from ${low} to ${high} (${unit})`,
+    allowed: `a whole number from ${low} to ${high} (${unit})`,
     doc,
     read: (raw) => {
       if (typeof raw !== 'bigint' || raw < BigInt(low) || raw > BigInt(high)) return { ok: false };
-      if (isPowerOfTwo && (raw & (raw - 1n)) !== 0n) return { ok: false };
       return { ok: true, value: Number(raw) };
     },
   };

@@ -247,8 +247,10 @@ export const OPTIONS: { readonly [N in OptionName]: Option<OptionValues[N]> } = 
       'or IPv6 /32 do.',
   ),
   replay_capacity: integerOption(
-    { low: 1_024, high: 16_777_216, fallback: 262_144, unit: 'payments', isPowerOfTwo: true },
-    'Used payments remembered at once. Each is kept for a day or longer; when the table is full, paid packets are refused.',
+    { low: 1_024, high: LIMITS.REPLAY_KEYS_MOST, fallback: LIMITS.REPLAY_KEYS, unit: 'payments' },
+    'Used payments remembered at once, at most: the table grows up to that. Each is kept for a day or longer; when the ' +
+      'table is full, paid packets are refused. Up to 34 bytes of address space each, of which at most 32 bytes are ' +
+      'used for each payment that is remembered.',
   ),
   packet_ttl_seconds: integerOption(
     { low: 1, high: 3_600, fallback: LIMITS.PACKET_TTL_SECONDS, unit: 'seconds' },

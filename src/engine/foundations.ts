@@ -124,6 +124,8 @@ export async function restore(
   let records = 0;
   let newest = journal.droppedAt;
   for await (const batch of journal.batches()) {
+    // The table follows the time of the records: it files keys by what is left of their time.
+    table.expire(newest);
     for (const record of batch) {
       const { key, postedAt } = accounts.restore(record);
       if (key !== null && table.claim(key, record.keepUntil) === 'full') {

@@ -10,7 +10,7 @@ import { LIMITS } from '../core/limits.js';
 import type { Clock } from '../core/ports.js';
 import { Reason } from '../core/reasons.js';
 import { SequenceWindow } from './sequence-window.js';
-import type { ClaimOutcome, ReplayTable } from './table.js';
+import type { ClaimOutcome, ReplayStats, ReplayTable } from './table.js';
 
 /** What names a verified payment. */
 export interface PaymentKey {
@@ -45,10 +45,12 @@ export class ReplayPrevention {
   /** The sender that was silent longest makes room: only authenticated ones get in. */
   readonly #windows: LRUCache<NodeKey, SequenceWindow>;
 
+  /** Tells the table the time, which it needs before its first key. */
   constructor(table: ReplayTable, clock: Clock, senders: number = LIMITS.SEQUENCE_SENDERS) {
     this.#table = table;
     this.#clock = clock;
     this.#windows = new LRUCache({ max: senders });
+    this.cleanupExpired();
   }
 
   /**
@@ -78,6 +80,14 @@ export class ReplayPrevention {
     this.#table.release(key);
   }
 
+  /**
+   * A few microseconds of the table's own work, so that it has room before it is needed: to be called once for each
+   * packet that was judged.
+   */
+  tend(): void {
+    this.#table.tend();
+  }
+
   /** Forgets keys whose time is over, in bounded work: to be called every second or so. @returns keys forgotten */
   cleanupExpired(): number {
     return this.#table.expire(this.#clock.unixSeconds());
@@ -89,5 +99,10 @@ export class ReplayPrevention {
       trackedPeers: this.#windows.size,
       expirySeconds: LIMITS.REPLAY_TTL_SECONDS,
     };
+  }
+
+  /** How the table of used payments fares. */
+  tableStats(): ReplayStats {
+    return this.#table.stats();
   }
 }

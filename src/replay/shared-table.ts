@@ -1,108 +1,120 @@
 /**
- * The replay table that all threads share: one SharedArrayBuffer, open addressing, no locks.
+ * The replay table that all threads share: one SharedArrayBuffer, open addressing, no locks. It grows while it is read.
  *
- * Rules: architecture.md (replay table), payments.md, any proof, 4 and 5. Keys are held as fingerprints of 126
+ * Rules: architecture.md (replay table), payments.md, any proof, 4 and 5. Keys are held as fingerprints of 128
  * bits under a secret of this process (fingerprint.ts). Contract: table.ts, test/contract/replay-table.ts.
  *
- * A key may lie in any of the 16 slots of two buckets that its fingerprint names. A slot's control word holds 30
- * bits of the fingerprint and one of four states:
+ * A key's hash names its shard through a directory, and in any shard the same two buckets of 16 slots. A slot is one
+ * control word (key-index.ts): a tag of the key, the number of its entry (entry-log.ts) and one of four states:
  *
- *     FREE -> PENDING      by the claiming thread (compare-exchange), before the rest of the entry is written
+ *     FREE -> PENDING      by the claiming thread (compare-exchange), after it wrote the fingerprint into the entry
  *     PENDING -> HELD      by the same thread (compare-exchange), when it has won
- *     PENDING -> DOOMED    by a rival for the same key whose slot has a lower index (compare-exchange)
- *     PENDING, DOOMED -> FREE   by the thread that made it PENDING, when it has lost
- *     HELD -> FREE         by the one thread that expires, which also undoes claims
+ *     PENDING -> DOOMED    by a rival for the same key whose slot has a lower index, or by the caretaker of a shard
+ *                          that is being split (compare-exchange)
+ *     PENDING, DOOMED -> FREE   by the thread that made it PENDING, when it has not won
+ *     HELD -> FREE, FREE -> HELD   by the caretaker (caretaker.ts), which forgets keys, undoes claims, and moves
+ *                          keys from a shard that is split to the new one, where it puts the copy first
  *
- * A claim looks at all 32 slots for its key, makes one PENDING, and looks at all of them again. It withdraws
- * where it meets the key HELD, or PENDING at a lower index; one PENDING at a higher index it dooms. Then it
- * tries PENDING -> HELD.
+ * A claim (1) reads the directory: the key's current shard, and the former one while keys are moved out of that. (2) It
+ * looks for the key in the former, then in the current shard. Any entry of the key, in any state but FREE, is `taken`.
+ * (3) It makes a slot of the current shard PENDING. (4) It looks at the current shard again, and yields where it meets
+ * the key HELD, or PENDING at a lower index; one PENDING at a higher index it dooms. (5) It reads the directory again,
+ * and begins anew where the current shard is another one now. (6) It tries PENDING -> HELD, and has won; or it was doomed,
+ * and begins anew. (7) Whoever has not won makes its slot FREE. Then one that yields reads the directory once more:
+ * `taken` if the current shard is the same as in (1), else it begins anew.
  *
- * At most one claim wins. All accesses to control words are Atomics, so they have one total order. Of two claims
- * of a key, at slots i < j, let both be PENDING before either's second look ends. If i was made PENDING first, the
- * claim at j meets it, PENDING or HELD, and withdraws. If j was first, the claim at i meets it: HELD, then i
- * withdraws; PENDING, then either its compare-exchange to DOOMED comes first and j cannot become HELD, or it
- * fails since j is HELD already, and i withdraws. Slots that are freed and used again in between do no harm: no
- * slot leaves PENDING, DOOMED or HELD but by the hands named above, so neither of the two can vanish unseen.
+ * Memory order. All accesses to control words, directory words and counters are Atomics, so they have one total order
+ * that agrees with each thread's own. The words of an entry are plain stores before the compare-exchange that names it
+ * and plain loads after a load that found it named, so they are seen whole. An entry may be used again only after its
+ * slot was freed: a reader compares it, and then loads the control word once more; where that names the same entry
+ * still, what was compared was the key. So two keys are taken for one only if all 128 bits are equal.
  *
- * At least one claim wins, unless its thread dies. Only claims at lower slots and holders make a claim lose, so
- * among rivals that all lost the one at the lowest slot would have had nobody to lose to.
+ * At most one claim wins, in one shard. Of two claims of a key that pass (5), at slots i < j, let both be PENDING before
+ * either's second look ends. If i was made PENDING first, the claim at j meets it, PENDING or HELD, and yields. If j was
+ * first, the claim at i meets it: HELD, then i yields; PENDING, then either its compare-exchange to DOOMED comes first
+ * and j cannot become HELD, or it fails since j is HELD already, and i yields. Neither can vanish unseen: no slot leaves
+ * PENDING, DOOMED or HELD but by the hands named above, and a key is moved away only after the directory was changed,
+ * which (5) finds out for the whole of the second look.
  *
- * No reader waits. A PENDING entry counts as taken; a thread that dies leaves it so, and the key stays refused:
- * the payment may have been acted on. One slot per lost thread is the whole loss.
+ * At most one claim wins, over a split of shard s into s and t. Let d be the moment at which the directory word of a
+ * key that moves is set to (t, formerly s). A claim X that passes (5) with s was PENDING before d. A claim Y that looks
+ * in t read the directory after d, so it looks at s when X's slot is PENDING or DOOMED (`taken`), or HELD (`taken`), or
+ * freed; freed by X, then X has not won there; moved by the caretaker, then its copy is in t already, where Y looks after
+ * that. Slots of s that become PENDING after d do not pass (5). The caretaker goes through all of s after d: it moves
+ * what it finds HELD and dooms what it finds PENDING, so nothing of the key is or becomes HELD in s afterwards, and then
+ * alone the directory word is set to (t). Shard numbers are never used again, so (5) and (7) mistake no shard for an
+ * earlier one. Slots of keys that stay in s, and their directory words, are not touched by the split.
  *
- * Words of an entry are plain stores before the compare-exchange to HELD and plain loads after a load that found
- * HELD, so they are seen whole. Where a slot is used again between the two, a mixture of two fingerprints is
- * compared: it equals a third with a chance of 2^-96. A rival is known by its 30 bits alone while PENDING: two
- * keys of the same 30 bits in the same microsecond and buckets may cost one of them its claim, never give two.
+ * At least one claim wins, unless its thread dies or there is no room. Take the last shard that any of the rivals came
+ * to. If one of them was PENDING there: the one of the lowest slot has nobody to yield to and nobody to doom it, and the
+ * directory did not change, so it won. If none was: all returned at their look, having met only slots in the former
+ * shard of claims that did not win there. The last of them to look met a claim that was still going on after d; that
+ * claim withdraws before its last look at the directory (7), begins anew, and looks later than the last one.
+ *
+ * No reader waits: a PENDING or DOOMED entry counts as taken. A thread that dies leaves it so, and the key stays refused
+ * until its shard is split, which costs a slot, an entry and its page; nobody has acted on that key. A thread that dies
+ * after HELD leaves a key that is held, as any other.
  */
 import { assert } from '../core/assert.js';
 import { LIMITS } from '../core/limits.js';
-import { FINGERPRINT_WORDS, type Fingerprinter } from './fingerprint.js';
+import { Caretaker } from './caretaker.js';
+import { EntryLog } from './entry-log.js';
+import type { Fingerprinter } from './fingerprint.js';
+import { currentShard, formerShard, FREE, HELD, KeyIndex, NO_SHARD, NO_SLOT, PENDING } from './key-index.js';
+import { bucketOf } from './lifetimes.js';
+import {
+  CLOSED_UNTIL,
+  createTableMemory,
+  HORIZON,
+  IS_SHARD_FULL,
+  KEYS,
+  layoutFor,
+  layoutOf,
+  REFUSED,
+  SHARD_WORDS,
+  type Layout,
+} from './shared-layout.js';
+import { sharedStats } from './shared-stats.js';
 import type { ClaimOutcome, ReplayStats, ReplayTable } from './table.js';
-
-const FREE = 0;
-const PENDING = 1;
-const HELD = 2;
-const DOOMED = 3;
-const STATE_BITS = 3;
-
-const SLOTS_PER_BUCKET = 16;
-/** Words of an entry behind its control word: three of the fingerprint, then its expiry in Unix seconds (u32). */
-const ENTRY_WORDS = 4;
-const EXPIRY = 3;
-/** The control words of a bucket fill one cache line; the entries follow. */
-const BUCKET_WORDS: number = SLOTS_PER_BUCKET * (1 + ENTRY_WORDS);
-
-/** Counters of keys, each on a cache line of its own, so that threads rarely write to the same one. */
-const SHARDS = 64;
-const LINE_WORDS = 16;
-
-/** Header: a mark, the number of buckets, the horizon; then the counters; then the buckets. */
-const MARK = 0;
-const MARK_VALUE = 0x6d72_7431; // "mrt1"
-const BUCKETS = 1;
-const HORIZON = 2;
-const COUNTERS: number = LINE_WORDS;
-const FIRST_BUCKET: number = COUNTERS + SHARDS * LINE_WORDS;
-
-const MAX_SECONDS = 0xffff_ffff;
-
-/** What a look at the two buckets found, where it is no slot to take. */
-const FOUND = -1;
-const NO_ROOM = -2;
 
 export class SharedReplayTable implements ReplayTable {
   /** To be handed to the other threads; see `attach`. */
   readonly memory: SharedArrayBuffer;
   readonly #words: Int32Array;
-  readonly #bucketMask: number;
+  readonly #layout: Layout;
+  readonly #index: KeyIndex;
+  readonly #log: EntryLog;
   readonly #fingerprinter: Fingerprinter;
-  readonly #fingerprint = new Int32Array(FINGERPRINT_WORDS);
-  readonly #isOwner: boolean;
-  /** The bucket that `expire` looks at next. */
-  #cursor = 0;
+  /** On the thread that made the table; null on the others. */
+  readonly #caretaker: Caretaker | null;
 
-  private constructor(memory: SharedArrayBuffer, fingerprinter: Fingerprinter, isOwner: boolean) {
+  private constructor(
+    memory: SharedArrayBuffer,
+    layout: Layout,
+    fingerprinter: Fingerprinter,
+    isOwner: boolean,
+  ) {
     this.memory = memory;
     this.#words = new Int32Array(memory);
-    assert(this.#words[MARK] === MARK_VALUE, 'this memory holds a replay table');
-    this.#bucketMask = (this.#words[BUCKETS] ?? 0) - 1;
+    this.#layout = layout;
+    this.#index = new KeyIndex(this.#words, layout);
+    this.#log = new EntryLog(this.#words, layout);
     this.#fingerprinter = fingerprinter;
-    this.#isOwner = isOwner;
+    this.#caretaker = isOwner ? new Caretaker(this.#words, layout) : null;
   }
 
   /**
-   * A new table. The thread that makes it is the one that may `expire`.
-   * @param capacity keys, rounded up to a power of two of at least 32; 20 bytes each, touched when first used
+   * A new table. The thread that makes it takes care of it: it alone may `expire`, `tend` and `release`.
+   * @param capacity keys to which it may grow, up to LIMITS.REPLAY_KEYS_MOST: address space of at most 34 bytes each
+   *   and 400 kB more, of which it uses at most 32 bytes for each key that it holds (from 65,536 keys on)
    */
   static create(fingerprinter: Fingerprinter, capacity: number = LIMITS.REPLAY_KEYS): SharedReplayTable {
-    let buckets = 2;
-    while (buckets * SLOTS_PER_BUCKET < capacity) buckets *= 2;
-    const memory = new SharedArrayBuffer(4 * (FIRST_BUCKET + buckets * BUCKET_WORDS));
-    const words = new Int32Array(memory);
-    words[MARK] = MARK_VALUE;
-    words[BUCKETS] = buckets;
-    return new SharedReplayTable(memory, fingerprinter, true);
+    assert(
+      capacity >= 1 && capacity <= LIMITS.REPLAY_KEYS_MOST,
+      'a replay table has a capacity in its range',
+    );
+    const layout = layoutFor(capacity);
+    return new SharedReplayTable(createTableMemory(layout), layout, fingerprinter, true);
   }
 
   /**
@@ -110,76 +122,68 @@ export class SharedReplayTable implements ReplayTable {
    * @param fingerprinter this thread's own, under the secret of the table's owner
    */
   static attach(memory: SharedArrayBuffer, fingerprinter: Fingerprinter): SharedReplayTable {
-    return new SharedReplayTable(memory, fingerprinter, false);
+    return new SharedReplayTable(memory, layoutOf(memory), fingerprinter, false);
   }
 
   claim(key: Uint8Array, expiresAt: number): ClaimOutcome {
+    // So that the thread that grows the table never outruns itself, as when it restores a journal.
+    this.#caretaker?.grow(LIMITS.REPLAY_STEP);
+    this.#aim(key);
     const words = this.#words;
-    const [first, second, tag] = this.#place(key);
-    let slot: number;
-    // Another turn means that another thread took the slot that was found: somebody got on.
-    do {
-      slot = this.#look(first, second, tag);
-      if (slot === FOUND) return 'taken';
-      if (slot === NO_ROOM) return 'full';
-    } while (Atomics.compareExchange(words, slot, FREE, tag | PENDING) !== FREE);
-
-    const entry = entryOf(slot);
-    for (let i = 0; i < EXPIRY; i++) words[entry + i] = this.#fingerprint[1 + i] ?? 0;
-    words[entry + EXPIRY] = Math.min(Math.max(0, Math.ceil(expiresAt)), MAX_SECONDS);
-
-    const isWon =
-      this.#beatsRivals(first, slot, tag) &&
-      this.#beatsRivals(second, slot, tag) &&
-      Atomics.compareExchange(words, slot, tag | PENDING, tag | HELD) === (tag | PENDING);
-    if (!isWon) {
-      Atomics.store(words, slot, FREE);
-      return 'taken';
+    const index = this.#index;
+    let entry = 0;
+    let bucket = 0;
+    let outcome: ClaimOutcome | null = null;
+    // Another turn means that another thread took the slot that was found, or that the key has moved: somebody got on.
+    while (outcome === null) {
+      const view = index.view();
+      if (this.#isTaken(view)) {
+        outcome = 'taken';
+        break;
+      }
+      if (entry === 0) {
+        bucket = bucketOf(expiresAt, Atomics.load(words, CLOSED_UNTIL) >>> 0);
+        entry = this.#takeEntry(bucket);
+      }
+      const shard = currentShard(view);
+      const slot = index.freeSlot(shard);
+      outcome = entry === 0 || slot === NO_SLOT ? 'full' : this.#contest(shard, slot, entry);
     }
-    Atomics.add(words, counterOf(slot), 1);
-    return 'claimed';
+    if (entry !== 0 && outcome !== 'claimed') {
+      this.#log.keepSpare(entry, bucket);
+      Atomics.sub(words, KEYS, 1);
+    }
+    if (outcome === 'full') Atomics.add(words, REFUSED, 1);
+    return outcome;
   }
 
   has(key: Uint8Array): boolean {
-    const [first, second, tag] = this.#place(key);
-    return this.#look(first, second, tag) === FOUND;
+    this.#aim(key);
+    for (;;) {
+      const view = this.#index.view();
+      if (this.#isTaken(view)) return true;
+      // Not moved away under this look.
+      if (this.#index.view() === view) return false;
+    }
   }
 
   release(key: Uint8Array): void {
-    assert(this.#isOwner, 'a claim is undone by the thread that made the table');
-    const words = this.#words;
-    const [first, second, tag] = this.#place(key);
-    for (const start of [first, second]) {
-      for (let slot = start; slot < start + SLOTS_PER_BUCKET; slot++) {
-        const control = Atomics.load(words, slot);
-        if (control !== (tag | HELD) || !this.#isSame(slot, control)) continue;
-        Atomics.store(words, slot, FREE);
-        Atomics.sub(words, counterOf(slot), 1);
-      }
-    }
+    const caretaker = this.#care('a claim is undone');
+    this.#aim(key);
+    caretaker.release(this.#index);
   }
 
   expire(nowSeconds: number): number {
-    assert(this.#isOwner, 'a replay table is expired by the thread that made it');
-    const words = this.#words;
-    const horizon = Math.min(Math.max(this.horizonSeconds(), Math.floor(nowSeconds)), MAX_SECONDS);
-    // Before any key is forgotten, so that no judge forgets with it but the time stays the old one.
-    Atomics.store(words, HORIZON, horizon);
-    const buckets = Math.min(this.#bucketMask + 1, LIMITS.REPLAY_EXPIRE_SLOTS / SLOTS_PER_BUCKET);
-    let forgotten = 0;
-    for (let n = 0; n < buckets; n++) {
-      const start = FIRST_BUCKET + this.#cursor * BUCKET_WORDS;
-      this.#cursor = (this.#cursor + 1) & this.#bucketMask;
-      for (let slot = start; slot < start + SLOTS_PER_BUCKET; slot++) {
-        if ((Atomics.load(words, slot) & STATE_BITS) !== HELD) continue;
-        const expiresAt = (words[entryOf(slot) + EXPIRY] ?? 0) >>> 0;
-        if (expiresAt >= horizon) continue;
-        Atomics.store(words, slot, FREE);
-        Atomics.sub(words, counterOf(slot), 1);
-        forgotten++;
-      }
-    }
-    return forgotten;
+    const caretaker = this.#care('a replay table is expired');
+    caretaker.setTime(nowSeconds);
+    caretaker.grow(LIMITS.REPLAY_SWEEP);
+    return caretaker.forget(LIMITS.REPLAY_SWEEP);
+  }
+
+  tend(): number {
+    const caretaker = this.#care('a replay table is tended');
+    caretaker.grow(LIMITS.REPLAY_STEP);
+    return caretaker.forget(LIMITS.REPLAY_STEP);
   }
 
   horizonSeconds(): number {
@@ -187,80 +191,59 @@ export class SharedReplayTable implements ReplayTable {
   }
 
   stats(): ReplayStats {
-    let keys = 0;
-    for (let i = 0; i < SHARDS; i++) keys += Atomics.load(this.#words, COUNTERS + i * LINE_WORDS);
-    return { keys, capacity: (this.#bucketMask + 1) * SLOTS_PER_BUCKET };
+    return sharedStats(this.#words, this.#layout);
   }
 
-  /** Takes the fingerprint of a key: the first words of its two buckets, and its tag. */
-  #place(key: Uint8Array): readonly [first: number, second: number, tag: number] {
-    const fingerprint = this.#fingerprint;
-    this.#fingerprinter.fingerprint(key, fingerprint);
-    const first = (fingerprint[1] ?? 0) & this.#bucketMask;
-    let second = (fingerprint[2] ?? 0) & this.#bucketMask;
-    if (second === first) second ^= 1;
-    return [
-      FIRST_BUCKET + first * BUCKET_WORDS,
-      FIRST_BUCKET + second * BUCKET_WORDS,
-      (fingerprint[0] ?? 0) & ~STATE_BITS,
-    ];
+  #care(what: string): Caretaker {
+    assert(this.#caretaker !== null, `${what} by the thread that made it`);
+    return this.#caretaker;
   }
 
-  /** FOUND, NO_ROOM, or a free slot of the emptier bucket. */
-  #look(first: number, second: number, tag: number): number {
-    let best = NO_ROOM;
-    let bestFree = 0;
-    for (let turn = 0; turn < 2; turn++) {
-      const start = turn === 0 ? first : second;
-      let free = 0;
-      let lowest = NO_ROOM;
-      for (let slot = start + SLOTS_PER_BUCKET - 1; slot >= start; slot--) {
-        const control = Atomics.load(this.#words, slot);
-        if (control === FREE) {
-          free++;
-          lowest = slot;
-        } else if ((control & ~STATE_BITS) === tag && this.#isSame(slot, control)) return FOUND;
-      }
-      if (free > bestFree) {
-        best = lowest;
-        bestFree = free;
-      }
-    }
-    return best;
+  #aim(key: Uint8Array): void {
+    this.#fingerprinter.fingerprint(key, this.#index.fingerprint);
+    this.#index.aim();
   }
 
-  /** Whether no entry of a bucket keeps the claim at `own` from winning; dooms the rivals that must yield. */
-  #beatsRivals(start: number, own: number, tag: number): boolean {
+  /** The first look: at the former shard, if there is one, and then at the current one. */
+  #isTaken(view: number): boolean {
+    const former = formerShard(view);
+    return (former !== NO_SHARD && this.#index.isIn(former)) || this.#index.isIn(currentShard(view));
+  }
+
+  /** An entry with the key's fingerprint, counted as a key; 0 where the table is full. */
+  #takeEntry(bucket: number): number {
     const words = this.#words;
-    for (let slot = start; slot < start + SLOTS_PER_BUCKET; slot++) {
-      let control = Atomics.load(words, slot);
-      if (slot === own || (control & ~STATE_BITS) !== tag) continue;
-      if ((control & STATE_BITS) === PENDING) {
-        if (slot < own) return false;
-        control = Atomics.compareExchange(words, slot, control, tag | DOOMED);
-      }
-      if (control === (tag | HELD) && this.#isSame(slot, control)) return false;
+    const isRoom = Atomics.add(words, KEYS, 1) < this.#layout.capacity;
+    const entry = isRoom ? this.#log.take(bucket) : 0;
+    if (entry === 0) Atomics.sub(words, KEYS, 1);
+    else this.#index.writeEntry(entry);
+    return entry;
+  }
+
+  /** Tries to hold the key in a slot that was free: null where that must be begun anew. */
+  #contest(shard: number, slot: number, entry: number): 'claimed' | 'taken' | null {
+    const words = this.#words;
+    const index = this.#index;
+    const pending = index.control(entry, PENDING);
+    if (Atomics.compareExchange(words, slot, FREE, pending) !== FREE) return null;
+    const isBeaten = !index.beatsRivals(shard, slot);
+    const held = index.control(entry, HELD);
+    if (
+      !isBeaten &&
+      currentShard(index.view()) === shard &&
+      Atomics.compareExchange(words, slot, pending, held) === pending
+    ) {
+      this.#countKey(shard);
+      return 'claimed';
     }
-    return true;
+    Atomics.store(words, slot, FREE);
+    return isBeaten && currentShard(index.view()) === shard ? 'taken' : null;
   }
 
-  /** Whether an entry of the same tag is of the same key: one that is not HELD yet counts as that. */
-  #isSame(slot: number, control: number): boolean {
-    if ((control & STATE_BITS) !== HELD) return true;
-    const entry = entryOf(slot);
-    for (let i = 0; i < EXPIRY; i++) if (this.#words[entry + i] !== this.#fingerprint[1 + i]) return false;
-    return true;
+  #countKey(shard: number): void {
+    const words = this.#words;
+    const count = this.#layout.shards + SHARD_WORDS * shard;
+    const keys = Atomics.add(words, count, 1) + 1;
+    if (keys === Atomics.load(words, count + 1)) Atomics.store(words, IS_SHARD_FULL, 1);
   }
-}
-
-/** The entry of a slot. */
-function entryOf(slot: number): number {
-  const within = (slot - FIRST_BUCKET) % BUCKET_WORDS;
-  return slot - within + SLOTS_PER_BUCKET + within * ENTRY_WORDS;
-}
-
-/** The counter of a slot's shard. */
-function counterOf(slot: number): number {
-  const bucket = Math.floor((slot - FIRST_BUCKET) / BUCKET_WORDS);
-  return COUNTERS + (bucket % SHARDS) * LINE_WORDS;
 }

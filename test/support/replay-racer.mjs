@@ -10,6 +10,8 @@ const table = SharedReplayTable.attach(memory, new PlainFingerprinter(secret));
 const key = new Uint8Array(32);
 const view = new DataView(key.buffer);
 const OUTCOMES = ['claimed', 'taken'];
+/** Each number's keys are forgotten together: one time bucket. */
+const BUCKET_SECONDS = 1_024;
 
 /** Keeps this thread within `lead` keys of the slowest rival, so that old keys can be forgotten. */
 function waitForRivals(number) {
@@ -35,7 +37,7 @@ for (let number = 0; number < keys; number++) {
   waitForRivals(number);
   view.setUint32(0, number);
   view.setUint32(4, 0);
-  outcomes[self * keys + number] = OUTCOMES.indexOf(claim(1 + number));
+  outcomes[self * keys + number] = OUTCOMES.indexOf(claim((1 + number) * BUCKET_SECONDS));
   // A key of this thread alone, forgotten at once: its slot is freed and taken again all the time.
   view.setUint32(4, 1 + self);
   if (claim(0) !== 'claimed') outcomes[self * keys + number] = OUTCOMES.length;

@@ -67,10 +67,12 @@ describe('replay prevention', () => {
   it('forgets payments by the clock, and counts them', () => {
     const { prevention, clock } = setUp();
     const now = clock.unixSeconds();
-    for (let i = 0; i < 10; i++) prevention.checkReplay(payment(i, now + i), null, 1n);
-    clock.advance(5_000);
+    const hour = 3_600;
+    for (let i = 0; i < 10; i++) prevention.checkReplay(payment(i, now + i * hour), null, 1n);
+    clock.advance(4.5 * hour * 1_000);
     expect(prevention.cleanupExpired()).toBe(5);
     expect(prevention.stats()).toEqual({ activeHashes: 5, trackedPeers: 0, expirySeconds: 86_400 });
+    expect(prevention.tableStats()).toMatchObject({ keys: 5, capacity: 1_000, refused: 0 });
   });
 
   it('keeps a bounded number of senders, the ones that spoke last', () => {

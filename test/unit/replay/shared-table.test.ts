@@ -12,6 +12,13 @@ import { replayKey, replayTableContract } from '../../contract/replay-table.js';
 const SECRET = new SeededRandom(1).bytes(16);
 const fingerprinter = new PlainFingerprinter(SECRET);
 
+/** A key of 32 bytes by its number, made in no time; see replayKey. */
+function numbered(number: number): Uint8Array {
+  const key = new Uint8Array(32);
+  new DataView(key.buffer).setUint32(0, number);
+  return key;
+}
+
 replayTableContract('plain', (capacity) => new PlainReplayTable(capacity));
 replayTableContract('shared, plain fingerprints', (capacity) =>
   SharedReplayTable.create(fingerprinter, capacity),
@@ -28,16 +35,20 @@ describe('shared replay table', () => {
     expect(other.claim(replayKey(1), 100)).toBe('taken');
     expect(other.claim(replayKey(2), 100)).toBe('claimed');
     expect(owner.has(replayKey(2))).toBe(true);
-    owner.expire(101);
-    expect(other.stats()).toEqual({ keys: 0, capacity: 64 });
-    expect(other.horizonSeconds()).toBe(101);
+    expect(other.stats()).toEqual(owner.stats());
+    owner.expire(2_000);
+    expect(other.stats()).toMatchObject({ keys: 0, capacity: 64 });
+    expect(other.horizonSeconds()).toBe(2_000);
   });
 
-  it('is expired by its owner alone', () => {
+  it('is taken care of by its owner alone', () => {
     const owner = SharedReplayTable.create(fingerprinter, 64);
-    expect(() => SharedReplayTable.attach(owner.memory, fingerprinter).expire(1)).toThrow(
-      /thread that made it/,
-    );
+    const other = SharedReplayTable.attach(owner.memory, fingerprinter);
+    expect(() => other.expire(1)).toThrow(/thread that made it/);
+    expect(() => other.tend()).toThrow(/thread that made it/);
+    expect(() => {
+      other.release(replayKey(1));
+    }).toThrow(/thread that made it/);
   });
 
   it('refuses memory that holds something else', () => {
@@ -46,21 +57,44 @@ describe('shared replay table', () => {
     );
   });
 
-  it('takes 85 of 100 keys of its capacity before it refuses the first', () => {
-    const table = SharedReplayTable.create(fingerprinter, 16_384);
-    const { capacity } = table.stats();
-    let claimed = 0;
-    while (table.claim(replayKey(claimed), 100) === 'claimed') claimed++;
-    expect(claimed).toBeGreaterThan(0.85 * capacity);
+  it('forgets in bounded steps that come to an end', () => {
+    const table = SharedReplayTable.create(WasmKernel.load(SECRET), 4 * LIMITS.REPLAY_SWEEP);
+    const keys = 3 * LIMITS.REPLAY_SWEEP + 100;
+    for (let i = 0; i < keys; i++) expect(table.claim(numbered(i), 100)).toBe('claimed');
+    expect([1, 2, 3, 4, 5].map(() => table.expire(2_000))).toEqual([
+      LIMITS.REPLAY_SWEEP,
+      LIMITS.REPLAY_SWEEP,
+      LIMITS.REPLAY_SWEEP,
+      100,
+      0,
+    ]);
+    for (let i = 0; i < 10; i++) expect(table.claim(numbered(i), 5_000)).toBe('claimed');
+    expect(table.expire(6_144)).toBe(10);
   });
 
-  it('forgets in bounded steps that go round the whole table', () => {
-    const table = SharedReplayTable.create(WasmKernel.load(SECRET), 4 * LIMITS.REPLAY_EXPIRE_SLOTS);
-    const keys = 4_000;
-    for (let i = 0; i < keys; i++) table.claim(replayKey(i), 100);
-    const forgotten = [1, 2, 3, 4].map(() => table.expire(101));
-    expect(forgotten.reduce((sum, count) => sum + count)).toBe(keys);
-    expect(Math.max(...forgotten)).toBeLessThan(keys / 2);
+  it('uses the memory of what it forgot again, over many turns of the wheel of time buckets', () => {
+    const table = SharedReplayTable.create(WasmKernel.load(SECRET), 4_096);
+    let now = 1_000_000;
+    let number = 0;
+    let most = 0;
+    for (let turn = 0; turn < 300; turn++) {
+      table.expire(now);
+      for (let i = 0; i < 200; i++)
+        expect(table.claim(numbered(number++), now + (i % 40) * 600)).toBe('claimed');
+      most = Math.max(most, table.stats().bytes);
+      now += 2_000;
+    }
+    const { keys, refused, bytes } = table.stats();
+    expect({ refused, isFlat: bytes === most }).toEqual({ refused: 0, isFlat: true });
+    expect(keys).toBeLessThan(4_096);
+    table.expire(now + 100_000);
+    expect(table.stats().keys).toBe(0);
+  });
+
+  it('counts what it found no room for', () => {
+    const table = SharedReplayTable.create(fingerprinter, 100);
+    for (let i = 0; i < 110; i++) table.claim(numbered(i), 100);
+    expect(table.stats()).toMatchObject({ keys: 100, refused: 10 });
   });
 
   // A claim in the middle of its work is made by a fingerprinter that calls back: the rival's whole claim runs
@@ -76,20 +110,144 @@ describe('shared replay table', () => {
     };
     expect(SharedReplayTable.attach(table.memory, interrupted).claim(replayKey(1), 100)).toBe('taken');
   });
+});
+
+describe('shared replay table § growth', () => {
+  it('holds every key while it grows, at no more than 32 bytes each from 65,536 keys on', () => {
+    const keys = 300_000;
+    const kernel = WasmKernel.load(SECRET);
+    const table = SharedReplayTable.create(kernel, keys);
+    let shards = 0;
+    let steps = 0;
+    for (let i = 0; i < keys; i++) {
+      if (table.claim(numbered(i), 100_000) !== 'claimed') expect(i).toBe('claimed');
+      if (i % 997 !== 0) continue;
+      const stats = table.stats();
+      if (stats.shards === shards) continue;
+      shards = stats.shards;
+      steps++;
+      if (stats.keys >= 65_536) expect(stats.bytes / stats.keys).toBeLessThan(32);
+      expect(stats.fullestShard).toBeLessThan(0.85);
+      for (const n of [0, i >> 1, i]) expect(table.has(numbered(n))).toBe(true);
+    }
+    expect(steps).toBeGreaterThan(80);
+    let lost = 0;
+    for (let i = 0; i < keys; i++) if (table.claim(numbered(i), 100_000) !== 'taken') lost++;
+    for (let i = keys; i < keys + 50_000; i++) if (table.has(numbered(i))) lost++;
+    expect(lost).toBe(0);
+    const stats = table.stats();
+    expect(stats).toMatchObject({ keys, capacity: keys, refused: 0 });
+    expect(stats.probes).toBeGreaterThan(1);
+    expect(stats.probes).toBeLessThan(1.6);
+    expect(stats.emptiestShard).toBeGreaterThan(0.1);
+  });
+
+  it('takes what the claims of other threads need, as long as its owner tends it once for each', () => {
+    const table = SharedReplayTable.create(new PlainFingerprinter(SECRET), 20_000);
+    const worker = SharedReplayTable.attach(table.memory, WasmKernel.load(SECRET));
+    for (let i = 0; i < 20_000; i++) {
+      expect(worker.claim(numbered(i), 100_000)).toBe('claimed');
+      table.tend();
+    }
+    expect(table.stats().shards).toBeGreaterThan(10);
+  });
+
+  it('refuses new keys, and loses none, where its owner does nothing', () => {
+    const table = SharedReplayTable.create(new PlainFingerprinter(SECRET), 20_000);
+    const worker = SharedReplayTable.attach(table.memory, WasmKernel.load(SECRET));
+    const claimed: number[] = [];
+    for (let i = 0; i < 20_000; i++) if (worker.claim(numbered(i), 100_000) === 'claimed') claimed.push(i);
+    expect(table.stats()).toMatchObject({
+      shards: 1,
+      keys: claimed.length,
+      refused: 20_000 - claimed.length,
+    });
+    expect(claimed.every((n) => worker.has(numbered(n)))).toBe(true);
+    table.expire(1_000);
+    for (let i = 20_000; i < 20_200; i++) expect(table.claim(numbered(i), 100_000)).toBe('claimed');
+  });
+});
+
+describe('shared replay table § a thread that dies', () => {
+  const operations = ['load', 'store', 'add', 'sub', 'compareExchange'] as const;
+  const whole: Readonly<Record<string, unknown>> = Object.fromEntries(
+    operations.map((name) => [name, Reflect.get(Atomics, name)]),
+  );
+
+  /** Lets a thread do so many atomic operations, then lose its life. @returns whether it came to its end before */
+  function dyingAfter(left: number, work: () => void): boolean {
+    const dying = (name: (typeof operations)[number]): unknown => {
+      const operation = whole[name] as (...parameters: unknown[]) => unknown;
+      return (...parameters: unknown[]): unknown => {
+        if (left-- <= 0) throw new Error('the thread is dead');
+        return operation(...parameters);
+      };
+    };
+    Object.assign(Atomics, Object.fromEntries(operations.map((name) => [name, dying(name)])));
+    try {
+      work();
+      return true;
+    } catch (error) {
+      expect(String(error)).toMatch(/thread is dead/);
+      return false;
+    } finally {
+      Object.assign(Atomics, whole);
+    }
+  }
 
   it.each([
-    ['PENDING', 1],
-    ['DOOMED', 3],
-  ])('counts an entry left %s by a lost thread as taken, and never waits for it', (_, state) => {
-    const table = SharedReplayTable.create(fingerprinter, 32);
-    table.claim(replayKey(1), 100);
-    const words = new Int32Array(table.memory);
-    const at = words.findIndex((word, index) => index >= 1_000 && (word & 3) === 2);
-    words[at] = ((words[at] ?? 0) & ~3) | state;
-    expect(table.claim(replayKey(1), 100)).toBe('taken');
-    expect(table.has(replayKey(1))).toBe(true);
-    expect(table.expire(10_000)).toBe(0);
-    expect(table.claim(replayKey(2), 100)).toBe('claimed');
+    ['in a table at rest', 0],
+    ['while its key is moved', 1],
+  ])(
+    '%s, at any step: nobody waits, no neighbour is touched, and its key is won once at most',
+    (_, splits) => {
+      const seen = new Set<string>();
+      for (let step = 0; ; step++) {
+        const table = SharedReplayTable.create(new PlainFingerprinter(SECRET), 512);
+        const dead = SharedReplayTable.attach(table.memory, new PlainFingerprinter(SECRET));
+        const other = SharedReplayTable.attach(table.memory, new PlainFingerprinter(SECRET));
+        let neighbours = 0;
+        // Until a split has begun, and is not over.
+        while (neighbours < 20 || (splits === 1 && table.stats().shards < 3)) {
+          expect(other.claim(numbered(neighbours++), 5_000)).toBe('claimed');
+          if (splits === 1) table.tend();
+        }
+        let won = 0;
+        const isWhole = dyingAfter(step, () => {
+          if (dead.claim(replayKey(1), 100) === 'claimed') won++;
+        });
+        const before = other.has(replayKey(1)) ? 'taken' : 'claimed';
+        const outcome = other.claim(replayKey(1), 100);
+        expect(outcome).toBe(before);
+        seen.add(outcome);
+        // Whatever the owner does with it, the key is not lost once it was held.
+        for (let i = 0; i < 200; i++) table.tend();
+        for (let i = 0; i < neighbours; i++) expect(other.claim(numbered(i), 5_000)).toBe('taken');
+        expect(other.claim(numbered(1_000), 5_000)).toBe('claimed');
+        if (isWhole || outcome === 'claimed') expect(other.claim(replayKey(1), 100)).toBe('taken');
+        for (let i = 0; i < 3; i++) table.expire(2_000);
+        for (let i = 0; i < neighbours; i++) expect(other.has(numbered(i))).toBe(true);
+        if (isWhole) {
+          expect([won, outcome]).toEqual([1, 'taken']);
+          break;
+        }
+      }
+      expect([...seen].sort()).toEqual(['claimed', 'taken']);
+    },
+  );
+
+  it('leaves a key refused from when it first could be seen', () => {
+    let isSeen = false;
+    for (let step = 0; ; step++) {
+      const table = SharedReplayTable.create(new PlainFingerprinter(SECRET), 512);
+      const dead = SharedReplayTable.attach(table.memory, new PlainFingerprinter(SECRET));
+      const isWhole = dyingAfter(step, () => dead.claim(replayKey(1), 100));
+      const outcome = table.claim(replayKey(1), 100);
+      expect(outcome).toBe(isSeen || outcome === 'taken' ? 'taken' : 'claimed');
+      isSeen = outcome === 'taken';
+      if (isWhole) break;
+    }
+    expect(isSeen).toBe(true);
   });
 });
 
@@ -129,7 +287,7 @@ describe('shared replay table § threads', () => {
     const slowest = (): number => Math.min(...Array.from(progress, (_, i) => Atomics.load(progress, i)));
     while (slowest() < keys) {
       // Keys below the slowest thread's own are no longer claimed by anybody.
-      for (let i = 0; i < 200; i++) table.expire(slowest());
+      for (let i = 0; i < 200; i++) table.expire(slowest() * 1_024);
       const isOver = await Promise.race([
         ended.then(() => true),
         new Promise((resolve) => setImmediate(resolve, false)),
@@ -156,7 +314,7 @@ describe('shared replay table § threads', () => {
     expect(wrong).toBe(0);
     // The race was one: no thread won all of it.
     expect(Math.max(...wins)).toBeLessThan(keys);
-    table.expire(keys + 2);
+    table.expire((keys + 2) * 1_024);
     expect(table.stats().keys).toBe(0);
   });
 });
