@@ -15,7 +15,7 @@ import { assert, present } from '../core/assert.js';
 import { DISCOVERY_PROTOCOL, HELLO_PROTOCOL, isUnknownPeer } from '../packet/control.js';
 import { declaredTraffic, type DeclaredTraffic } from '../packet/declared.js';
 import { decodeDiscovery } from '../packet/discovery.js';
-import { decodePacket, encodePacket, type MeshPacket } from '../packet/packet.js';
+import { encodePacket, viewPacket, type MeshPacket } from '../packet/packet.js';
 import type { Counters } from '../metrics/counters.js';
 import { judged, type PacketJudge, type PacketSender, type PacketVerdict } from '../pool/judge-port.js';
 import { priceMsat } from '../ledger/fee.js';
@@ -362,9 +362,9 @@ export class MeshManager {
   }
 }
 
-/** The packet in bytes that a judge has decoded before. */
+/** The packet in bytes that a judge has decoded before; it lies in them. */
 function judgedPacket(packetBytes: Uint8Array): MeshPacket {
-  const decoded = decodePacket(packetBytes);
+  const decoded = viewPacket(packetBytes);
   assert(decoded.ok, 'a packet that was judged good decodes');
   return decoded.value.packet;
 }
