@@ -21,6 +21,7 @@ const SUBCOMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   'crash-campaign': async () => (await import('./stress/command.js')).crashCommand(),
   simulate: async () => (await import('./simulate/command.js')).simulateCommand(),
   'overload-campaign': async () => (await import('./stress/command.js')).overloadCommand(),
+  'worker-kill-campaign': async () => (await import('./stress/command.js')).workerKillCommand(),
   'twin-campaign': async () => (await import('./stress/command.js')).twinCommand(),
   'simulate-campaign': async () => (await import('./simulate/campaign-command.js')).simulateCampaignCommand(),
   'fee-campaign': async () => (await import('./api/fuzz/fee-command.js')).feeCommand(),

@@ -1,10 +1,11 @@
-/** `blvm-mesh crash-campaign`, `twin-campaign`, `overload-campaign`. Exit codes: 0 clean, 1 a violation, 2 misuse. */
+/** `blvm-mesh crash-campaign` and the other campaigns. Exit codes: 0 clean, 1 a violation, 2 misuse. */
 import { Command } from 'commander';
 import { MAX_SEED, wholeBetween } from '../api/fuzz/arguments.js';
 import { runCrashCampaign } from './crash.js';
 import { reportCampaign, seedOr } from './report.js';
 import { runOverloadCampaign, type HonestPart } from './overload.js';
 import { runTwinCampaign } from './twins.js';
+import { runWorkerKillCampaign } from './worker-kills.js';
 
 const MAX_ROUNDS = 1_000_000;
 const MAX_PACKETS = 100_000_000;
@@ -158,6 +159,44 @@ Example:
           ['packets offered', result.offered],
           ['packets accepted, durable', result.accepted],
           ...Object.entries(result.refused).map(([reason, count]) => [`refused, ${reason}`, count] as const),
+          ['seconds', result.seconds.toFixed(1)],
+        ],
+      });
+    });
+}
+
+export function workerKillCommand(): Command {
+  return campaignCommand('worker-kill-campaign')
+    .description('worker threads die at every step of a packet; no packet is lost, no payment claimed twice')
+    .option('--payments <N>', 'each offered three times at once', wholeBetween(1, MAX_PACKETS), 20_000)
+    .option('--workers <N>', 'threads that judge', wholeBetween(1, MAX_WORKERS), 2)
+    .addHelpText('after', '\nExample:\n  $ blvm-mesh worker-kill-campaign --payments 100000 --seed 1')
+    .action(async (flags: CampaignFlags & { readonly payments: number; readonly workers: number }) => {
+      const { payments, workers, json } = flags;
+      const seed = seedOr(flags.seed);
+      process.exitCode = await reportCampaign({
+        command: 'worker-kill-campaign',
+        again: `--payments ${payments} --workers ${workers}`,
+        seed,
+        json: json === true,
+        unit: 'payments',
+        total: payments,
+        run: (onProgress) =>
+          runWorkerKillCampaign({
+            payments,
+            seed,
+            workers,
+            onProgress: (done, lost) => {
+              onProgress(done, `${lost} workers lost`);
+            },
+          }),
+        rows: (result) => [
+          ['payments', result.payments],
+          ['packets', result.packets],
+          ['claimed', result.claimed],
+          ['refused as replayed', result.replayed],
+          ['refused, since their worker died', result.unknown],
+          ['workers lost', result.workersLost],
           ['seconds', result.seconds.toFixed(1)],
         ],
       });
