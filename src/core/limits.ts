@@ -335,7 +335,7 @@ export const LIMIT_TABLE = {
     'newest postings that the ledger itself knows again, behind the replay table',
   ],
   HOST_ADDRESS_BYTES: [
-    807_403_520,
+    840_957_952,
     'bytes',
     'address space that the module needs beside its workers, measured (docs/hosting.md)',
   ],

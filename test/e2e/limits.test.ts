@@ -195,8 +195,8 @@ describe.runIf(hasPrlimit)('limits of a host › too little', () => {
     const { code, stdout, stderr } = await refusedUnder({ addressMib: 512 }, dataDir);
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     const text =
-      'the host allows 512 MiB of address space; the least that works is 816 MiB. ' +
-      'Set default_max_memory_bytes = 855638016 or more in [module_resource_limits]';
+      'the host allows 512 MiB of address space; the least that works is 848 MiB. ' +
+      'Set default_max_memory_bytes = 889192448 or more in [module_resource_limits]';
     expect(stderr).toContain(`HOST_TOO_SMALL: ${text}`);
     // Nobody reads the pipes of a module: it is in the log too.
     const line = JSON.parse(logOf(dataDir)) as { readonly level: string; readonly msg: string };
@@ -238,7 +238,7 @@ describe.runIf(hasPrlimit)('limits of a host › too little', () => {
     });
     expect(code).toBe(1);
     expect(stderr).toMatch(
-      /^HOST_TOO_SMALL: the host allows 800 MiB .* default_max_memory_bytes = 855638016/,
+      /^HOST_TOO_SMALL: the host allows 800 MiB .* default_max_memory_bytes = 889192448/,
     );
     expect(logOf(dataDir)).toContain('the host allows 800 MiB');
   });

@@ -70,7 +70,7 @@ describe('host › workers that fit', () => {
     expect(workersThatFit(2, room)).toBe(2);
     expect(workersThatFit(64, room)).toBe(4);
     expect(workersThatFit(64, { ...room, threadsOfOthers: 2 })).toBe(2);
-    expect(workersThatFit(64, { ...FREE, addressBytes: 862 * MIB })).toBe(2);
+    expect(workersThatFit(64, { ...FREE, addressBytes: 894 * MIB })).toBe(2);
     expect(workersThatFit(64, { ...FREE, files: LIMITS.HOST_FILES + 3 * LIMITS.HOST_WORKER_FILES })).toBe(3);
   });
 
@@ -84,10 +84,10 @@ describe('host › workers that fit', () => {
     };
     expect(refusal(NODES_DEFAULT)).toMatchObject({
       code: 'HOST_TOO_SMALL',
-      facts: { setting: 'default_max_memory_bytes', found: 512 * MIB, needed: 816 * MIB },
+      facts: { setting: 'default_max_memory_bytes', found: 512 * MIB, needed: 848 * MIB },
       message:
-        'the host allows 512 MiB of address space; the least that works is 816 MiB. Set default_max_memory_bytes = ' +
-        "855638016 or more in [module_resource_limits] of the node's configuration.",
+        'the host allows 512 MiB of address space; the least that works is 848 MiB. Set default_max_memory_bytes = ' +
+        "889192448 or more in [module_resource_limits] of the node's configuration.",
     });
     expect(refusal({ ...FREE, threads: 10, threadsOfOthers: 30 })).toMatchObject({
       facts: { setting: 'default_max_child_processes', found: 10, needed: 37 },
