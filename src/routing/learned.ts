@@ -10,6 +10,7 @@ import { assert, present } from '../core/assert.js';
 import { equalBytes } from '../core/bytes.js';
 import { nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
+import { InternedIds } from './interned.js';
 import { compareRoutes, includesNode, type Route } from './route.js';
 
 export interface Learned extends Route {
@@ -31,9 +32,10 @@ export interface LearnedRoutesOptions {
 export class LearnedRoutes {
   readonly #options: LearnedRoutesOptions;
   /** Best first, one per first hop. The order of the map is the order of use, oldest first. */
-  readonly #byDestination = new Map<NodeKey, Learned[]>();
+  readonly #byDestination = new Map<NodeKey, readonly Learned[]>();
   /** By first hop, then by destination, in the order of use. */
   readonly #byNeighbour = new Map<NodeKey, Map<NodeKey, Learned>>();
+  readonly #ids = new InternedIds();
   /** In the order in which they were learned, which is the order in which they expire. */
   readonly #byAge = new Set<Learned>();
 
@@ -61,13 +63,15 @@ export class LearnedRoutes {
     if (rivals.length >= LIMITS.ROUTES_PER_DESTINATION) {
       const ranked = this.#options.rank([...rivals, learned].sort(compareRoutes));
       const worst = present(ranked[ranked.length - 1], 'a full list has a last');
-      if (worst === learned) return;
+      if (worst === learned) {
+        this.#release(learned);
+        return;
+      }
       this.#remove(worst);
     }
     this.#makeRoom(learned);
-    const routes = this.#byDestination.get(destination) ?? [];
-    routes.push(learned);
-    routes.sort(compareRoutes);
+    // A new list has just the room that it needs; one that grows takes room for 17.
+    const routes = this.of(destination).concat(learned).sort(compareRoutes);
     this.#byDestination.set(destination, routes);
     const ofNeighbour = this.#byNeighbour.get(firstHop) ?? new Map<NodeKey, Learned>();
     ofNeighbour.set(destination, learned);
@@ -77,7 +81,7 @@ export class LearnedRoutes {
   }
 
   /** The routes to a destination, best first. May hold expired ones. */
-  of(destination: NodeKey): readonly Route[] {
+  of(destination: NodeKey): readonly Learned[] {
     return this.#byDestination.get(destination) ?? [];
   }
 
@@ -145,12 +149,25 @@ export class LearnedRoutes {
     return this.#byAge;
   }
 
-  #labelled(route: Route): Learned {
-    const firstHop = route.ids[1];
-    const last = route.ids[route.ids.length - 1];
+  /** With the ids before the destination shared among routes. */
+  #labelled({ ids, cost, learnedAtMillis }: Route): Learned {
+    const [, firstHop] = ids;
+    const last = ids[ids.length - 1];
     assert(firstHop !== undefined && last !== undefined, 'a judged route has at least two ids');
-    const { learnedAtMillis: usedMillis } = route;
-    return { ...route, firstHop: nodeKey(firstHop), destination: nodeKey(last), usedMillis };
+    // A list that is mapped has just the room that it needs.
+    const shared = ids.map((id) => (id === last ? id : this.#ids.take(id)));
+    return {
+      ids: shared,
+      cost,
+      learnedAtMillis,
+      firstHop: this.#ids.keyOf(firstHop),
+      destination: nodeKey(last),
+      usedMillis: learnedAtMillis,
+    };
+  }
+
+  #release({ ids }: Learned): void {
+    for (const id of ids.slice(0, -1)) this.#ids.release(id);
   }
 
   #ofNeighbour(neighbour: NodeKey): Map<NodeKey, Learned> {
@@ -178,9 +195,11 @@ export class LearnedRoutes {
   #remove(route: Learned): void {
     const { destination, firstHop } = route;
     assert(this.#byAge.delete(route), 'a route is removed once');
+    this.#release(route);
     const routes = present(this.#byDestination.get(destination), 'a held route stands under its destination');
-    routes.splice(routes.indexOf(route), 1);
-    if (routes.length === 0) this.#byDestination.delete(destination);
+    const left = routes.filter((other) => other !== route);
+    if (left.length === 0) this.#byDestination.delete(destination);
+    else this.#byDestination.set(destination, left);
     const ofNeighbour = present(this.#byNeighbour.get(firstHop), 'a held route stands under its first hop');
     ofNeighbour.delete(destination);
     if (ofNeighbour.size === 0) this.#byNeighbour.delete(firstHop);

@@ -30,36 +30,12 @@ import {
   type Route,
 } from './route.js';
 import { ForwardingShares } from './shares.js';
+import type { DirectPeer, ListedRoute, RouteStats, TableObserver } from './table-types.js';
 
 export type { Route } from './route.js';
+export type { DirectPeer, ListedRoute, RouteStats, TableObserver } from './table-types.js';
 
 const MSAT_PER_SAT = 1_000n;
-
-/** An authenticated neighbour. */
-export interface DirectPeer {
-  readonly nodeId: NodeId;
-  /** Its address on its link. */
-  readonly address: string;
-}
-
-/** As wire.md shows it (get_route_stats). */
-export interface RouteStats {
-  /** Routes to direct peers and learned ones. */
-  readonly totalRoutes: number;
-  readonly directPeers: number;
-  /** Destinations whose alternatives are ready in the cache. */
-  readonly cachedRoutes: number;
-  readonly routeExpirySeconds: number;
-}
-
-/** One route, for people. */
-export interface ListedRoute {
-  readonly ids: readonly NodeId[];
-  /** Sats. */
-  readonly cost: bigint;
-  readonly ageSeconds: number;
-  readonly isDirect: boolean;
-}
 
 export interface RoutingTableOptions {
   readonly self: NodeId;
@@ -74,14 +50,6 @@ export interface RoutingTableOptions {
   readonly groups?: NetworkGroups;
   /** Who is who, where that is known from elsewhere; several tables may share it. */
   readonly entities?: Entities;
-}
-
-/** Who is told what changes in a table. */
-export interface TableObserver {
-  /** A direct peer was taken in. */
-  readonly onJoined: (nodeId: NodeId) => void;
-  /** A destination that was used lately has lost its last route, by a message or a failure. */
-  readonly onStarved: (destination: NodeId) => void;
 }
 
 interface DirectEntry extends DirectPeer {
@@ -382,7 +350,9 @@ export class RoutingTable {
 
   #rank(destination: NodeId, key: NodeKey, now: number): Ranked {
     const expiryMillis = this.routeExpiryMillis;
-    const routes = this.#learned.of(key).filter((route) => now - route.learnedAtMillis < expiryMillis);
+    const routes: Route[] = this.#learned
+      .of(key)
+      .filter((route) => now - route.learnedAtMillis < expiryMillis);
     const validUntilMillis = Math.min(...routes.map((route) => route.learnedAtMillis + expiryMillis));
     const direct = this.#direct.get(key)?.route;
     if (direct !== undefined) routes.unshift(direct);
