@@ -25,6 +25,9 @@ export interface Liar {
 type Forgery = (asker: NodeId, self: NodeId, request: RouteRequest, random: Random) => Partial<RouteResponse>;
 
 const UNREACHABLE = 2n ** 64n - 1n;
+const RAISED_HOPS = 255;
+/** How often a thief acts on a request: more, and each of its floods would come back to it and start another. */
+const THEFT_CHANCE = 0.05;
 
 /** Responses that a careful receiver can see through. */
 export const FORGERIES: { readonly [name: string]: Forgery } = {
@@ -121,9 +124,10 @@ export const pretender: Liar = {
 export const inflater: Liar = {
   packets: 'drop',
   onMessage: (node, from, message, network) => {
-    if (message.kind !== 'RouteRequest') return false;
+    // What another of its kind has raised already would go back and forth between them for ever.
+    if (message.kind !== 'RouteRequest' || message.maxHops === RAISED_HOPS) return false;
     for (const { nodeId } of node.table.directPeers()) {
-      if (nodeId !== from) network.send(node, nodeId, { ...message, maxHops: 255 });
+      if (nodeId !== from) network.send(node, nodeId, { ...message, maxHops: RAISED_HOPS });
     }
     return false;
   },
@@ -146,6 +150,7 @@ export const thief: Liar = {
     const victim = network.node(randomBelow(network.random, network.nodes.length)).id;
     const neighbour = network.nodeOf(from);
     if (neighbour === null || message.kind !== 'RouteRequest') return true;
+    if (network.random.unit() >= THEFT_CHANCE) return true;
     // A stolen id, and a hello that the victim once said.
     network.hello(node, neighbour, victim);
     network.hello(node, neighbour, from);
