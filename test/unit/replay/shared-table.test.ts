@@ -1,11 +1,11 @@
 // architecture.md, replay table; cheats 30 and 45: one winner among threads, whatever is freed meanwhile.
-import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { LIMITS } from '../../../src/core/limits.js';
 import { SeededRandom } from '../../../src/core/random.js';
 import { PlainFingerprinter, type Fingerprinter } from '../../../src/replay/fingerprint.js';
 import { SharedReplayTable } from '../../../src/replay/shared-table.js';
 import { PlainReplayTable } from '../../../src/replay/table.js';
+import { runReplayCampaign } from '../../../src/stress/replay-campaign.js';
 import { WasmKernel } from '../../../src/wasm/kernel.js';
 import { replayKey, replayTableContract } from '../../contract/replay-table.js';
 
@@ -252,69 +252,10 @@ describe('shared replay table § a thread that dies', () => {
 });
 
 describe('shared replay table § threads', () => {
-  it('has exactly one winner for each of 20,000 keys that three threads claim at once while slots are freed', async () => {
-    const threads = 3;
-    const keys = 20_000;
-    const table = SharedReplayTable.create(fingerprinter, 256);
-    const progress = new Int32Array(new SharedArrayBuffer(4 * threads));
-    const outcomes = new Uint8Array(new SharedArrayBuffer(threads * keys)).fill(255);
-    const dist = new URL('../../../dist/', import.meta.url).href;
-    const racers = Array.from({ length: threads }, (_, self) => {
-      const workerData = {
-        dist,
-        memory: table.memory,
-        secret: SECRET,
-        progress,
-        outcomes,
-        self,
-        threads,
-        keys,
-        lead: 8,
-      };
-      return new Worker(new URL('../../support/replay-racer.mjs', import.meta.url), { workerData });
-    });
-    const ended = Promise.all(
-      racers.map(
-        (racer) =>
-          new Promise<void>((resolve, reject) => {
-            racer.once('error', reject);
-            racer.once('exit', () => {
-              resolve();
-            });
-          }),
-      ),
-    );
-    const slowest = (): number => Math.min(...Array.from(progress, (_, i) => Atomics.load(progress, i)));
-    while (slowest() < keys) {
-      // Keys below the slowest thread's own are no longer claimed by anybody.
-      for (let i = 0; i < 200; i++) table.expire(slowest() * 1_024);
-      const isOver = await Promise.race([
-        ended.then(() => true),
-        new Promise((resolve) => setImmediate(resolve, false)),
-      ]);
-      if (isOver === true) break;
-    }
-    await ended;
-
-    let wrong = 0;
-    const wins = new Array<number>(threads).fill(0);
-    for (let number = 0; number < keys; number++) {
-      let winners = 0;
-      let losers = 0;
-      for (let self = 0; self < threads; self++) {
-        const outcome = outcomes[self * keys + number];
-        if (outcome === 0) {
-          winners++;
-          wins[self] = (wins[self] ?? 0) + 1;
-        }
-        if (outcome === 1) losers++;
-      }
-      if (winners !== 1 || losers !== threads - 1) wrong++;
-    }
-    expect(wrong).toBe(0);
-    // The race was one: no thread won all of it.
-    expect(Math.max(...wins)).toBeLessThan(keys);
-    table.expire((keys + 2) * 1_024);
-    expect(table.stats().keys).toBe(0);
-  });
+  it('has exactly one winner for each key that three threads race for, and loses none while they make it grow', async () => {
+    const result = await runReplayCampaign({ races: 12_000, keys: 80_000, seed: 7 });
+    expect(result.violations).toEqual([]);
+    expect(result).toMatchObject({ keys: 92_000, losses: 2 * 92_000 });
+    expect(result.shards).toBeGreaterThan(20);
+  }, 60_000);
 });
