@@ -22,6 +22,7 @@ const SUBCOMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   simulate: async () => (await import('./simulate/command.js')).simulateCommand(),
   'overload-campaign': async () => (await import('./stress/command.js')).overloadCommand(),
   'worker-kill-campaign': async () => (await import('./stress/command.js')).workerKillCommand(),
+  'replay-campaign': async () => (await import('./stress/command.js')).replayCommand(),
   'twin-campaign': async () => (await import('./stress/command.js')).twinCommand(),
   'simulate-campaign': async () => (await import('./simulate/campaign-command.js')).simulateCampaignCommand(),
   'fee-campaign': async () => (await import('./api/fuzz/fee-command.js')).feeCommand(),

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { MAX_SEED, wholeBetween } from '../api/fuzz/arguments.js';
 import { runCrashCampaign } from './crash.js';
+import { runReplayCampaign } from './replay-campaign.js';
 import { reportCampaign, seedOr } from './report.js';
 import { runOverloadCampaign, type HonestPart } from './overload.js';
 import { runTwinCampaign } from './twins.js';
@@ -9,6 +10,7 @@ import { runWorkerKillCampaign } from './worker-kills.js';
 
 const MAX_ROUNDS = 1_000_000;
 const MAX_PACKETS = 100_000_000;
+const MAX_KEYS = 10_000_000;
 const MAX_WORKERS = 64;
 const LEAST_SECONDS = 8;
 const MAX_SECONDS = 86_400;
@@ -198,6 +200,43 @@ export function workerKillCommand(): Command {
           ['refused, since their worker died', result.unknown],
           ['workers lost', result.workersLost],
           ['seconds', result.seconds.toFixed(1)],
+        ],
+      });
+    });
+}
+
+export function replayCommand(): Command {
+  return campaignCommand('replay-campaign')
+    .description('threads race for the same payments in the shared replay table; each is claimed once')
+    .option('--races <N>', 'keys that all threads claim at once', wholeBetween(1, MAX_PACKETS), 100_000)
+    .option('--keys <N>', 'keys to which a table grows under load', wholeBetween(1, MAX_KEYS), 1_000_000)
+    .addHelpText('after', '\nExample:\n  $ blvm-mesh replay-campaign --races 100000 --keys 10000000 --seed 1')
+    .action(async (flags: CampaignFlags & { readonly races: number; readonly keys: number }) => {
+      const { races, keys, json } = flags;
+      const seed = seedOr(flags.seed);
+      process.exitCode = await reportCampaign({
+        command: 'replay-campaign',
+        again: `--races ${races} --keys ${keys}`,
+        seed,
+        json: json === true,
+        unit: 'keys',
+        total: races + keys,
+        run: (onProgress) =>
+          runReplayCampaign({
+            races,
+            keys,
+            seed,
+            onProgress: (done) => {
+              onProgress(done, '');
+            },
+          }),
+        rows: (result) => [
+          ['keys, each claimed by every thread', result.keys],
+          ['claims that lost', result.losses],
+          ['claims that waited for room', result.refused],
+          ['shards', result.shards],
+          ['most bytes for a key', result.mostBytesPerKey.toFixed(1)],
+          ['slowest claim, us', result.slowestClaimMicros.toFixed(0)],
         ],
       });
     });
