@@ -7,8 +7,7 @@
  */
 import { assert, present } from '../core/assert.js';
 import { equalBytes } from '../core/bytes.js';
-import { sha256 } from '../core/hash.js';
-import { nodeIdOf, type NodeId } from '../core/ids.js';
+import type { NodeId } from '../core/ids.js';
 import type { FeeSchedule } from '../core/policy.js';
 import { SeededRandom } from '../core/random.js';
 import { Reason, reasonName, type ReasonName } from '../core/reasons.js';
@@ -18,6 +17,7 @@ import type { Entities } from '../routing/entities.js';
 import type { MonopolyPolicy } from '../routing/monopoly.js';
 import type { SearchLimits } from '../routing/searches.js';
 import { RoutingTable, type Route } from '../routing/table.js';
+import { addressOf, idOf, indexIn } from './identities.js';
 import type { Liar } from './liars.js';
 import { Links, PERFECT_LINKS, type LinkQuality } from './links.js';
 import { Oracle } from './oracle.js';
@@ -391,20 +391,4 @@ export class Network {
   #countVerdict(to: SimNode, verdict: Reason): void {
     if (to.liar === null) this.#verdicts.set(verdict, (this.#verdicts.get(verdict) ?? 0) + 1);
   }
-}
-
-/** The id of a node: its number stands in the last four bytes, so that it is found without a search. */
-function idOf(index: number): NodeId {
-  const bytes = sha256(new TextEncoder().encode(`node ${index}`));
-  new DataView(bytes.buffer, bytes.byteOffset).setUint32(28, index);
-  return nodeIdOf(bytes);
-}
-
-function indexIn(id: NodeId): number {
-  return (((id[28] ?? 0) << 24) | ((id[29] ?? 0) << 16) | ((id[30] ?? 0) << 8) | (id[31] ?? 0)) >>> 0;
-}
-
-/** Its address on the links of all others. */
-function addressOf(index: number): string {
-  return `node-${index}`;
 }

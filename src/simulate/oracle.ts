@@ -67,7 +67,7 @@ export class Oracle {
   look(node: SimNode, message: DiscoveryMessage): Look {
     const isKnown =
       message.kind === 'RouteResponse' &&
-      node.table.alternatives(message.destination).some(({ ids }) => ids === message.route);
+      node.table.alternatives(message.destination).some(({ ids }) => isSame(ids, message.route));
     return { routes: node.table.stats().totalRoutes, isKnown };
   }
 
@@ -158,4 +158,10 @@ export class Oracle {
     this.faults[kind] += 1;
     if (this.badRoutes.length < FAULTS_TOLD) this.badRoutes.push(`node ${node.index}: ${what}`);
   }
+}
+
+function isSame(ids: readonly NodeId[], others: readonly NodeId[]): boolean {
+  return (
+    ids.length === others.length && ids.every((id, i) => id === others[i] || equalBytes(id, others[i] ?? id))
+  );
 }
