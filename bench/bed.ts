@@ -36,8 +36,6 @@ const QUIET = { log: (): void => undefined };
 
 export interface BedOptions {
   readonly workers: number;
-  /** Keys that the replay table is made for. */
-  readonly keys: number;
   /** Invoices of this node: payments by them need no curve. */
   readonly issued?: readonly PaidSample[];
   /** Whether accepted payments are posted and made durable before they count as done. */
@@ -76,20 +74,12 @@ export class Bed {
   }
 
   static async open(options: BedOptions): Promise<Bed> {
-    const {
-      workers,
-      keys,
-      issued = [],
-      isDurable = false,
-      batchPackets,
-      batchLingerMicros,
-      workerFile,
-    } = options;
+    const { workers, issued = [], isDurable = false, batchPackets, batchLingerMicros, workerFile } = options;
     const secret = new Uint8Array(randomBytes(16));
     const kernel = new WasmKernel(compileKernel(), secret);
     const registry = InvoiceRegistry.create(kernel);
     for (const { invoice, issued: facts } of issued) registry.register(invoice, facts);
-    const table = SharedReplayTable.create(kernel, 2 * keys);
+    const table = SharedReplayTable.create(kernel);
     table.expire(systemClock.unixSeconds());
     const pool = await VerdictPool.start({
       workers,

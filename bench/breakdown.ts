@@ -68,7 +68,6 @@ export function breakdown(): Runner {
         const bed = await Bed.open({
           workers,
           isDurable: true,
-          keys: packets.length,
           workerFile: new URL('./timed-worker.js', import.meta.url),
           asOwn,
         });

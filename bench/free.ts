@@ -101,7 +101,8 @@ function rateAlone(packets: readonly Expected[], issued: readonly PaidSample[], 
   const sha256 = (bytes: Uint8Array): Uint8Array => kernel.sha256(bytes);
   const registry = InvoiceRegistry.create(kernel);
   for (const { invoice, issued: facts } of issued) registry.register(invoice, facts);
-  const table = SharedReplayTable.create(kernel, 2 * packets.length);
+  const table = SharedReplayTable.create(kernel);
+  table.expire(Math.floor(Date.now() / 1_000));
   const tools = judgeTools(POLICY, {
     detector: kernel,
     decoder: new Bolt11Decoder({ sha256 }),

@@ -21,7 +21,7 @@ export function idlePool(): Runner {
     name: 'idle pool',
     measure: async ({ rounds, workers: counts, isQuick }) => {
       const workers = Math.max(...counts);
-      const bed = await Bed.open({ workers, keys: WARM });
+      const bed = await Bed.open({ workers });
       await bed.rate(asPaid(paidSamples(WARM, 200)));
       await pause(SETTLE_MILLIS);
       const samples: number[] = [];

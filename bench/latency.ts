@@ -79,7 +79,7 @@ function loaded(isDurable: boolean): Runner {
       const noticed = new Percentiles();
       const loads = LOADS_PERCENT.map((percent) => ({ percent, percentiles: new Percentiles() }));
       for (let round = 0; round < Math.min(rounds, MOST_ROUNDS); round++) {
-        const bed = await Bed.open({ workers, isDurable, keys: packets.length });
+        const bed = await Bed.open({ workers, isDurable });
         await bed.rate(packets.slice(0, WARM));
         let used = WARM + CAPACITY_PACKETS;
         const { perSecond: capacity } = await bed.rate(packets.slice(WARM, used));
@@ -157,7 +157,7 @@ function lonely(): Runner {
           }),
         );
         for (const { isDurable, percentiles } of ways) {
-          const bed = await Bed.open({ workers, isDurable, keys: packets.length });
+          const bed = await Bed.open({ workers, isDurable });
           await bed.rate(packets.slice(0, WARM));
           const judge = (number: number): Promise<void> =>
             new Promise((resolve, reject) => {

@@ -28,12 +28,8 @@ export function asPaid(samples: readonly PaidSample[]): readonly Expected[] {
 }
 
 /** Opens a bed, warms it up with the first packets, and tells how it judges the others. */
-export async function rateOf(
-  options: Omit<BedOptions, 'keys'>,
-  packets: readonly Expected[],
-  warm: number,
-): Promise<Rate> {
-  const bed = await Bed.open({ ...options, keys: packets.length });
+export async function rateOf(options: BedOptions, packets: readonly Expected[], warm: number): Promise<Rate> {
+  const bed = await Bed.open(options);
   try {
     await bed.rate(packets.slice(0, warm));
     return await bed.rate(packets.slice(warm));

@@ -56,7 +56,7 @@ export function tuning(): Runner {
       for (let round = 0; round < Math.min(rounds, MOST_ROUNDS); round++) {
         for (const { setting, rates, p50, p99 } of found) {
           const { name: _name, ...batching } = setting;
-          const bed = await Bed.open({ workers, keys: paid.length, ...batching });
+          const bed = await Bed.open({ workers, ...batching });
           await bed.rate(different);
           rates.push((await bed.rate(free)).perSecond);
           await bed.rate(paid.slice(0, WARM));
