@@ -4,8 +4,6 @@
  * Rules: routing.md, Anti-monopoly (IPv4 /16, IPv6 /32, or the operator's ASN map). Addresses that nobody can own
  * from outside (loopback, private, link-local, names) have no group: those who use them are told apart by their ids.
  */
-import { isIPv4, isIPv6 } from 'node:net';
-
 /** A prefix that the operator gives a group of its own, whatever the usual group would be. */
 export interface MappedPrefix {
   /** `203.0.113.0/24` or `2001:db8::/32`. */
@@ -70,7 +68,8 @@ export function isPrefix(text: string): boolean {
 function hostOf(address: string): string {
   const bracketed = /^\[([^\]]+)\](?::\d+)?$/.exec(address);
   if (bracketed !== null) return bracketed[1] ?? '';
-  return isIPv6(address) ? address : address.replace(/:\d+$/, '');
+  const isIpv6 = address.split(':').length > 2;
+  return isIpv6 ? address : address.replace(/:\d+$/, '');
 }
 
 /** The family and the first bits of an address, or null where the text is no prefix. */
@@ -81,31 +80,44 @@ function prefixBits(text: string): string | null {
   return bits === null || length >= bits.length ? null : bits.slice(0, 1 + length);
 }
 
-/** `4` and 32 bits, or `6` and 128, as text; an IPv4 address mapped into IPv6 is IPv4. */
+/** `4` and 32 bits, or `6` and 128, as text; an IPv4 address mapped into IPv6 is IPv4. Null for anything else. */
 function addressBits(host: string): string | null {
-  if (isIPv4(host)) return `4${host.split('.').map(Number).map(bits(8)).join('')}`;
-  if (!isIPv6(host)) return null;
+  const ipv4 = ipv4Bits(host);
+  if (ipv4 !== null) return `4${ipv4}`;
   // A zone names an interface of this machine, not of the network.
   const [plain = ''] = host.split('%');
-  const [head = '', tail] = withoutDots(plain).split('::');
+  const [head = '', tail, ...more] = withoutDots(plain).split('::');
   const before = groupsOf(head);
   const after = groupsOf(tail ?? '');
-  const zeros = new Array<number>(Math.max(0, 8 - before.length - after.length)).fill(0);
-  const all = [...before, ...zeros, ...after].map(bits(16)).join('');
+  if (before === null || after === null || more.length > 0) return null;
+  const missing = 8 - before.length - after.length;
+  if (tail === undefined ? missing !== 0 : missing < 1) return null;
+  const all = [...before, ...new Array<number>(missing).fill(0), ...after].map(bits(16)).join('');
   const mapped = `${'0'.repeat(80)}${'1'.repeat(16)}`;
   return all.startsWith(mapped) ? `4${all.slice(mapped.length)}` : `6${all}`;
 }
 
-function groupsOf(text: string): readonly number[] {
-  return text === '' ? [] : text.split(':').map((digits) => Number.parseInt(digits, 16));
+function ipv4Bits(host: string): string | null {
+  const parts = host.split('.');
+  const isIpv4 = parts.length === 4 && parts.every((part) => /^\d{1,3}$/.test(part) && Number(part) <= 255);
+  return isIpv4 ? parts.map(Number).map(bits(8)).join('') : null;
+}
+
+function groupsOf(text: string): readonly number[] | null {
+  if (text === '') return [];
+  const groups = text.split(':');
+  return groups.every((group) => /^[\da-f]{1,4}$/i.test(group))
+    ? groups.map((digits) => Number.parseInt(digits, 16))
+    : null;
 }
 
 /** An IPv4 address at the end of an IPv6 one, written as two groups. */
 function withoutDots(host: string): string {
-  return host.replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, (_, a, b, c, d) => {
-    const pair = (high: unknown, low: unknown): string => (Number(high) * 256 + Number(low)).toString(16);
-    return `${pair(a, b)}:${pair(c, d)}`;
-  });
+  const at = host.lastIndexOf(':') + 1;
+  const ipv4 = ipv4Bits(host.slice(at));
+  if (ipv4 === null) return host;
+  const pair = (from: number): string => Number.parseInt(ipv4.slice(from, from + 16), 2).toString(16);
+  return `${host.slice(0, at)}${pair(0)}:${pair(16)}`;
 }
 
 function bits(width: number): (value: number) => string {

@@ -148,6 +148,18 @@ describe('network groups', () => {
 
   it('knows a prefix from what is none', () => {
     expect(['8.0.0.0/8', '2a01::/32', '1.2.3.4/32', '::/0'].map(isPrefix)).toEqual([true, true, true, true]);
-    expect(['8.0.0.0', '8.0.0.0/33', 'x/8', '8.0.0.0/8/8', '8.0.0.0/-1'].some(isPrefix)).toBe(false);
+    expect(
+      [
+        '8.0.0.0',
+        '8.0.0.0/33',
+        'x/8',
+        '1::2::3/8',
+        '1:2:3/8',
+        '12345::/16',
+        '1:2:3:4:5:6:7:8:9/8',
+        '8.0.0.0/8/8',
+        '8.0.0.0/-1',
+      ].some(isPrefix),
+    ).toBe(false);
   });
 });
