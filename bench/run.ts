@@ -6,3 +6,5 @@ await benchCommand(THEMES, {
   out: (text) => process.stdout.write(text),
   progress: (text) => process.stderr.write(text),
 }).parseAsync();
+// What failed may have left threads behind that would keep the process.
+process.exit();

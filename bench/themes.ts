@@ -15,6 +15,7 @@ import { latencies } from './latency.js';
 import { paidPipelines, scaling } from './paid.js';
 import { rawRecovery } from './recovery.js';
 import { replay } from './replay.js';
+import { routing } from './routing.js';
 import { tuning } from './tuning.js';
 
 export const THEMES: Themes = new Map<string, NamedTheme>([
@@ -38,6 +39,7 @@ export const THEMES: Themes = new Map<string, NamedTheme>([
   ['signature', { about: 'invoices judged, beside the curve alone', theme: signatures }],
   ['issued', { about: 'payments by invoices of this node, beside unknown ones', theme: issuedInvoices }],
   ['replay', { about: 'used payments looked up and claimed', theme: replay }],
+  ['routing', { about: 'routes found with and without the cache, and priced', theme: routing }],
   ['ledger', { about: 'fees, postings, balances, and reading them at the start', theme: ledgerCosts }],
   ['journal', { about: 'claims made durable in groups', theme: durableClaims }],
   ['tuning', { about: 'what batch_max and batch_linger_us do', theme: tuning, isOnRequest: true }],
