@@ -41,12 +41,27 @@ export function stateOf(control: number): number {
   return control & STATE_MASK;
 }
 
+const ALL_SLOTS: number = (1 << BUCKET_SLOTS) - 1;
+
+/** Bits that are set in a word of 16 bits. */
+function bitsIn(word: number): number {
+  const pairs = word - ((word >>> 1) & 0x5555);
+  const nibbles = (pairs & 0x3333) + ((pairs >>> 2) & 0x3333);
+  const bytes = (nibbles + (nibbles >>> 4)) & 0x0f0f;
+  return (bytes + (bytes >>> 8)) & 0x1f;
+}
+
+function lowestBit(word: number): number {
+  return 31 - Math.clz32(word & -word);
+}
+
 export class KeyIndex {
   /** Of the key at hand, four words; say `aim` when they are new. */
   readonly fingerprint: Int32Array = new Int32Array(ENTRY_WORDS);
   readonly #words: Int32Array;
   readonly #layout: Layout;
   readonly #bucketMask: number;
+  readonly #tagMask: number;
   #tag = 0;
   /** First words of the key's two buckets, within any shard. */
   #first = 0;
@@ -58,6 +73,7 @@ export class KeyIndex {
     this.#words = words;
     this.#layout = layout;
     this.#bucketMask = layout.buckets - 1;
+    this.#tagMask = layout.tagMask;
   }
 
   /** Takes up the key of `fingerprint`. */
@@ -68,7 +84,7 @@ export class KeyIndex {
     if (second === first) second ^= 1;
     this.#first = first * BUCKET_SLOTS;
     this.#second = second * BUCKET_SLOTS;
-    this.#tag = (fingerprint[0] ?? 0) & this.#layout.tagMask;
+    this.#tag = (fingerprint[0] ?? 0) & this.#tagMask;
     this.#directoryAt =
       this.#layout.directory + ((fingerprint[PLACE_WORD] ?? 0) >>> this.#layout.directoryShift);
   }
@@ -103,7 +119,7 @@ export class KeyIndex {
 
   /** The entry that a control word names. */
   entryOf(control: number): number {
-    return (control & ~this.#layout.tagMask) >>> STATE_BITS;
+    return (control & ~this.#tagMask) >>> STATE_BITS;
   }
 
   /** First slot of a shard. */
@@ -127,11 +143,10 @@ export class KeyIndex {
     const start = this.startOf(shard);
     const first = this.#freeIn(start + this.#first);
     const second = this.#freeIn(start + this.#second);
-    if (first === 0 && second === 0) return NO_SLOT;
-    let slot = start + (second > first ? this.#second : this.#first);
-    // Another thread may have taken the last free one meanwhile: then the caller finds out that it is not free.
-    for (let left = BUCKET_SLOTS; left > 1 && Atomics.load(this.#words, slot) !== FREE; left--) slot++;
-    return slot;
+    if ((first | second) === 0) return NO_SLOT;
+    return bitsIn(second) > bitsIn(first)
+      ? start + this.#second + lowestBit(second)
+      : start + this.#first + lowestBit(first);
   }
 
   /** Whether nothing in its shard keeps the claim at the slot `own` from winning; dooms the rivals that must yield. */
@@ -170,7 +185,7 @@ export class KeyIndex {
   #isInBucket(start: number): boolean {
     const words = this.#words;
     const tag = this.#tag;
-    const { tagMask } = this.#layout;
+    const tagMask = this.#tagMask;
     // Nothing but the tag is asked of most slots, so that the processor guesses right and reads both buckets at once.
     for (let slot = start; slot < start + BUCKET_SLOTS; slot++) {
       const control = Atomics.load(words, slot);
@@ -179,35 +194,41 @@ export class KeyIndex {
     return false;
   }
 
-  /** Free slots of a bucket, counted without branches. */
+  /** The free slots of a bucket, a bit each, without branches. */
   #freeIn(start: number): number {
+    const words = this.#words;
     let used = 0;
-    for (let slot = start; slot < start + BUCKET_SLOTS; slot++) {
-      const control = Atomics.load(this.#words, slot);
-      used += (control | (0 - control)) >>> 31;
+    for (let i = 0; i < BUCKET_SLOTS; i++) {
+      const control = Atomics.load(words, start + i);
+      used |= ((control | (0 - control)) >>> 31) << i;
     }
-    return BUCKET_SLOTS - used;
+    return ~used & ALL_SLOTS;
   }
 
   #beatsBucket(start: number, own: number): boolean {
     const words = this.#words;
+    const tag = this.#tag;
+    const tagMask = this.#tagMask;
     for (let slot = start; slot < start + BUCKET_SLOTS; slot++) {
-      let control = Atomics.load(words, slot);
-      if (control === FREE || slot === own || !this.#hasTag(control) || !this.#isSame(slot, control))
-        continue;
-      if (stateOf(control) === PENDING) {
-        if (slot < own) return false;
-        const doomed = control - PENDING + DOOMED;
-        // Its thread may have won, or withdrawn, just before.
-        control = Atomics.compareExchange(words, slot, control, doomed);
-      }
-      if (stateOf(control) === HELD && this.#hasTag(control) && this.#isSame(slot, control)) return false;
+      const control = Atomics.load(words, slot);
+      if ((control & tagMask) !== tag || control === FREE || slot === own) continue;
+      if (this.#isSame(slot, control) && this.#mustYield(slot, control, own)) return false;
     }
     return true;
   }
 
+  /** Whether the claim at `own` must yield to another entry of its key; where not, that one is doomed or gone. */
+  #mustYield(slot: number, control: number, own: number): boolean {
+    if (stateOf(control) === HELD) return true;
+    if (stateOf(control) === DOOMED) return false;
+    if (slot < own) return true;
+    // Its thread may have won, or withdrawn, just before.
+    const found = Atomics.compareExchange(this.#words, slot, control, control - PENDING + DOOMED);
+    return stateOf(found) === HELD && this.#hasTag(found) && this.#isSame(slot, found);
+  }
+
   #hasTag(control: number): boolean {
-    return (control & this.#layout.tagMask) === this.#tag;
+    return (control & this.#tagMask) === this.#tag;
   }
 
   /** Whether the entry of a control word that was read from a slot is the key at hand, and still was afterwards. */
