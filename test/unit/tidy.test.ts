@@ -40,6 +40,7 @@ const PURE = ['core', ...DOMAIN];
 const SOURCES = filesBelow('src', '.ts');
 const ASSEMBLY = filesBelow('assembly', '.ts');
 const BENCH = filesBelow('bench', '.ts');
+const EXAMPLES = filesBelow('examples', '.ts');
 const TESTS = filesBelow('test', '.ts');
 const SCRIPTS = filesBelow('scripts', '.mjs');
 
@@ -83,8 +84,8 @@ describe('tidy: imports', () => {
   });
 
   it('name files that exist, with their ending', () => {
-    const all = new Set([...SOURCES, ...TESTS, ...BENCH]);
-    const wrong = [...SOURCES, ...TESTS, ...BENCH].flatMap((path) =>
+    const all = new Set([...SOURCES, ...TESTS, ...BENCH, ...EXAMPLES]);
+    const wrong = [...SOURCES, ...TESTS, ...BENCH, ...EXAMPLES].flatMap((path) =>
       importsOf(path).flatMap(({ specifier }) => {
         const target = targetOf(path, specifier);
         const isFine = target === null || all.has(target) || !target.endsWith('.ts');
@@ -143,14 +144,14 @@ describe('tidy: imports', () => {
 
 describe('tidy: source', () => {
   it('has no file above 400 lines', () => {
-    const long = [...SOURCES, ...ASSEMBLY, ...BENCH]
+    const long = [...SOURCES, ...ASSEMBLY, ...BENCH, ...EXAMPLES]
       .map((path) => `${path}: ${textOf(path).trimEnd().split('\n').length}`)
       .filter((entry) => Number(entry.split(': ')[1]) > 400);
     expect(long).toEqual([]);
   });
 
   it('says at the top of each file what it is for', () => {
-    const silent = [...SOURCES, ...ASSEMBLY, ...BENCH, ...SCRIPTS].filter(
+    const silent = [...SOURCES, ...ASSEMBLY, ...BENCH, ...EXAMPLES, ...SCRIPTS].filter(
       (path) => !/^(?:#!.*\n)?(?:\/\*\*|\/\/)/.test(textOf(path)),
     );
     expect(silent).toEqual([]);
@@ -160,7 +161,7 @@ describe('tidy: source', () => {
     // Put together here, so that this file does not find itself.
     const marks = new RegExp(`\\b(?:${['TO' + 'DO', 'FIX' + 'ME', 'XX' + 'X'].join('|')})\\b`);
     const focused = /\b(?:describe|it|test|bench|suite)(?:\.\w+(?:\([^)]*\))?)*\.(?:only|skip|todo)\b/;
-    const found = [...SOURCES, ...ASSEMBLY, ...BENCH, ...TESTS, ...SCRIPTS].flatMap((path) =>
+    const found = [...SOURCES, ...ASSEMBLY, ...BENCH, ...EXAMPLES, ...TESTS, ...SCRIPTS].flatMap((path) =>
       textOf(path)
         .split('\n')
         .flatMap((line, index) => (marks.test(line) || focused.test(line) ? [`${path}:${index + 1}`] : [])),
