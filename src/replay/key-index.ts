@@ -138,6 +138,12 @@ export class KeyIndex {
     return this.#isInBucket(start + this.#first) || this.#isInBucket(start + this.#second);
   }
 
+  /** The same by plain loads: a yes is sure, and a no that is wrong comes of another thread's claim at this moment. */
+  isSeenIn(shard: number): boolean {
+    const start = this.startOf(shard);
+    return this.#isSeenInBucket(start + this.#first) || this.#isSeenInBucket(start + this.#second);
+  }
+
   /** The lowest free slot of the emptier of the key's two buckets of a shard, or NO_SLOT. */
   freeSlot(shard: number): number {
     const start = this.startOf(shard);
@@ -155,14 +161,17 @@ export class KeyIndex {
     return this.#beatsBucket(start + this.#first, own) && this.#beatsBucket(start + this.#second, own);
   }
 
-  /** The slot with a control word in the key's buckets of a shard, or NO_SLOT. */
+  /**
+   * Caretaker: the slot with a control word, whose entry is one of a closed time bucket, in the key's buckets of a
+   * shard, or NO_SLOT. It may miss one that became HELD at this moment.
+   */
   slotOf(shard: number, control: number): number {
     const words = this.#words;
     const shardStart = this.startOf(shard);
     for (let turn = 0; turn < 2; turn++) {
       const start = shardStart + (turn === 0 ? this.#first : this.#second);
       for (let slot = start; slot < start + BUCKET_SLOTS; slot++) {
-        if (Atomics.load(words, slot) === control) return slot;
+        if (words[slot] === control) return slot;
       }
     }
     return NO_SLOT;
@@ -183,23 +192,33 @@ export class KeyIndex {
   }
 
   #isInBucket(start: number): boolean {
+    for (let slot = start; slot < start + BUCKET_SLOTS; slot++) if (this.#isHere(slot)) return true;
+    return false;
+  }
+
+  #isSeenInBucket(start: number): boolean {
     const words = this.#words;
     const tag = this.#tag;
     const tagMask = this.#tagMask;
     // Nothing but the tag is asked of most slots, so that the processor guesses right and reads both buckets at once.
     for (let slot = start; slot < start + BUCKET_SLOTS; slot++) {
-      const control = Atomics.load(words, slot);
-      if ((control & tagMask) === tag && control !== FREE && this.#isSame(slot, control)) return true;
+      if (((words[slot] ?? 0) & tagMask) === tag && this.#isHere(slot)) return true;
     }
     return false;
   }
 
-  /** The free slots of a bucket, a bit each, without branches. */
+  /** Whether the key at hand is in a slot. */
+  #isHere(slot: number): boolean {
+    const control = Atomics.load(this.#words, slot);
+    return control !== FREE && this.#hasTag(control) && this.#isSame(slot, control);
+  }
+
+  /** The free slots of a bucket, a bit each, without branches; whoever takes one finds out whether it is. */
   #freeIn(start: number): number {
     const words = this.#words;
     let used = 0;
     for (let i = 0; i < BUCKET_SLOTS; i++) {
-      const control = Atomics.load(words, start + i);
+      const control = words[start + i] ?? 0;
       used |= ((control | (0 - control)) >>> 31) << i;
     }
     return ~used & ALL_SLOTS;

@@ -7,8 +7,8 @@
  */
 import { assert } from '../core/assert.js';
 
-/** Widths of the buckets of each level, as powers of two of seconds: 17 minutes, 9 hours, 12 days, 1 year. */
-const WIDTH_BITS: readonly number[] = [10, 15, 20, 25];
+/** Widths of the buckets of each level, in seconds: 17 minutes, 9 hours, 12 days, 1 year. */
+const WIDTHS: readonly number[] = [1 << 10, 1 << 15, 1 << 20, 1 << 25];
 
 /** Buckets of one level that can be open at a time. */
 const LEVEL_POSITIONS = 128;
@@ -16,7 +16,7 @@ const LEVEL_POSITIONS = 128;
 const REACH = 126;
 
 /** Open buckets of all levels. */
-export const WHEEL_POSITIONS: number = WIDTH_BITS.length * LEVEL_POSITIONS;
+export const WHEEL_POSITIONS: number = WIDTHS.length * LEVEL_POSITIONS;
 
 /** The latest time that is told apart, in Unix seconds; what expires later is never forgotten. */
 export const LAST_SECOND = 0xffff_ffff;
@@ -37,7 +37,7 @@ export function laterSecond(before: number, nowSeconds: number): number {
 export function bucketOf(expiresAt: number, now: number): number {
   const due = Math.min(Math.max(Math.ceil(expiresAt), now) + 1, LAST_SECOND + 1);
   let level = 0;
-  for (; level < WIDTH_BITS.length - 1; level++) {
+  for (; level < WIDTHS.length - 1; level++) {
     const width = widthOf(level);
     const end = Math.ceil(due / width);
     if (end - Math.floor(now / width) <= REACH) return level * LEVEL_FACTOR + end;
@@ -57,7 +57,7 @@ export function positionOf(bucket: number): number {
 
 /** Calls back with the position of each bucket that ends after one time and not after another: at most all of them. */
 export function forEachEnded(before: number, now: number, close: (position: number) => void): void {
-  for (let level = 0; level < WIDTH_BITS.length; level++) {
+  for (let level = 0; level < WIDTHS.length; level++) {
     const width = widthOf(level);
     const first = Math.floor(before / width) + 1;
     const last = Math.min(Math.floor(now / width), first + LEVEL_POSITIONS - 1);
@@ -66,7 +66,7 @@ export function forEachEnded(before: number, now: number, close: (position: numb
 }
 
 function widthOf(level: number): number {
-  const bits = WIDTH_BITS[level];
-  assert(bits !== undefined, 'a bucket has a known level');
-  return 2 ** bits;
+  const width = WIDTHS[level];
+  assert(width !== undefined, 'a bucket has a known level');
+  return width;
 }

@@ -23,11 +23,14 @@
  * and begins anew. (7) Whoever has not won makes its slot FREE. Then one that yields reads the directory once more:
  * `taken` if the current shard is the same as in (1), else it begins anew.
  *
- * Memory order. All accesses to control words, directory words and counters are Atomics, so they have one total order
- * that agrees with each thread's own. The words of an entry are plain stores before the compare-exchange that names it
- * and plain loads after a load that found it named, so they are seen whole. An entry may be used again only after its
- * slot was freed: a reader compares it, and then loads the control word once more; where that names the same entry
- * still, what was compared was the key. So two keys are taken for one only if all 128 bits are equal.
+ * Memory order. Accesses to control words, directory words and counters are Atomics, so they have one total order that
+ * agrees with each thread's own. There are two exceptions for speed, as an Atomics.load costs five plain ones. The first
+ * look at the current shard goes by plain loads, and what has the right tag is then loaded by Atomics: so what it
+ * finds is there, and what it misses is found by the second look. A free slot is chosen by plain loads, and taken by
+ * compare-exchange. The words of an entry are plain stores before the compare-exchange that names it and plain loads after
+ * an Atomics.load that found it named, so they are seen whole. An entry may be used again only after its slot was freed:
+ * a reader compares it, and then loads the control word once more; where that names the same entry still, what was
+ * compared was the key. So two keys are taken for one only if all 128 bits are equal.
  *
  * At most one claim wins, in one shard. Of two claims of a key that pass (5), at slots i < j, let both be PENDING before
  * either's second look ends. If i was made PENDING first, the claim at j meets it, PENDING or HELD, and yields. If j was
@@ -39,8 +42,8 @@
  * At most one claim wins, over a split of shard s into s and t. Let d be the moment at which the directory word of a
  * key that moves is set to (t, formerly s). A claim X that passes (5) with s was PENDING before d. A claim Y that looks
  * in t read the directory after d, so it looks at s when X's slot is PENDING or DOOMED (`taken`), or HELD (`taken`), or
- * freed; freed by X, then X has not won there; moved by the caretaker, then its copy is in t already, where Y looks after
- * that. Slots of s that become PENDING after d do not pass (5). The caretaker goes through all of s after d: it moves
+ * freed; freed by X, then X has not won there; moved by the caretaker, then its copy is in t already, where Y's second
+ * look comes after that. Slots of s that become PENDING after d do not pass (5). The caretaker goes through all of s after d: it moves
  * what it finds HELD and dooms what it finds PENDING, so nothing of the key is or becomes HELD in s afterwards, and then
  * alone the directory word is set to (t). Shard numbers are never used again, so (5) and (7) mistake no shard for an
  * earlier one. Slots of keys that stay in s, and their directory words, are not touched by the split.
@@ -207,7 +210,7 @@ export class SharedReplayTable implements ReplayTable {
   /** The first look: at the former shard, if there is one, and then at the current one. */
   #isTaken(view: number): boolean {
     const former = formerShard(view);
-    return (former !== NO_SHARD && this.#index.isIn(former)) || this.#index.isIn(currentShard(view));
+    return (former !== NO_SHARD && this.#index.isIn(former)) || this.#index.isSeenIn(currentShard(view));
   }
 
   /** An entry with the key's fingerprint, counted as a key; 0 where the table is full. */
