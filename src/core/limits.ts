@@ -228,9 +228,9 @@ export const LIMIT_TABLE = {
   REPLAY_KEYS: [
     1_048_576,
     'keys',
-    'used payments remembered at once by default: 34 MiB of address space, of which 32 bytes per payment are used',
+    'used payments remembered at once by default: 25 MiB of address space, of which 32 bytes per payment are used',
   ],
-  REPLAY_KEYS_MOST: [16_000_000, 'keys', 'used payments remembered at most: 430 MiB of address space'],
+  REPLAY_KEYS_MOST: [16_000_000, 'keys', 'used payments remembered at most: 379 MiB of address space'],
   REPLAY_STEP: [32, 'slots', 'moved, and forgotten, for each packet: a few microseconds'],
   REPLAY_SWEEP: [4_096, 'slots', 'moved, and forgotten, in each sweep: below a millisecond'],
   REPLAY_TTL_SECONDS: [
