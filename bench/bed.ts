@@ -8,7 +8,7 @@ import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { systemClock } from '#dist/core/clock.js';
 import type { Accounts } from '#dist/engine/accounts.js';
-import { decodePacket } from '#dist/packet/packet.js';
+import { viewPacket } from '#dist/packet/packet.js';
 import { InvoiceRegistry } from '#dist/payment/registry.js';
 import type { PacketVerdict, VerdictKind } from '#dist/pool/judge-port.js';
 import { VerdictPool } from '#dist/pool/verdict-pool.js';
@@ -184,7 +184,7 @@ class Books {
 
   /** As the engine does: decoded again on the main thread, posted, and durable when this resolves. */
   async enter(bytes: Uint8Array, verdict: PacketVerdict): Promise<void> {
-    const decoded = decodePacket(bytes);
+    const decoded = viewPacket(bytes);
     if (!decoded.ok) throw new Error('a packet that was judged decodes');
     await this.#accounts.accept(decoded.value.packet, verdict);
   }
