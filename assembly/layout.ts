@@ -1,5 +1,5 @@
 // Where things lie in the linear memory. There is no allocator: the areas below are static, and everything from
-// INPUT on belongs to the one input at a time that the host hands over. One instance per thread, memory not shared.
+// INPUT on belongs to the inputs that the host lays there. One instance per thread, memory not shared.
 
 /** Detection tables, written once by the host (src/wasm/detect-tables.ts states their form). */
 export const TABLES_BYTES: i32 = 8192;

@@ -109,6 +109,7 @@ function rateAlone(packets: readonly Expected[], issued: readonly PaidSample[], 
     table,
     registry,
     sha256,
+    fingerprinter: kernel,
   });
   const nowSeconds = Math.floor(Date.now() / 1_000);
   const context = { previousHop: SOURCE, origin: 'peer', peer: '10.0.0.1:8334', nowSeconds } as const;

@@ -18,8 +18,8 @@ import type { MeshPacket } from '../packet/packet.js';
 
 /** A packet in care. */
 export interface CaredPacket {
-  /** SHA-256 of the packet as it arrived, in hex: the same bytes offered again are recognised by it. */
-  readonly id: string;
+  /** The mark of the packet as it arrived, in hex: the same bytes offered again are recognised by it. */
+  readonly mark: string;
   /** The peer that gave it to us, or null where it started here. */
   readonly from: string | null;
   /** With the route in force: a repair replaces it, and the bytes with it. */
@@ -84,13 +84,13 @@ export class PacketCare {
    * Whether this very packet is in care already. The peer is the same then too: the bytes name the hop before us,
    * and its link vouched for that.
    */
-  holds(packetId: Uint8Array): boolean {
-    return this.#held.has(toHex(packetId));
+  holds(mark: Uint8Array): boolean {
+    return this.#held.has(toHex(mark));
   }
 
   /** Takes a packet over that is not in care. Resolves when its first attempt is over. */
   async take(cared: CaredPacket, ttlMillis: number): Promise<AttemptOutcome> {
-    assert(!this.#held.has(cared.id), 'a packet is taken into care once');
+    assert(!this.#held.has(cared.mark), 'a packet is taken into care once');
     this.#makeRoom(cared.bytes.length);
     const held: Held = {
       cared,
@@ -102,7 +102,7 @@ export class PacketCare {
       isLost: null,
       timer: null,
     };
-    this.#held.set(cared.id, held);
+    this.#held.set(cared.mark, held);
     this.#bytes += cared.bytes.length;
     this.#waiting += 1;
     return this.#try(held);
@@ -147,7 +147,7 @@ export class PacketCare {
     let outcome = await this.#options.attempt(held.cared);
     held.busy = false;
     if (tookAndWasLost(held, outcome)) outcome = { kind: 'later', reason: Reason.NextHopLost };
-    if (!this.#held.has(held.cared.id)) return outcome;
+    if (!this.#held.has(held.cared.mark)) return outcome;
     const { clock } = this.#options;
     const left = held.deadlineMillis - clock.monotonicMillis();
     switch (outcome.kind) {
@@ -207,7 +207,7 @@ export class PacketCare {
 
   #drop(held: Held): void {
     held.timer?.cancel();
-    if (this.#held.delete(held.cared.id)) this.#bytes -= held.cared.bytes.length;
+    if (this.#held.delete(held.cared.mark)) this.#bytes -= held.cared.bytes.length;
   }
 }
 

@@ -15,7 +15,7 @@ import { assert, present } from '../core/assert.js';
 import { DISCOVERY_PROTOCOL, HELLO_PROTOCOL, isUnknownPeer } from '../packet/control.js';
 import { declaredTraffic, type DeclaredTraffic } from '../packet/declared.js';
 import { decodeDiscovery } from '../packet/discovery.js';
-import { encodePacket, viewPacket, type MeshPacket } from '../packet/packet.js';
+import { encodePacket, packetId, viewPacket, type MeshPacket } from '../packet/packet.js';
 import type { Counters } from '../metrics/counters.js';
 import { judged, type PacketJudge, type PacketSender, type PacketVerdict } from '../pool/judge-port.js';
 import { priceMsat } from '../ledger/fee.js';
@@ -34,10 +34,7 @@ import type { Asker, Settlements } from './settlements.js';
 
 /** What became of a packet. */
 export type PacketOutcome =
-  | {
-      readonly kind: 'delivered' | 'forwarded' | 'held' | 'accepted' | 'duplicate' | 'control';
-      readonly packetId: Uint8Array;
-    }
+  | { readonly kind: 'delivered' | 'forwarded' | 'held' | 'accepted' | 'duplicate' | 'control' }
   | { readonly kind: 'refused'; readonly reason: Reason };
 
 export interface MeshManagerParts {
@@ -79,7 +76,7 @@ export class MeshManager {
       onExpired: (cared, reason) => {
         parts.counters.refuse(reason);
         parts.log.log('warn', 'an accepted packet could not be delivered in time', {
-          packetId: cared.id,
+          packetId: toHex(packetId(cared.bytes)),
           destination: nodeKey(cared.packet.destination),
           reason: reasonName(reason),
         });
@@ -124,8 +121,8 @@ export class MeshManager {
     const patience = until === 'attempted' ? 'asked' : 'known';
     const verdict = await this.#judge(packetBytes, sender, { from: peer.address, patience });
     if (verdict.kind === 'refused') {
-      const isAgain = verdict.reason === Reason.ReplayedPayment && this.#care.holds(verdict.packetId);
-      return isAgain ? this.#duplicate(verdict) : this.#refuse(verdict.reason);
+      const isAgain = verdict.reason === Reason.ReplayedPayment && this.#care.holds(verdict.mark);
+      return isAgain ? this.#duplicate() : this.#refuse(verdict.reason);
     }
     const packet = judgedPacket(packetBytes);
     if (verdict.kind === 'control') return this.#handleControl(packet, verdict, peer);
@@ -198,9 +195,9 @@ export class MeshManager {
   }
 
   /** The same packet from the same peer while it is in care: acknowledged, not sent twice, no penalty. */
-  #duplicate({ packetId }: PacketVerdict): PacketOutcome {
+  #duplicate(): PacketOutcome {
     this.#parts.counters.count('packets_duplicate');
-    return { kind: 'duplicate', packetId };
+    return { kind: 'duplicate' };
   }
 
   /** The judge's verdict; where it left a question to the node, what the answer makes of it. */
@@ -229,7 +226,7 @@ export class MeshManager {
     const reason = this.#control(packet, verdict, peer, discovery);
     if (reason !== Reason.Accepted && !ROUTINE.has(reason)) return this.#refuse(reason);
     counters.count('packets_control');
-    return { kind: 'control', packetId: verdict.packetId };
+    return { kind: 'control' };
   }
 
   #control(packet: MeshPacket, verdict: PacketVerdict, peer: Peer, discovery: RouteDiscovery): Reason {
@@ -273,7 +270,7 @@ export class MeshManager {
       if (packet.paymentProof !== null) publisher.paymentVerified(packet.paymentProof, verdict);
     }
     // Nothing else tells a free packet that was relayed from the same one offered again.
-    if (verdict.kind === 'free' && this.#care.holds(verdict.packetId)) return this.#duplicate(verdict);
+    if (verdict.kind === 'free' && this.#care.holds(verdict.mark)) return this.#duplicate();
     // Where all is free, so is what says that it is paid.
     const isUncharged = verdict.kind === 'free' && packet.packetType === 'Paid';
     if (isUncharged && from !== null && !peers.chargeFree(from, bytes.length)) {
@@ -286,12 +283,12 @@ export class MeshManager {
     }
     counters.count(verdict.kind === 'paid' ? 'packets_paid' : 'packets_free');
     const { position } = verdict;
-    const cared: CaredPacket = { id: toHex(verdict.packetId), from, packet, bytes, position };
+    const cared: CaredPacket = { mark: toHex(verdict.mark), from, packet, bytes, position };
     const attempt = this.#care.take(cared, ttlSeconds * 1_000);
-    if (until === 'accepted') return { kind: 'accepted', packetId: verdict.packetId };
+    if (until === 'accepted') return { kind: 'accepted' };
     const outcome = await attempt;
     const kind = { done: 'delivered', handedOver: 'forwarded', later: 'held' } as const;
-    return { kind: kind[outcome.kind], packetId: verdict.packetId };
+    return { kind: kind[outcome.kind] };
   }
 
   async #attempt(cared: CaredPacket): Promise<AttemptOutcome> {

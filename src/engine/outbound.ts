@@ -11,7 +11,7 @@ import type { Clock } from '../core/ports.js';
 import type { FeeSchedule } from '../core/policy.js';
 import { Reason, reasonName, reasonText } from '../core/reasons.js';
 import type { PacketType } from '../packet/packet-type.js';
-import { PACKET_VERSION, type MeshPacket } from '../packet/packet.js';
+import { encodePacket, packetId, PACKET_VERSION, type MeshPacket } from '../packet/packet.js';
 import type { RoutingPolicyEngine } from '../packet/policy.js';
 import { amountMsatOf, type PaymentProof } from '../packet/proof.js';
 import { priceMsat } from '../ledger/fee.js';
@@ -79,13 +79,11 @@ export class Outbound {
       }
       const { route } = choice;
       if (choice.isDegraded) discovery.lookForOthers(destination);
-      const outcome = await manager.submitPacket(
-        this.#packet(request, route),
-        request.ttlSeconds ?? packetTtlSeconds,
-      );
+      const packet = this.#packet(request, route);
+      const outcome = await manager.submitPacket(packet, request.ttlSeconds ?? packetTtlSeconds);
       if (outcome.kind !== 'refused') {
-        const { packetId } = outcome;
-        return { ok: true, packetId, route, priceMsat: paymentProof === null ? 0n : price(route) };
+        const id = packetId(encodePacket(packet));
+        return { ok: true, packetId: id, route, priceMsat: paymentProof === null ? 0n : price(route) };
       }
       // An invoice that is bound to a route may be bound to another of the few that are kept.
       if (outcome.reason !== Reason.BindingMismatch) {

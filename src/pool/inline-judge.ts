@@ -12,6 +12,7 @@ import { PlainProtocolDetector } from '../packet/detect.js';
 import { Bolt11Decoder } from '../payment/bolt11/decode.js';
 import type { InvoiceVerdict } from '../payment/invoice.js';
 import type { InvoiceLookup } from '../payment/registry.js';
+import { PlainFingerprinter } from '../replay/fingerprint.js';
 import type { ReplayTable } from '../replay/table.js';
 import { VerdictCounts } from './counts.js';
 import { judgePacket, judgeTools, refusedVerdict, type JudgeParts, type JudgeTools } from './judge.js';
@@ -20,6 +21,8 @@ import type { JudgeStats, OnVerdict, PacketJudge, PacketSender, PacketVerdict } 
 export interface InlineJudgeOptions {
   readonly policy: JudgePolicy;
   readonly table: ReplayTable;
+  /** 16 bytes: the secret of the marks. */
+  readonly secret: Uint8Array;
   readonly clock: Clock;
   /** The invoices that this node issued. */
   readonly registry?: InvoiceLookup;
@@ -32,7 +35,7 @@ export class InlineJudge implements PacketJudge {
   #tools: JudgeTools;
   #isClosed = false;
 
-  constructor({ policy, table, clock, registry }: InlineJudgeOptions) {
+  constructor({ policy, table, secret, clock, registry }: InlineJudgeOptions) {
     this.#clock = clock;
     this.#parts = {
       detector: new PlainProtocolDetector(),
@@ -40,6 +43,7 @@ export class InlineJudge implements PacketJudge {
       table,
       ...(registry === undefined ? {} : { registry }),
       sha256: (bytes) => sha256(bytes),
+      fingerprinter: new PlainFingerprinter(secret),
     };
     this.#tools = judgeTools(policy, this.#parts);
   }

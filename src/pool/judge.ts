@@ -15,18 +15,19 @@ import { judgeStructure } from '../packet/structure.js';
 import type { InvoiceDecoder } from '../payment/invoice.js';
 import type { InvoiceLookup } from '../payment/registry.js';
 import { PaymentVerifier, type VerificationResult } from '../payment/verifier.js';
+import { FINGERPRINT_WORDS, type Fingerprinter } from '../replay/fingerprint.js';
 import { claimReason } from '../replay/replay-prevention.js';
 import type { ReplayTable } from '../replay/table.js';
 import type { PacketSender, PacketVerdict } from './judge-port.js';
 
-/** Length of a packet id. */
-export const PACKET_ID_BYTES = 32;
+/** Length of a packet's mark. */
+export const MARK_BYTES: number = 4 * FINGERPRINT_WORDS;
 
-/** `MESH`, which is no part of the bincode that a packet id is the hash of. */
+/** `MESH`, which not every copy of a packet has. */
 const MAGIC_BYTES = 4;
 
-/** The id of a packet that was refused before its id was asked: all zeros. */
-export const NO_PACKET_ID: Uint8Array = new Uint8Array(PACKET_ID_BYTES);
+/** Of packets that nobody asks for again. */
+export const NO_MARK: Uint8Array = new Uint8Array(MARK_BYTES);
 
 /** What does not change with the policy. */
 export interface JudgeParts {
@@ -35,6 +36,8 @@ export interface JudgeParts {
   readonly table: ReplayTable;
   readonly registry?: InvoiceLookup;
   readonly sha256: (bytes: Uint8Array) => Uint8Array;
+  /** Makes the marks. */
+  readonly fingerprinter: Fingerprinter;
 }
 
 /** Everything that a verdict is made with; a new policy needs new tools. */
@@ -71,8 +74,8 @@ export function judgePacket(bytes: Uint8Array, context: PacketContext, tools: Ju
   const gate = tools.gate.judgeGate(packet);
   if (gate.kind === 'refused') return refusedVerdict(gate.reason);
 
-  const id = (): Uint8Array => tools.sha256(decoded.value.hasMagic ? bytes.subarray(MAGIC_BYTES) : bytes);
-  if (gate.kind === 'paid') return judgePayment(packet, structure.position, id, context, tools);
+  const bincode = decoded.value.hasMagic ? bytes.subarray(MAGIC_BYTES) : bytes;
+  if (gate.kind === 'paid') return judgePayment(packet, structure.position, bincode, context, tools);
   // Written out: objects copied by spread took more time than all checks together.
   return {
     kind: gate.kind,
@@ -85,8 +88,14 @@ export function judgePacket(bytes: Uint8Array, context: PacketContext, tools: Ju
     expiresAt: 0,
     replayKey: null,
     payee: null,
-    packetId: id(),
+    mark: gate.kind === 'free' ? markOf(bincode, tools.fingerprinter) : NO_MARK,
   };
+}
+
+function markOf(bincode: Uint8Array, fingerprinter: Fingerprinter): Uint8Array {
+  const words = new Int32Array(FINGERPRINT_WORDS);
+  fingerprinter.fingerprint(bincode, words);
+  return new Uint8Array(words.buffer);
 }
 
 /** By reason; made when first wanted. */
@@ -105,35 +114,36 @@ export function refusedVerdict(reason: Reason): PacketVerdict {
     expiresAt: 0,
     replayKey: null,
     payee: null,
-    packetId: NO_PACKET_ID,
+    mark: NO_MARK,
   });
 }
 
 function judgePayment(
   packet: MeshPacket,
   position: number,
-  id: () => Uint8Array,
+  bincode: Uint8Array,
   context: PacketContext,
   tools: JudgeTools,
 ): PacketVerdict {
   if (packet.paymentProof === null) return refusedVerdict(Reason.PaymentRequired);
+  const mark = (): Uint8Array => markOf(bincode, tools.fingerprinter);
   // Never at an earlier time than keys were forgotten at: a clock that was set back must not revive a payment.
   const nowSeconds = Math.max(context.nowSeconds, tools.table.horizonSeconds());
   const result = tools.verifier.verify(packet.paymentProof, { packet, nowSeconds });
   if (result.needs !== null) {
     const { replayKey } = result.needs.payment;
-    // Told with its id as any replay, and without troubling the node.
+    // Told with its mark as any replay, and without troubling the node.
     return tools.table.has(replayKey)
-      ? told('refused', Reason.ReplayedPayment, position, result, id())
-      : told('question', result.reason, position, result, id());
+      ? told('refused', Reason.ReplayedPayment, position, result, mark())
+      : told('question', result.reason, position, result, mark());
   }
-  if (!result.verified) return told('refused', result.reason, position, result, NO_PACKET_ID);
+  if (!result.verified) return told('refused', result.reason, position, result, NO_MARK);
 
   const key = present(result.replayKey, 'a verified payment has a key');
   context.beforeClaim?.();
   const reason = claimReason(tools.table.claim(key, result.expiresAt));
-  // A replay is told with its id, so that the same packet offered again by the same peer is known as that.
-  return told(reason === Reason.Accepted ? 'paid' : 'refused', reason, position, result, id());
+  // A replay is told with its mark, so that the same packet offered again by the same peer is known as that.
+  return told(reason === Reason.Accepted ? 'paid' : 'refused', reason, position, result, mark());
 }
 
 /** The verdict on a packet whose payment was looked at: what was found out is told whatever came of it. */
@@ -142,7 +152,7 @@ function told(
   reason: Reason,
   position: number,
   { amountMsat, priceMsat, expiresAt, replayKey, payee }: VerificationResult,
-  packetId: Uint8Array,
+  mark: Uint8Array,
 ): PacketVerdict {
   return {
     kind,
@@ -155,6 +165,6 @@ function told(
     expiresAt: kind === 'paid' ? expiresAt : 0,
     replayKey,
     payee,
-    packetId,
+    mark,
   };
 }

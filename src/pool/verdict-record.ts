@@ -9,7 +9,7 @@ import { fromHex, toHex } from '../core/bytes.js';
 import { reasonOf } from '../core/reasons.js';
 import { CONTROL_PROTOCOLS } from '../packet/control.js';
 import { DETECTED_PROTOCOLS } from '../packet/detect.js';
-import { NO_PACKET_ID, PACKET_ID_BYTES, refusedVerdict } from './judge.js';
+import { MARK_BYTES, NO_MARK, refusedVerdict } from './judge.js';
 import { VERDICT_KINDS, type PacketVerdict } from './judge-port.js';
 
 /** One piece of memory, seen four ways. */
@@ -31,16 +31,16 @@ const AMOUNT = 8; // u64
 const PRICE = 16; // u64
 const EXPIRES_AT = 24; // f64
 const REPLAY_KEY = 32; // 32 bytes
-const PACKET_ID = 64; // 32 bytes
-const PAYEE = 96; // 33 bytes
+const MARK = 64; // 16 bytes
+const PAYEE = 80; // 33 bytes
 
 /** Bytes of a record. */
-export const VERDICT_BYTES = 136;
+export const VERDICT_BYTES = 120;
 
 const HAS_SUMS = 1; // amount, price, expiry
 const HAS_KEY = 2;
 const HAS_PAYEE = 4;
-const HAS_ID = 8;
+const HAS_MARK = 8;
 
 const KEY_BYTES = 32;
 const PAYEE_BYTES = 33;
@@ -54,7 +54,7 @@ const PROTOCOL_CODES: ReadonlyMap<string, number> = new Map(
 const last: { text: string; bytes: Uint8Array } = { text: '', bytes: new Uint8Array(PAYEE_BYTES) };
 
 export function writeVerdict({ bytes, wide, real }: RecordView, at: number, verdict: PacketVerdict): void {
-  const { reason, kind, controlProtocol, priceMsat, replayKey, payee, packetId } = verdict;
+  const { reason, kind, controlProtocol, priceMsat, replayKey, payee, mark } = verdict;
   let flags = 0;
   if (priceMsat !== 0n || verdict.amountMsat !== 0n || verdict.expiresAt !== 0) {
     flags |= HAS_SUMS;
@@ -62,9 +62,9 @@ export function writeVerdict({ bytes, wide, real }: RecordView, at: number, verd
     wide[(at + PRICE) / 8] = priceMsat;
     real[(at + EXPIRES_AT) / 8] = verdict.expiresAt;
   }
-  if (packetId !== NO_PACKET_ID) {
-    flags |= HAS_ID;
-    bytes.set(packetId, at + PACKET_ID);
+  if (mark !== NO_MARK) {
+    flags |= HAS_MARK;
+    bytes.set(mark, at + MARK);
   }
   if (replayKey !== null) {
     flags |= HAS_KEY;
@@ -102,7 +102,7 @@ export function readVerdict({ bytes, wide, real }: RecordView, at: number): Pack
     expiresAt: hasSums ? (real[(at + EXPIRES_AT) / 8] ?? 0) : 0,
     replayKey: (flags & HAS_KEY) === 0 ? null : copied(bytes, at + REPLAY_KEY, KEY_BYTES),
     payee: (flags & HAS_PAYEE) === 0 ? null : payeeText(bytes, at + PAYEE),
-    packetId: (flags & HAS_ID) === 0 ? NO_PACKET_ID : copied(bytes, at + PACKET_ID, PACKET_ID_BYTES),
+    mark: (flags & HAS_MARK) === 0 ? NO_MARK : copied(bytes, at + MARK, MARK_BYTES),
   };
 }
 

@@ -47,14 +47,15 @@ const parts: JudgeParts = {
   table: SharedReplayTable.attach(start.table, kernel),
   ...(start.registry === undefined ? {} : { registry: InvoiceRegistry.attach(start.registry, kernel) }),
   sha256: (bytes) => kernel.sha256(bytes),
+  fingerprinter: kernel,
 };
 const memory = new BatchMemory(start.batches);
 
 /**
  * Where a packet is judged: the parser reads it many times, a byte here and there, and shared memory is several times
- * slower for that than memory of one's own.
+ * slower for that than memory of one's own. The kernel looks at it there too.
  */
-const scratch = new Uint8Array(LIMITS.PACKET_BYTES);
+const scratch = kernel.workspace(LIMITS.PACKET_BYTES);
 
 /** Judges batches until the wanted version is another than the task's. */
 export default function work(task: WorkTask): void {

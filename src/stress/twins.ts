@@ -127,8 +127,8 @@ class TwinCampaign {
     );
     const registry = new PlainRegistry();
     const plainTable = new PlainReplayTable(capacity);
-    const plain = new InlineJudge({ policy, table: plainTable, clock, registry });
     const secret = new SeededRandom(options.seed).bytes(FINGERPRINT_SECRET_BYTES);
+    const plain = new InlineJudge({ policy, table: plainTable, secret, clock, registry });
     const kernel = WasmKernel.load(secret);
     // No issued invoice may be forgotten.
     const fastRegistry = InvoiceRegistry.create(kernel, capacity);

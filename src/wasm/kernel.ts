@@ -49,12 +49,12 @@ interface KernelExports {
   readonly tablesBytes: () => number;
   /** Makes room for an input of that length; 0 where the engine has no memory left. May replace `memory.buffer`. */
   readonly reserveInput: (bytes: number) => number;
-  readonly detect: (length: number) => number;
-  readonly detectMany: (bytes: number, count: number) => void;
+  readonly detect: (at: number, length: number) => number;
+  readonly detectMany: (at: number, bytes: number, count: number) => void;
   /** From so many bytes on the host hashes. */
   readonly hostHashBytes: () => number;
-  readonly sha256: (length: number) => void;
-  readonly siphash128: (length: number) => void;
+  readonly sha256: (at: number, length: number) => void;
+  readonly siphash128: (at: number, length: number) => void;
 }
 
 /**
@@ -76,10 +76,15 @@ export function compileKernel(file: URL = WASM_FILE): KernelModule {
   return new engine.Module(bytes);
 }
 
-/** One instance. Inputs are copied in and not kept; no call waits. Only the thread that made it may use it. */
+/**
+ * One instance. Inputs are copied in and not kept, but for those that lie in its workspace already; no call waits. Only the
+ * thread that made it may use it.
+ */
 export class WasmKernel implements BatchDetector, Fingerprinter {
   readonly #exports: KernelExports;
-  readonly #inputAddress: number;
+  readonly #firstAddress: number;
+  /** Where inputs are copied to. */
+  #inputAddress: number;
   readonly #resultAddress: number;
   readonly #hostHashBytes: number;
   /** Views of the memory, remade when its buffer changes. */
@@ -90,7 +95,8 @@ export class WasmKernel implements BatchDetector, Fingerprinter {
   constructor(module: KernelModule, secret: Uint8Array) {
     assert(secret.length === FINGERPRINT_SECRET_BYTES, 'a fingerprint secret has 16 bytes');
     this.#exports = new engine.Instance(module, {}).exports;
-    this.#inputAddress = this.#exports.inputAddress();
+    this.#firstAddress = this.#exports.inputAddress();
+    this.#inputAddress = this.#firstAddress;
     this.#resultAddress = this.#exports.resultAddress();
     this.#hostHashBytes = this.#exports.hostHashBytes();
     this.#bytes = new Uint8Array(this.#exports.memory.buffer);
@@ -107,9 +113,22 @@ export class WasmKernel implements BatchDetector, Fingerprinter {
     return new WasmKernel(compileKernel(), secret);
   }
 
+  /**
+   * Memory of the kernel for the caller to put bytes into: what lies there is looked at in place. Called once.
+   * @returns so many bytes, valid as long as no other input is longer than they are
+   */
+  workspace(length: number): Uint8Array {
+    const start = this.#firstAddress;
+    assert(this.#inputAddress === start, 'a kernel has one workspace');
+    const aligned = (length + 7) & ~7;
+    this.#reserve(2 * aligned);
+    this.#inputAddress = start + aligned;
+    return this.#bytes.subarray(start, start + length);
+  }
+
   detectProtocol(data: Uint8Array): DetectedProtocol {
-    this.#put(data);
-    const code = this.#checked(this.#exports.detect(data.length), 0, data.length);
+    const at = this.#place(data);
+    const code = this.#checked(this.#exports.detect(at, data.length), at, at + data.length);
     return present(DETECTED_PROTOCOLS[code], 'the kernel answers with known codes');
   }
 
@@ -122,46 +141,49 @@ export class WasmKernel implements BatchDetector, Fingerprinter {
     this.#bytes.set(data, this.#inputAddress);
     const endsAddress = this.#inputAddress + endsOffset;
     new Uint32Array(this.#bytes.buffer, endsAddress, count).set(ends);
-    this.#exports.detectMany(data.length, count);
+    this.#exports.detectMany(this.#inputAddress, data.length, count);
     const codesAddress = endsAddress + 4 * count;
     codes.set(this.#bytes.subarray(codesAddress, codesAddress + count));
     for (let at = codes.indexOf(BITCOIN_IF_CHECKSUM); at >= 0; at = codes.indexOf(BITCOIN_IF_CHECKSUM, at)) {
-      codes[at] = this.#checked(BITCOIN_IF_CHECKSUM, ends[at - 1] ?? 0, ends[at] ?? 0);
+      const [start, end] = [ends[at - 1] ?? 0, ends[at] ?? 0];
+      codes[at] = this.#checked(BITCOIN_IF_CHECKSUM, this.#inputAddress + start, this.#inputAddress + end);
     }
   }
 
   /** 32 bytes, the caller's own. */
   sha256(data: Uint8Array): Uint8Array {
     if (data.length >= this.#hostHashBytes) return new Uint8Array(hostSha256(data));
-    this.#put(data);
-    this.#exports.sha256(data.length);
+    this.#exports.sha256(this.#place(data), data.length);
     return this.#bytes.slice(this.#resultAddress, this.#resultAddress + SHA256_BYTES);
   }
 
   fingerprint(key: Uint8Array, out: Int32Array): void {
-    this.#put(key);
-    this.#exports.siphash128(key.length);
+    this.#exports.siphash128(this.#place(key), key.length);
     const result = this.#result;
     for (let i = 0; i < out.length; i++) out[i] = result[i] ?? 0;
   }
 
-  /** A code of the kernel; where it left the checksum of the message at [start, end) of the input open, what that says. */
+  /** A code of the kernel; where it left the checksum of the message at [start, end) of its memory open, what that says. */
   #checked(code: number, start: number, end: number): number {
     if (code !== BITCOIN_IF_CHECKSUM) return code;
-    const message = this.#bytes.subarray(this.#inputAddress + start, this.#inputAddress + end);
+    const message = this.#bytes.subarray(start, end);
     const digest = hostSha256(hostSha256(message.subarray(BITCOIN_BODY_OFFSET)));
     const checksum = message.subarray(BITCOIN_CHECKSUM_OFFSET, BITCOIN_BODY_OFFSET);
     return checksum.every((byte, i) => byte === digest[i]) ? BITCOIN_P2P : UNKNOWN;
   }
 
-  /** Copies an input to where the kernel reads it. */
-  #put(data: Uint8Array): void {
+  /** The address of an input: where it lies in the kernel's memory, or where it was copied to. */
+  #place(data: Uint8Array): number {
+    if (data.buffer === this.#bytes.buffer) return data.byteOffset;
     this.#reserve(data.length);
     this.#bytes.set(data, this.#inputAddress);
+    return this.#inputAddress;
   }
 
   #reserve(length: number): void {
     if (this.#inputAddress + length <= this.#bytes.length) return;
+    // A memory that grows is another one, and a workspace in the old one would be lost.
+    assert(this.#inputAddress === this.#firstAddress, `no input beside a workspace has ${length} bytes`);
     assert(this.#exports.reserveInput(length) !== 0, `the kernel has no memory for ${length} bytes`);
     const { buffer } = this.#exports.memory;
     this.#bytes = new Uint8Array(buffer);

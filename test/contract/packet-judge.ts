@@ -6,7 +6,7 @@ import { LIMITS } from '../../src/core/limits.js';
 import type { JudgePolicy } from '../../src/core/policy.js';
 import { SeededRandom } from '../../src/core/random.js';
 import { reasonName } from '../../src/core/reasons.js';
-import { encodePacket, packetId } from '../../src/packet/packet.js';
+import { encodePacket } from '../../src/packet/packet.js';
 import type { PaymentProof } from '../../src/packet/proof.js';
 import { Bolt11Decoder } from '../../src/payment/bolt11/decode.js';
 import { KEEP_KEY_FOREVER } from '../../src/payment/keys.js';
@@ -17,7 +17,7 @@ import {
   type PacketSender,
   type PacketVerdict,
 } from '../../src/pool/judge-port.js';
-import { PlainFingerprinter } from '../../src/replay/fingerprint.js';
+import { FINGERPRINT_WORDS, PlainFingerprinter } from '../../src/replay/fingerprint.js';
 import { SharedReplayTable } from '../../src/replay/shared-table.js';
 import { PlainReplayTable } from '../../src/replay/table.js';
 import { makeInvoice } from '../support/invoices.js';
@@ -40,6 +40,13 @@ function freshBytes(): Uint8Array {
   return encodePacket(honestPacket(payments++));
 }
 
+/** The mark of a packet with `MESH`, under the secret of the set-up. */
+function markUnder(secret: Uint8Array, bytes: Uint8Array): Uint8Array {
+  const words = new Int32Array(FINGERPRINT_WORDS);
+  new PlainFingerprinter(secret).fingerprint(bytes.subarray(4), words);
+  return new Uint8Array(words.buffer);
+}
+
 /** A verdict with its reason by name, for one readable line a difference. */
 function shown(verdict: PacketVerdict): object {
   return { ...verdict, reason: reasonName(verdict.reason) };
@@ -54,6 +61,7 @@ export function packetJudgeContract(name: string, make: (setUp: JudgeSetUp) => P
       secret,
       clock: new VirtualClock(),
     };
+    const markOf = (bytes: Uint8Array): Uint8Array => markUnder(secret, bytes);
     let judge: PacketJudge;
     beforeAll(async () => {
       judge = await make(setUp);
@@ -108,18 +116,18 @@ export function packetJudgeContract(name: string, make: (setUp: JudgeSetUp) => P
         priceMsat: 1_310n,
         payee: PAYEES.destination.publicKey,
       });
-      expect(verdict.packetId).toEqual(packetId(bytes));
+      expect(verdict.mark).toEqual(markOf(bytes));
       expect(verdict.expiresAt).toBe(setUp.clock.unixSeconds() + LIMITS.REPLAY_TTL_SECONDS);
       expect(setUp.table.has(present(verdict.replayKey, 'a key'))).toBe(true);
     });
 
-    it('cheat 23 › refuses the same packet again, with its id', async () => {
+    it('cheat 23 › refuses the same packet again, with its mark', async () => {
       const bytes = freshBytes();
       await judged(judge, bytes, fromSource);
       const again = await judged(judge, bytes, fromSource);
       expect(again).toMatchObject({ kind: 'refused', amountMsat: 0n });
       expect(reasonName(again.reason)).toBe('ReplayedPayment');
-      expect(again.packetId).toEqual(packetId(bytes));
+      expect(again.mark).toEqual(markOf(bytes));
     });
 
     it('cheat 30 › lets one of a hundred copies through that come at once', async () => {
@@ -164,13 +172,13 @@ export function packetJudgeContract(name: string, make: (setUp: JudgeSetUp) => P
         priceMsat: 1_310n,
         expiresAt: 0,
         payee: null,
-        packetId: packetId(bytes),
+        mark: markOf(bytes),
       });
       expect(reasonName(verdict.reason)).toBe('PaymentUnknown');
       const key = present(verdict.replayKey, 'a question is about a payment');
       expect(setUp.table.claim(key, KEEP_KEY_FOREVER)).toBe('claimed');
       const again = await judged(judge, bytes, fromSource);
-      expect(again).toMatchObject({ kind: 'refused', packetId: packetId(bytes) });
+      expect(again).toMatchObject({ kind: 'refused', mark: markOf(bytes) });
       expect(reasonName(again.reason)).toBe('ReplayedPayment');
     });
 

@@ -35,12 +35,12 @@ describe('twin campaign › tells', () => {
       kind: 'paid',
       amountMsat: 5n,
       replayKey: null,
-      packetId: new Uint8Array(32).fill(2),
+      mark: new Uint8Array(16).fill(2),
     });
     expect([...found].sort()).toEqual([
       'amountMsat is 0 plainly and 5 fast',
       'kind is refused plainly and paid fast',
-      `packetId is ${'00'.repeat(32)} plainly and ${'02'.repeat(32)} fast`,
+      `mark is ${'00'.repeat(16)} plainly and ${'02'.repeat(16)} fast`,
       'reason is ReplayedPayment plainly and Accepted fast',
       `replayKey is ${'01'.repeat(32)} plainly and null fast`,
     ]);

@@ -77,11 +77,11 @@ interface Judging {
 
 async function judgingOf(options: EngineNodeOptions, log: Log): Promise<Judging> {
   const { policy, clock, random, replayKeys, workers } = options;
+  const secret = random.bytes(FINGERPRINT_SECRET_BYTES);
   if (workers === 0) {
     const table = new PlainReplayTable(replayKeys);
-    return { table, judge: new InlineJudge({ policy, table, clock }) };
+    return { table, judge: new InlineJudge({ policy, table, secret, clock }) };
   }
-  const secret = random.bytes(FINGERPRINT_SECRET_BYTES);
   const table = SharedReplayTable.create(new PlainFingerprinter(secret), replayKeys);
   const judge = await VerdictPool.start({ workers, policy, table: table.memory, secret, log, clock });
   return { table, judge };

@@ -27,7 +27,7 @@ function packetOf(): MeshPacket {
 }
 
 function cared(name = 'aa', bytes = 10): CaredPacket {
-  return { id: name, from: 'peer', packet: packetOf(), bytes: new Uint8Array(bytes), position: 1 };
+  return { mark: name, from: 'peer', packet: packetOf(), bytes: new Uint8Array(bytes), position: 1 };
 }
 
 function careOf(attempt: (cared: CaredPacket) => AttemptOutcome): {
@@ -135,7 +135,7 @@ describe('care › bounds', () => {
   it('refuses room past its bytes, but lets packets that were handed over make room', async () => {
     const bytes = LIMITS.PACKETS_IN_CARE_BYTES / 2;
     const { care } = careOf((packet) =>
-      packet.id === 'kept' ? { kind: 'handedOver', nextHop: id(3), cared: packet } : later,
+      packet.mark === 'kept' ? { kind: 'handedOver', nextHop: id(3), cared: packet } : later,
     );
     await care.take(cared('kept', bytes), TTL);
     await care.take(cared('waits', bytes), TTL);

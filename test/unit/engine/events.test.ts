@@ -72,7 +72,7 @@ async function benchOf(): Promise<Bench> {
     calls.push(`packet ${String(bytes[0])} from ${address}`);
     return new Promise((resolve) => {
       underWay.push(() => {
-        resolve({ kind: 'control', packetId: bytes });
+        resolve({ kind: 'control' });
       });
     });
   };

@@ -47,7 +47,7 @@ class Run {
     const table = SharedReplayTable.create(new PlainFingerprinter(SECRET), 64);
     this.clock = clock;
     this.journal = journal;
-    this.judge = new InlineJudge({ policy, table, clock, registry });
+    this.judge = new InlineJudge({ policy, table, secret: SECRET, clock, registry });
     this.invoices = new IssuedInvoices({
       registry,
       journal,

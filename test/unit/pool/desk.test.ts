@@ -229,7 +229,7 @@ describe('desk § batches', () => {
       expiresAt: 4_000_000_000,
       replayKey: new Uint8Array(32).fill(1),
       payee: '02'.repeat(33),
-      packetId: new Uint8Array(32).fill(2),
+      mark: new Uint8Array(16).fill(2),
     };
     const told: PacketVerdict[] = [];
     all.desk.put(Uint8Array.of(1), fromPeer, (one) => told.push(one));
