@@ -85,8 +85,8 @@ export class Hints {
   /** This node tells its neighbours that it reaches a destination at this cost. */
   announced(destination: NodeId, cost: bigint, nowMillis: number): void {
     const key = shortKey(destination);
-    const known = this.#announced.get(key);
-    const least = known === undefined || cost < known.cost ? cost : known.cost;
+    const known = this.#feasibilityDistance(key, nowMillis);
+    const least = cost < known ? cost : known;
     // The order of the map is that of the last announcement.
     this.#announced.delete(key);
     this.#announced.set(key, { cost: least, announcedMillis: nowMillis });

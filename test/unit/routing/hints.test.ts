@@ -55,6 +55,14 @@ describe('hints', () => {
     expect(Math.min(seen.feasible, seen.infeasible)).toBeGreaterThan(20);
   });
 
+  it('are measured by what was announced lately: a cost of long ago does not come back with the next announcement', () => {
+    const hints = new Hints(id(0));
+    const heard = { destination: id(9), nextHop: id(5), cost: 2n, hopCount: 3 };
+    hints.announced(id(9), 1n, 0);
+    hints.announced(id(9), 3n, LIMITS.ANNOUNCED_MILLIS);
+    expect(hints.take(nodeKey(id(1)), heard, LIMITS.ANNOUNCED_MILLIS)).toBe(Reason.Accepted);
+  });
+
   it('lead to the advertiser, whatever next hop it names, and live three and a half rounds', () => {
     const hints = new Hints(id(0));
     const route = { destination: id(9), nextHop: id(5), cost: 2n, hopCount: 3 };
