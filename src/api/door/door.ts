@@ -11,6 +11,7 @@ import {
   JSONRPCErrorCode,
   JSONRPCServer,
   createJSONRPCErrorResponse,
+  type JSONRPCRequest,
   type JSONRPCResponse,
 } from 'json-rpc-2.0';
 import { errorText } from '../../core/errors.js';
@@ -116,6 +117,12 @@ export class Door {
       const most = `a batch holds at most ${LIMITS.DOOR_IN_FLIGHT} requests`;
       return createJSONRPCErrorResponse(null, JSONRPCErrorCode.InvalidRequest, most);
     }
-    return this.#rpc.receiveJSON(line);
+    // The library answers what is no request, but for null, which it cannot look into.
+    const readable: unknown = Array.isArray(request) ? request.map(withoutNull) : withoutNull(request);
+    return this.#rpc.receive(readable as JSONRPCRequest);
   }
+}
+
+function withoutNull(request: unknown): unknown {
+  return request ?? {};
 }

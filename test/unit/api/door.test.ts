@@ -107,6 +107,13 @@ describe('door › JSON-RPC 2.0', () => {
     expect(JSON.stringify(answers)).toContain('text is a text');
   });
 
+  it('answers null, alone and in a batch, as no request', async () => {
+    for (const line of ['null', '[null]', '0']) {
+      expect(await exchange(`${line}\n`, 1)).toMatchObject([{ id: null, error: { code: -32_600 } }]);
+    }
+    expect(await exchange(`${request(1, 'echo', { text: 'still here' })}\n`, 1)).toHaveLength(1);
+  });
+
   it('tells nothing of its inside where a method fails, but its log', async () => {
     const [answer] = await exchange(`${request(1, 'broken')}\n`, 1);
     expect(answer).toMatchObject({ error: { code: -32_603 } });
