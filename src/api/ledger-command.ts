@@ -27,6 +27,7 @@ import { nodeDisk } from '../store/disk.js';
 import { openIdentity } from '../store/identity.js';
 import { Journal, JOURNAL_FILE } from '../store/journal.js';
 import { askModule } from './door/client.js';
+import { dataDirOf } from './door/flags.js';
 import { parseMsat } from './ledger-settle.js';
 import {
   balancesJson,
@@ -121,7 +122,7 @@ async function verify(journal: Journal): Promise<Verification> {
 
 async function settle(payee: string, flags: SettleFlags): Promise<void> {
   const { amount = null, reference = '' } = flags;
-  const path = pathOf(flags);
+  const path = dataDirOf(flags);
   await journalThere(path);
   let dataDir: DataDir;
   try {
@@ -191,7 +192,7 @@ async function accountsOf(dataDir: DataDir, journal: Journal): Promise<Accounts>
 
 /** @throws MeshError where the data directory is used by a running module, holds no journal, or a damaged one */
 async function onJournal(flags: LedgerFlags, work: (journal: Journal) => Promise<void>): Promise<void> {
-  const path = pathOf(flags);
+  const path = dataDirOf(flags);
   await journalThere(path);
   let dataDir: DataDir;
   try {
@@ -217,11 +218,6 @@ async function withJournal(dataDir: DataDir, work: (journal: Journal) => Promise
   } finally {
     await dataDir.release();
   }
-}
-
-function pathOf({ dataDir = process.env['DATA_DIR'] ?? '' }: LedgerFlags): string {
-  if (dataDir !== '') return dataDir;
-  throw new MeshError('CONFIG_INVALID', 'no --data-dir was given and DATA_DIR is not set: name it.');
 }
 
 /** A journal must be there: asking for one makes neither a directory nor a first run. */

@@ -1,6 +1,6 @@
 /** What the mesh says of itself: objects for scripts, texts for people. Amounts are decimal strings in msat. */
 import Table from 'cli-table3';
-import type { Json } from '../core/codec.js';
+import { bigintAsText, type Json } from '../core/codec.js';
 import { nodeKey } from '../core/ids.js';
 import type { MeshModule } from '../engine/module.js';
 import { secp256k1 } from '../payment/bolt11/secp256k1.js';
@@ -58,9 +58,7 @@ export function routesJson(
 
 /** The configuration in force, by the names of MeshConfig. It holds no secrets. */
 export function configJson(mesh: MeshModule): Json {
-  return JSON.parse(
-    JSON.stringify(mesh.config, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value)),
-  ) as Json;
+  return JSON.parse(JSON.stringify(mesh.config, bigintAsText)) as Json;
 }
 
 /** A table for people: a head, and a line for each row. */

@@ -1,4 +1,5 @@
 /** Which options may change while the module runs: those that packets and payments are judged by. */
+import { bigintAsText } from '../core/codec.js';
 import type { MeshConfig } from './config.js';
 
 /** Read for each packet or payment; all others are built into parts at the start. */
@@ -35,5 +36,5 @@ export function changedOptions(inForce: MeshConfig, read: MeshConfig): ConfigCha
 }
 
 function textOf(value: unknown): string {
-  return JSON.stringify([value], (_, part: unknown) => (typeof part === 'bigint' ? String(part) : part));
+  return JSON.stringify([value], bigintAsText);
 }

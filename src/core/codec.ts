@@ -14,6 +14,11 @@ import { Reason } from './reasons.js';
 /** What JSON can hold. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
+/** For JSON.stringify: 64-bit integers as decimal strings. */
+export function bigintAsText(_key: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? String(value) : value;
+}
+
 /** How integers of up to 32 bits are shown: the mesh vectors write them as text, the node's as numbers. */
 export type SmallIntegers = 'text' | 'number';
 

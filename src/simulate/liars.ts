@@ -8,6 +8,7 @@ import { nodeIdOf } from '../core/ids.js';
 import type { Random } from '../core/ports.js';
 import { randomBelow, randomU64 } from '../core/random.js';
 import type { DiscoveryMessage, RouteRequest, RouteResponse } from '../packet/discovery.js';
+import { UNREACHABLE } from '../routing/route.js';
 import type { Network, SimNode } from './network.js';
 
 /** What a liar does with packets that should pass it: drop them, or send them round in circles. */
@@ -24,7 +25,6 @@ export interface Liar {
 
 type Forgery = (asker: NodeId, self: NodeId, request: RouteRequest, random: Random) => Partial<RouteResponse>;
 
-const UNREACHABLE = 2n ** 64n - 1n;
 const RAISED_HOPS = 255;
 /** How often a thief acts on a request: more, and each of its floods would come back to it and start another. */
 const THEFT_CHANCE = 0.05;

@@ -1,5 +1,6 @@
 /** Facts of a log line as plain printable values, and a line for a terminal. */
 import { toHex } from '../core/bytes.js';
+import { bigintAsText } from '../core/codec.js';
 import { errorText } from '../core/errors.js';
 import { LIMITS } from '../core/limits.js';
 import type { LogLevel } from '../core/ports.js';
@@ -40,7 +41,7 @@ function printable(value: unknown): string | number | boolean | null {
 
 function jsonOf(value: object): string {
   try {
-    return cut(JSON.stringify(value, (_, item: unknown) => (typeof item === 'bigint' ? String(item) : item)));
+    return cut(JSON.stringify(value, bigintAsText));
   } catch {
     return '[not printable]'; // refers to itself
   }

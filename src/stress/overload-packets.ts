@@ -7,13 +7,14 @@
 import { toHex } from '../core/bytes.js';
 import { present } from '../core/assert.js';
 import { sha256 } from '../core/hash.js';
-import { nodeIdOf, nodeKey, type NodeId } from '../core/ids.js';
+import { nodeIdOf, type NodeId } from '../core/ids.js';
 import type { JudgePolicy } from '../core/policy.js';
 import type { Random } from '../core/ports.js';
 import { payeeOf, signInvoice } from '../dev/bolt11.js';
 import { InvoiceMint } from '../dev/mint.js';
 import { encodePacket, PACKET_VERSION, type MeshPacket } from '../packet/packet.js';
 import type { PacketSender } from '../pool/judge-port.js';
+import { ordinaryPolicy } from './ordinary-policy.js';
 
 const AMOUNT_MSAT = 10_000n;
 const EXPIRY_SECONDS = 86_400;
@@ -46,7 +47,7 @@ export class OverloadPackets {
     const stranger = random.bytes(32);
     const strangerMint = new InvoiceMint(this.#pattern(stranger), stranger);
     this.#signed = this.#packet(strangerMint);
-    this.policy = policyOf(this.self, toHex(payeeOf(key)));
+    this.policy = ordinaryPolicy(this.self, { ownPayee: toHex(payeeOf(key)) });
     this.#junk = Array.from({ length: JUNK_PACKETS }, (_, index) => this.#makeJunk(index, strangerMint));
   }
 
@@ -131,25 +132,4 @@ export class OverloadPackets {
       key,
     );
   }
-}
-
-function policyOf(self: NodeId, ownPayee: string): JudgePolicy {
-  return {
-    enabled: true,
-    mode: 'payment_gated',
-    network: 'regtest',
-    self: nodeKey(self),
-    ownPayee,
-    acceptedPayees: [],
-    declaredPayees: [],
-    cappedPayees: [],
-    binding: 'payee',
-    ctv: false,
-    receiveScripts: [],
-    minConfirmations: 1,
-    paymentsSince: 0,
-    fees: { baseMsat: 1_000n, perHopMsat: 100n, perKibMsat: 10n, proportionalPpm: 0n },
-    governanceProtocols: [],
-    governanceNodes: [],
-  };
 }

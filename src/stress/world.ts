@@ -13,6 +13,7 @@ import { payeeOf, signInvoice } from '../dev/bolt11.js';
 import type { LightningProof } from '../packet/proof.js';
 import { bindingHash, NO_QUOTE } from '../payment/binding.js';
 import type { IssuedInvoice } from '../payment/registry.js';
+import { ordinaryPolicy } from './ordinary-policy.js';
 
 const KEY_BYTES = 32;
 
@@ -107,24 +108,16 @@ export class World {
 
   #policies(): readonly JudgePolicy[] {
     const key = (payee: PayeeName): string => toHex(payeeOf(this.#keys[payee]));
-    const usual: JudgePolicy = {
-      enabled: true,
-      mode: 'payment_gated',
-      network: 'regtest',
-      self: nodeKey(this.self),
+    const usual = ordinaryPolicy(this.self, {
       ownPayee: key('self'),
       acceptedPayees: [key('treasury'), key('capped')],
       declaredPayees: [[nodeKey(this.destination), key('destination')]],
       cappedPayees: [key('capped')],
-      binding: 'payee',
       ctv: true,
       receiveScripts: [`5120${'51'.repeat(32)}`],
-      minConfirmations: 1,
-      paymentsSince: 0,
-      fees: { baseMsat: 1_000n, perHopMsat: 100n, perKibMsat: 10n, proportionalPpm: 0n },
       governanceProtocols: [GOVERNANCE_PROTOCOL],
       governanceNodes: [nodeKey(this.source)],
-    };
+    });
     return [
       usual,
       { ...usual, binding: 'strict', ctv: false },

@@ -1,30 +1,15 @@
 // Prints the share of one core, in percent, that a pool of two workers takes while it has nothing to do.
+import { nodeIdOf } from '../../dist/core/ids.js';
 import { VerdictPool } from '../../dist/pool/verdict-pool.js';
 import { PlainFingerprinter } from '../../dist/replay/fingerprint.js';
 import { SharedReplayTable } from '../../dist/replay/shared-table.js';
+import { ordinaryPolicy } from '../../dist/stress/ordinary-policy.js';
 
 const WINDOW_MILLIS = 1_000;
 const secret = new Uint8Array(16);
 const pool = await VerdictPool.start({
   workers: 2,
-  policy: {
-    enabled: true,
-    mode: 'payment_gated',
-    network: 'regtest',
-    self: '00'.repeat(32),
-    ownPayee: null,
-    acceptedPayees: [],
-    declaredPayees: [],
-    cappedPayees: [],
-    binding: 'payee',
-    ctv: false,
-    receiveScripts: [],
-    minConfirmations: 1,
-    paymentsSince: 0,
-    fees: { baseMsat: 1_000n, perHopMsat: 100n, perKibMsat: 10n, proportionalPpm: 0n },
-    governanceProtocols: [],
-    governanceNodes: [],
-  },
+  policy: ordinaryPolicy(nodeIdOf(new Uint8Array(32))),
   table: SharedReplayTable.create(new PlainFingerprinter(secret), 1_024).memory,
   secret,
   log: { log: () => undefined },

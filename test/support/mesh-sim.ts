@@ -17,34 +17,8 @@ import type { DiscoveryMessage } from '../../src/packet/discovery.js';
 import { RouteDiscovery } from '../../src/routing/discovery.js';
 import type { SearchLimits } from '../../src/routing/searches.js';
 import { RoutingTable, type Route } from '../../src/routing/table.js';
+import { PERFECT_LINKS, type LinkQuality } from '../../src/simulate/links.js';
 import type { Topology } from './mesh-topology.js';
-
-/** How the links behave. Chances are per message. */
-export interface LinkQuality {
-  /** A message takes between the two, evenly. */
-  readonly latencyMillis: readonly [number, number];
-  readonly loss: number;
-  readonly duplication: number;
-  /** Chance to be held back and overtaken; all others arrive in the order in which they were sent. */
-  readonly reordering: number;
-}
-
-export const PERFECT_LINKS: LinkQuality = {
-  latencyMillis: [5, 5],
-  loss: 0,
-  duplication: 0,
-  reordering: 0,
-};
-
-/** Fast and slow messages, but none lost. */
-export const JITTERY_LINKS: LinkQuality = { ...PERFECT_LINKS, latencyMillis: [1, 60] };
-
-export const ROUGH_LINKS: LinkQuality = {
-  latencyMillis: [1, 60],
-  loss: 0.05,
-  duplication: 0.05,
-  reordering: 0.1,
-};
 
 /** How much later a message arrives that is held back. */
 const HELD_BACK_MILLIS = 200;

@@ -9,7 +9,7 @@ import { MeshError } from '../../core/errors.js';
 import { Params, recordOf } from '../../core/params.js';
 import { MODULE_COMMANDS, type CommandFacts } from '../module-commands.js';
 import { askModule, RefusedRequest } from './client.js';
-import { dataDirOf, withDoorOptions, type DoorFlags } from './flags.js';
+import { dataDirOf, withDataDir, withDoorOptions, type DoorFlags } from './flags.js';
 import { sendCommand } from './send.js';
 
 /** Each of them by name. */
@@ -39,14 +39,10 @@ function askingCommand(name: string, { about, args }: CommandFacts): Command {
 
 /** For scripts: any method of the door. */
 function rpcCommand(): Command {
-  return new Command('rpc')
+  return withDataDir(new Command('rpc'))
     .description('ask a running module by JSON-RPC and print the result as JSON')
     .argument('<method>', 'such as meshsendpacket, status, reasons; `version` lists them')
     .argument('[params]', 'a JSON object', '{}')
-    .option(
-      '--data-dir <path>',
-      'data directory of the running module (default: DATA_DIR of the environment)',
-    )
     .addHelpText('after', `\nExample:\n  $ blvm-mesh rpc meshquoteroute '{"destination_hex":"…"}'`)
     .action(async (method: string, text: string, flags: DoorFlags) => {
       try {

@@ -2,6 +2,7 @@
 import { SingleBar } from 'cli-progress';
 import { Command } from 'commander';
 import { systemClock } from '../../core/clock.js';
+import { bigintAsText } from '../../core/codec.js';
 import { randomBelow, systemRandom } from '../../core/random.js';
 import { tableText } from '../status.js';
 import { MAX_SEED, wholeBetween } from './arguments.js';
@@ -51,17 +52,13 @@ async function campaign({
     onProgress: (done) => bar?.update(done),
   });
   bar?.stop();
-  process.stdout.write(json === true ? `${JSON.stringify(report, decimal)}\n` : textOf(report));
+  process.stdout.write(json === true ? `${JSON.stringify(report, bigintAsText)}\n` : textOf(report));
   for (const { pair, what } of report.faults) {
     const replay =
       pair === null ? '' : ` (run it again: blvm-mesh fee-campaign --seed ${seed} --pairs ${pair + 1})`;
     process.stderr.write(`error: ${pair === null ? 'at the end' : `pair ${pair}`}: ${what}${replay}\n`);
   }
   return report.faults.length === 0 ? 0 : 1;
-}
-
-function decimal(_name: string, value: unknown): unknown {
-  return typeof value === 'bigint' ? String(value) : value;
 }
 
 function progressBar(pairs: number): SingleBar {

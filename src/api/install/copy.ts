@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { MeshError } from '../../core/errors.js';
 
 /** Of this package's own files, those that a running module needs. */
-const OWN_FILES = ['bin', 'dist', 'module.toml', 'package.json', 'LICENSE'] as const;
+export const OWN_FILES: readonly string[] = ['bin', 'dist', 'module.toml', 'package.json', 'LICENSE'];
 /** Made beside dist by other scripts of a checkout. */
 const NOT_NEEDED = ['bench', 'examples', '.tsbuildinfo'];
 
@@ -20,12 +20,12 @@ export async function copyModule(
   target: string,
   onPackage: (name: string, count: number) => void,
 ): Promise<void> {
+  const unneeded = new Set(NOT_NEEDED.map((name) => join(packageDir, 'dist', name)));
   for (const file of OWN_FILES) {
     const source = join(packageDir, file);
     if (!existsSync(source)) {
       throw new MeshError('INSTALL_FAILED', `${source} is missing: run "npm run build" in the package.`);
     }
-    const unneeded = new Set(NOT_NEEDED.map((name) => join(packageDir, 'dist', name)));
     await cp(source, join(target, file), { recursive: true, filter: (path) => !unneeded.has(path) });
   }
   const placed = new Map<string, string>();

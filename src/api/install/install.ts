@@ -11,13 +11,13 @@ import { fileURLToPath } from 'node:url';
 import { errorText, MeshError } from '../../core/errors.js';
 import { MODULE_NAME, VERSION } from '../../core/version.js';
 import { configTemplate } from '../../config/markdown.js';
-import { copyModule } from './copy.js';
+import { copyModule, OWN_FILES } from './copy.js';
 
 const PACKAGE_DIR = fileURLToPath(new URL('../../..', import.meta.url));
 const CONFIG_FILE = 'config.toml';
 const EXECUTABLE = 0o755;
 /** What an installation consists of; anything else in its directory is the operator's, or the node's. */
-const INSTALLED = ['bin', 'dist', 'node_modules', 'module.toml', 'package.json', 'LICENSE', MODULE_NAME];
+const INSTALLED: readonly string[] = [...OWN_FILES, 'node_modules', MODULE_NAME];
 
 export interface InstallOptions {
   readonly modulesDir: string;

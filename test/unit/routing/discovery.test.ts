@@ -16,7 +16,7 @@ import {
   response,
   type Sent,
 } from '../../support/discovery-bench.js';
-import { forge, FORGERIES } from '../../support/mesh-liars.js';
+import { forge, FORGERIES } from '../../../src/simulate/liars.js';
 
 const UNREACHABLE = 2n ** 64n - 1n;
 

@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { randomBelow, SeededRandom } from '../../../src/core/random.js';
 import { blackHole, forger, inflater, pretender } from '../../support/mesh-liars.js';
-import { JITTERY_LINKS, MeshSim, ROUGH_LINKS, type Liar } from '../../support/mesh-sim.js';
+import { JITTERY_LINKS, ROUGH_LINKS } from '../../../src/simulate/links.js';
+import { MeshSim, type Liar } from '../../support/mesh-sim.js';
 import { grid, indices, randomGraph, ring, type Topology } from '../../support/mesh-topology.js';
 
 /** Time between two searches: the neighbours' allowances fill up again. */
