@@ -7,8 +7,8 @@
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { systemClock } from '#dist/core/clock.js';
-import type { Accounts } from '#dist/engine/accounts.js';
-import { viewPacket } from '#dist/packet/packet.js';
+import type { Accounts, OnRecorded } from '#dist/engine/accounts.js';
+import { PacketHead } from '#dist/packet/head.js';
 import { InvoiceRegistry } from '#dist/payment/registry.js';
 import type { PacketVerdict, VerdictKind } from '#dist/pool/judge-port.js';
 import { VerdictPool } from '#dist/pool/verdict-pool.js';
@@ -113,7 +113,10 @@ export class Bed {
       if (verdict.kind !== kind) {
         onFailed(new Error(`a packet was ${verdict.kind} (reason ${verdict.reason}), not ${kind}`));
       } else if (verdict.kind === 'paid' && this.#books !== null) {
-        this.enter(bytes, verdict).then(onDone, onFailed);
+        this.enter(bytes, verdict, (error) => {
+          if (error === null) onDone();
+          else onFailed(new Error('a payment was not recorded', { cause: error }));
+        });
       } else onDone();
     });
   }
@@ -124,9 +127,9 @@ export class Bed {
   }
 
   /** Makes an accepted payment durable. */
-  async enter(bytes: Uint8Array, verdict: PacketVerdict): Promise<void> {
+  enter(bytes: Uint8Array, verdict: PacketVerdict, onRecorded: OnRecorded): void {
     if (this.#books === null) throw new Error('a bed has books where it is durable');
-    await this.#books.enter(bytes, this.#asOwn(verdict));
+    this.#books.enter(bytes, this.#asOwn(verdict), onRecorded);
   }
 
   /** All packets, as fast as they go. */
@@ -182,11 +185,9 @@ class Books {
     return new Books(folder, journal);
   }
 
-  /** As the engine does: decoded again on the main thread, posted, and durable when this resolves. */
-  async enter(bytes: Uint8Array, verdict: PacketVerdict): Promise<void> {
-    const decoded = viewPacket(bytes);
-    if (!decoded.ok) throw new Error('a packet that was judged decodes');
-    await this.#accounts.accept(decoded.value.packet, verdict);
+  /** As the engine does: posted, and durable when it is told. */
+  enter(bytes: Uint8Array, verdict: PacketVerdict, onRecorded: OnRecorded): void {
+    this.#accounts.record(new PacketHead(bytes), verdict, onRecorded);
   }
 
   async close(): Promise<void> {

@@ -120,12 +120,13 @@ function timesOf(
         bed.tend();
         const { amountMsat: began, priceMsat: ended, expiresAt: batchBegan } = verdict;
         if (verdict.kind !== 'paid') reject(new Error(`a packet was ${verdict.kind}`));
-        bed.enter(packet.bytes, verdict).then(() => {
+        bed.enter(packet.bytes, verdict, (error) => {
+          if (error !== null) reject(new Error('a payment was not recorded', { cause: error }));
           const { readAt } = sender;
           const work = [batchBegan, millisOf(began), millisOf(ended)];
           times.push([arrivedAt, takenAt, readAt, ...work, toldAt, machineMillis()]);
           onDone();
-        }, reject);
+        });
       });
     };
     arrivals.run(packets.length, rate, onArrival).then(() => {

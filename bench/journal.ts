@@ -9,14 +9,13 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock } from '#dist/core/clock.js';
 import { Reason } from '#dist/core/reasons.js';
-import { encodePosting } from '#dist/ledger/posting-bytes.js';
-import type { MeshPacket } from '#dist/packet/packet.js';
+import { PostingSlab } from '#dist/ledger/posting-slab.js';
 import { refusedVerdict } from '#dist/pool/judge.js';
 import type { PacketVerdict } from '#dist/pool/judge-port.js';
 import { SharedReplayTable } from '#dist/replay/shared-table.js';
 import type { ReplayTable } from '#dist/replay/table.js';
 import { compileKernel, WasmKernel } from '#dist/wasm/kernel.js';
-import { accountsOf, benchJournal, randomNode, randomPosting } from './ledger.js';
+import { accountsOf, benchJournal, packetOver, randomNode, randomPayment } from './ledger.js';
 import { atLeast } from './stats.js';
 import type { Group } from './suite.js';
 
@@ -29,6 +28,7 @@ const LIFE_SECONDS = 60;
 const PAID: PacketVerdict = {
   ...refusedVerdict(Reason.Accepted),
   kind: 'paid',
+  position: 1,
   amountMsat: 10_000n,
   payee: '02'.padEnd(66, 'a'),
 };
@@ -39,22 +39,12 @@ export async function durableClaims(): Promise<Group> {
   const { folder, journal } = await benchJournal();
   const bare = openSync(join(folder, 'bare'), 'w');
   const bareHandle = await open(join(folder, 'bare-async'), 'w');
-  const [source, self, router, destination] = [randomNode(), randomNode(), randomNode(), randomNode()];
+  const self = randomNode();
   const accounts = accountsOf(self, (records) => journal.append(records));
-  const packet: MeshPacket = {
-    version: 1,
-    packetType: 'Paid',
-    source,
-    destination,
-    route: [source, self, router, destination],
-    sequence: 1n,
-    timestamp: 0n,
-    paymentProof: null,
-    payload: new Uint8Array(0),
-    metadata: null,
-  };
-  const makePosting = randomPosting();
-  const payloads = Array.from({ length: GROUP }, () => encodePosting(makePosting()));
+  const head = packetOver([randomNode(), self, randomNode(), randomNode()]);
+  const makePayment = randomPayment();
+  const slab = new PostingSlab();
+  const payloads = Array.from({ length: GROUP }, () => slab.write(makePayment()));
   const bytes = new Uint8Array(payloads.reduce((sum, { length }) => sum + length + 13, 28));
   const operations = GROUP * GROUPS_PER_RUN;
   let table = makeTable(1 << 20);
@@ -108,9 +98,15 @@ export async function durableClaims(): Promise<Group> {
             const fresh = payloads.map((_, index) => drawn.subarray(32 * index, 32 * index + 32));
             const expiresAt = systemClock.unixSeconds() + LIFE_SECONDS;
             const won = fresh.filter((key) => table.claim(key, expiresAt) === 'claimed');
-            return Promise.all(
-              won.map((replayKey) => accounts.accept(packet, { ...PAID, replayKey, expiresAt })),
-            );
+            return new Promise<void>((resolve, reject) => {
+              let left = won.length;
+              const onRecorded = (error: unknown): void => {
+                if (error !== null) reject(new Error('a payment was not recorded', { cause: error }));
+                else if (--left === 0) resolve();
+              };
+              for (const replayKey of won)
+                accounts.record(head, { ...PAID, replayKey, expiresAt }, onRecorded);
+            });
           });
         },
       },

@@ -14,7 +14,10 @@ import { Debts } from '#dist/engine/debts.js';
 import { calculateFee, splitFee } from '#dist/ledger/fee.js';
 import { Ledger } from '#dist/ledger/ledger.js';
 import { paymentPosting, postingCodec, type Posting } from '#dist/ledger/posting.js';
-import { PostingSlab, PostingView } from '#dist/ledger/posting-bytes.js';
+import { encodePosting, PostingView } from '#dist/ledger/posting-bytes.js';
+import { PostingSlab, type PaidPacket } from '#dist/ledger/posting-slab.js';
+import { PacketHead } from '#dist/packet/head.js';
+import { encodePacket } from '#dist/packet/packet.js';
 import { nodeDisk } from '#dist/store/disk.js';
 import { Journal } from '#dist/store/journal.js';
 import { benchFolder } from './folder.js';
@@ -31,7 +34,6 @@ const FEES = { baseMsat: 1_000n, perHopMsat: 100n, perKibMsat: 10n, proportional
 export function accountsOf(self: NodeId, append: AppendDurably, ownPayee: string | null = null): Accounts {
   const ledger = new Ledger();
   const debts = new Debts({
-    self,
     ownPayee,
     ledger,
     capMsat: 0n,
@@ -71,16 +73,17 @@ function openJournal(folder: string, isFirstRun: boolean): Promise<Journal> {
 }
 
 export async function ledgerCosts(): Promise<Group> {
-  const postings = Array.from({ length: POSTINGS }, randomPosting());
+  const payments = Array.from({ length: POSTINGS }, randomPayment());
+  const postings = payments.map(postingOf);
   const slab = new PostingSlab();
-  const encoded = postings.map((posting) => slab.encode(posting));
+  const encoded = postings.map(encodePosting);
   const view = new PostingView();
   const { folder, journal } = await benchJournal();
   const keepUntil = systemClock.unixSeconds() + KEPT_SECONDS;
-  const fresh = randomPosting();
+  const fresh = randomPayment();
   await Promise.all(
     Array.from({ length: RESTORED }, () =>
-      journal.append([{ type: 1, keepUntil, payload: slab.encode(fresh()) }]),
+      journal.append([{ type: 1, keepUntil, payload: slab.write(fresh()) }]),
     ),
   );
   await journal.close();
@@ -97,11 +100,11 @@ export async function ledgerCosts(): Promise<Group> {
         },
       },
       {
-        name: 'posting encoded',
+        name: 'posting written from its packet',
         unit: 'postings/s',
         operations: POSTINGS,
         run: () => {
-          for (const posting of postings) slab.encode(posting);
+          for (const payment of payments) slab.write(payment);
         },
       },
       {
@@ -145,21 +148,46 @@ export async function ledgerCosts(): Promise<Group> {
   };
 }
 
+/** A packet over a route, as far as accounts look at it. */
+export function packetOver(route: readonly NodeId[]): PacketHead {
+  const [source, destination] = [route[0], route.at(-1)];
+  if (source === undefined || destination === undefined) throw new Error('a route has two ends');
+  const bytes = encodePacket({
+    version: 1,
+    packetType: 'Paid',
+    source,
+    destination,
+    route,
+    sequence: 1n,
+    timestamp: 0n,
+    paymentProof: null,
+    payload: new Uint8Array(0),
+    metadata: null,
+  });
+  return new PacketHead(bytes);
+}
+
 /** Makes payments over two routers, between a few hundred nodes, of which half leave a debt. */
-export function randomPosting(): () => Posting {
+export function randomPayment(): () => PaidPacket {
   const nodes = Array.from({ length: 256 }, randomNode);
   const payee = Uint8Array.of(2, ...randomBytes(32));
   let made = 0;
   const node = (): NodeId => nodes[made++ % nodes.length] ?? randomNode();
   return () => {
     const amountMsat = BigInt(1_000 + (made % 9_000));
-    return paymentPosting({
+    return {
       key: new Uint8Array(randomBytes(32)),
-      postedAt: BigInt(systemClock.unixSeconds()),
-      destination: node(),
-      routers: [node(), node()],
+      postedAt: systemClock.unixSeconds(),
+      head: packetOver([node(), node(), node(), node()]),
       distribution: splitFee(amountMsat, [1n, 1n]),
       due: made % 2 === 0 ? { payee, amountMsat: amountMsat / 10n } : null,
-    });
+    };
   };
+}
+
+/** The plain form of one. */
+export function postingOf({ key, postedAt, head, distribution, due }: PaidPacket): Posting {
+  const { destination } = head;
+  const routers = head.routers();
+  return paymentPosting({ key, postedAt: BigInt(postedAt), destination, routers, distribution, due });
 }

@@ -170,7 +170,6 @@ async function accountsOf(dataDir: DataDir, journal: Journal): Promise<Accounts>
   const { nodeId: self } = await openIdentity(dataDir.path, silent);
   const ledger = new Ledger();
   const debts = new Debts({
-    self,
     ownPayee: null,
     ledger,
     capMsat: 0n,

@@ -14,10 +14,11 @@ import { LIMITS } from '../core/limits.js';
 import type { Clock, Random } from '../core/ports.js';
 import { equalWeights, splitFee } from '../ledger/fee.js';
 import type { Ledger } from '../ledger/ledger.js';
-import { ACCOUNT_KINDS, paymentPosting, type AccountKind } from '../ledger/posting.js';
-import { KEY_BYTES, PostingSlab, PostingView } from '../ledger/posting-bytes.js';
+import { ACCOUNT_KINDS, type AccountKind } from '../ledger/posting.js';
+import { KEY_BYTES, PostingView } from '../ledger/posting-bytes.js';
+import { POSTING_BYTES_MAX, PostingSlab } from '../ledger/posting-slab.js';
 import { Sums } from '../ledger/sums.js';
-import type { MeshPacket } from '../packet/packet.js';
+import type { PacketHead } from '../packet/head.js';
 import type { PacketVerdict } from '../pool/judge-port.js';
 import type { JournalRecord } from '../store/journal.js';
 import type { Debts } from './debts.js';
@@ -29,11 +30,21 @@ import {
   settlementRecord,
 } from './ledger-records.js';
 
-/** Makes records durable: resolves when they are on disk. Copies their bytes at once. */
+/**
+ * Makes records durable: resolves when they are on disk, with one promise for all that become so together. Copies their
+ * bytes at once.
+ */
 export type AppendDurably = (records: readonly JournalRecord[]) => Promise<void>;
 
-/** Bytes of the largest posting: 9 routers, the three accounts that every payment has, and a debt. */
-const POSTING_BYTES_MAX = 640;
+/** Told once what became of a payment: null when it is on the disk and in the balances, else why it is in neither. */
+export type OnRecorded = (error: unknown) => void;
+
+/** Payments that become durable together, in order. */
+interface Recording {
+  readonly durable: Promise<void>;
+  readonly postings: Uint8Array[];
+  readonly waiting: OnRecorded[];
+}
 
 /** A record of an earlier run. */
 export interface RestoredRecord {
@@ -87,6 +98,8 @@ export class Accounts {
   readonly #parts: AccountsParts;
   readonly #slab = new PostingSlab();
   readonly #posting = new PostingView();
+  /** What was appended last; those before settle by themselves. */
+  #recording: Recording | null = null;
   /** Keys of settlements, in hex, oldest first. */
   readonly #settlements = new Set<string>();
   /** A settlement that is being made durable. */
@@ -106,32 +119,55 @@ export class Accounts {
 
   /**
    * Records an accepted payment: durable first, then in the balances.
-   * @throws MeshError when it could not be made durable; then nothing was posted
+   * @param head of its packet, read before this returns
+   * @param onRecorded called in a later turn, in the order of the calls; must not throw
    */
-  async accept(packet: MeshPacket, verdict: PacketVerdict): Promise<void> {
+  record(head: PacketHead, verdict: PacketVerdict, onRecorded: OnRecorded): void {
     const { clock, debts, append } = this.#parts;
-    const { destination } = packet;
-    const { payee, expiresAt: keepUntil } = verdict;
-    const routers = packet.route.slice(1, -1);
-    const distribution = splitFee(verdict.amountMsat, this.#weightsOf(routers));
-    const payload = this.#slab.encode(
-      paymentPosting({
-        key: present(verdict.replayKey, 'an accepted payment has a key'),
-        postedAt: BigInt(clock.unixSeconds()),
-        destination,
-        routers,
-        distribution,
-        due: debts.dueOf({ payee, destination, routers, distribution }),
-      }),
+    const { payee, position, expiresAt: keepUntil } = verdict;
+    const distribution = splitFee(verdict.amountMsat, this.#weightsOf(head));
+    const payload = this.#slab.write({
+      key: present(verdict.replayKey, 'an accepted payment has a key'),
+      postedAt: clock.unixSeconds(),
+      head,
+      distribution,
+      due: debts.dueOf({ payee, position, distribution }),
+    });
+    const durable = append([{ type: RECORD_TYPES.payment, keepUntil, payload }]);
+    const recording = this.#recording?.durable === durable ? this.#recording : this.#begin(durable);
+    recording.postings.push(payload);
+    recording.waiting.push(onRecorded);
+  }
+
+  /** The first payment of those that become durable with this promise. */
+  #begin(durable: Promise<void>): Recording {
+    const recording: Recording = { durable, postings: [], waiting: [] };
+    this.#recording = recording;
+    durable.then(
+      () => {
+        this.#settleAll(recording, null);
+      },
+      (error: unknown) => {
+        this.#settleAll(recording, error);
+      },
     );
-    await append([{ type: RECORD_TYPES.payment, keepUntil, payload }]);
-    this.#posting.load(payload);
-    this.#takePayment(this.#posting);
+    return recording;
+  }
+
+  #settleAll(recording: Recording, error: unknown): void {
+    const { postings, waiting } = recording;
+    if (this.#recording === recording) this.#recording = null;
+    for (const [index, onRecorded] of waiting.entries()) {
+      if (error === null && this.#posting.load(present(postings[index], 'each has its posting'))) {
+        this.#takePayment(this.#posting);
+      }
+      onRecorded(error);
+    }
   }
 
   /** A packet does not say what each router asked for, so that their weights differ by the share of each alone. */
-  #weightsOf(routers: readonly NodeId[]): readonly bigint[] {
-    return this.#parts.routerWeights?.(routers) ?? equalWeights(routers.length);
+  #weightsOf(head: PacketHead): readonly bigint[] {
+    return this.#parts.routerWeights?.(head.routers()) ?? equalWeights(head.ids - 2);
   }
 
   /**

@@ -8,27 +8,12 @@
  * payment key lets it through each node once. Main thread only.
  */
 import { assert } from '../core/assert.js';
-import { toHex } from '../core/bytes.js';
 import type { NodeId } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import type { Clock, Random, Timer } from '../core/ports.js';
 import { jittered } from '../core/random.js';
 import { Reason } from '../core/reasons.js';
-import type { MeshPacket } from '../packet/packet.js';
-
-/** A packet in care. */
-export interface CaredPacket {
-  /** The mark of the packet as it arrived, in hex: the same bytes offered again are recognised by it. */
-  readonly mark: string;
-  /** The peer that gave it to us, or null where it started here. */
-  readonly from: string | null;
-  /** With the route in force: a repair replaces it, and the bytes with it. */
-  readonly packet: MeshPacket;
-  /** The packet as it goes out. */
-  readonly bytes: Uint8Array;
-  /** Where this node stands on the route. */
-  readonly position: number;
-}
+import type { CaredPacket } from './cared-packet.js';
 
 /** What one attempt came to. */
 export type AttemptOutcome =
@@ -39,13 +24,15 @@ export type AttemptOutcome =
   /** Not now; try again. */
   | { readonly kind: 'later'; readonly reason: Reason };
 
+export type OnAttempted = (outcome: AttemptOutcome) => void;
+
 export interface CareOptions {
   readonly clock: Clock;
   readonly random: Random;
   /** How long a packet is kept after its next hop took it. */
   readonly keepMillis: () => number;
-  /** Delivers or forwards once. Never rejects. */
-  readonly attempt: (cared: CaredPacket) => Promise<AttemptOutcome>;
+  /** Delivers or forwards once, and says once what came of it, at once or later. Must not throw. */
+  readonly attempt: (cared: CaredPacket, onOutcome: OnAttempted) => void;
   /** The packet's time ran out. */
   readonly onExpired: (cared: CaredPacket, reason: Reason) => void;
 }
@@ -59,7 +46,10 @@ interface Held {
   busy: boolean;
   /** Set when a neighbour is lost while an attempt is under way: it may be the one that takes the packet. */
   isLost: ((nextHop: NodeId) => boolean) | null;
+  /** Of the next attempt. */
   timer: Timer | null;
+  /** Until when it is kept after its next hop took it, in monotonic milliseconds. */
+  keptUntil: number;
 }
 
 export class PacketCare {
@@ -67,6 +57,9 @@ export class PacketCare {
   readonly #held = new Map<string, Held>();
   #bytes = 0;
   #waiting = 0;
+  /** Packets that their next hop has taken, in that order; some may have been offered to another since, or dropped. */
+  readonly #kept: Held[] = [];
+  #forgetting: Timer | null = null;
 
   constructor(options: CareOptions) {
     this.#options = options;
@@ -83,14 +76,15 @@ export class PacketCare {
   /**
    * Whether this very packet is in care already. The peer is the same then too: the bytes name the hop before us,
    * and its link vouched for that.
+   * @param key as its acceptance would have it
    */
-  holds(mark: Uint8Array): boolean {
-    return this.#held.has(toHex(mark));
+  holds(key: string, bytes: Uint8Array): boolean {
+    return this.#held.get(key)?.cared.cameAs(bytes) === true;
   }
 
-  /** Takes a packet over that is not in care. Resolves when its first attempt is over. */
-  async take(cared: CaredPacket, ttlMillis: number): Promise<AttemptOutcome> {
-    assert(!this.#held.has(cared.mark), 'a packet is taken into care once');
+  /** Takes a packet over that is not in care. @param onOutcome told when its first attempt is over */
+  take(cared: CaredPacket, ttlMillis: number, onOutcome: OnAttempted): void {
+    assert(!this.#held.has(cared.key), 'a packet is taken into care once');
     this.#makeRoom(cared.bytes.length);
     const held: Held = {
       cared,
@@ -101,11 +95,12 @@ export class PacketCare {
       busy: false,
       isLost: null,
       timer: null,
+      keptUntil: Infinity,
     };
-    this.#held.set(cared.mark, held);
+    this.#held.set(cared.key, held);
     this.#bytes += cared.bytes.length;
     this.#waiting += 1;
-    return this.#try(held);
+    this.#try(held, onOutcome);
   }
 
   /** A neighbour is gone: what it was given lately goes another way. */
@@ -114,16 +109,17 @@ export class PacketCare {
       if (held.busy) held.isLost = isLost;
       if (held.busy || held.nextHop === null || !isLost(held.nextHop)) continue;
       held.nextHop = null;
+      held.keptUntil = Infinity;
       held.waitMillis = LIMITS.RESEND_MIN_MILLIS;
       this.#waiting += 1;
-      void this.#try(held);
+      this.#try(held);
     }
   }
 
   /** A new neighbour or route: what waits is tried at once. */
   nudge(): void {
     for (const held of [...this.#held.values()]) {
-      if (!held.busy && held.nextHop === null) void this.#try(held);
+      if (!held.busy && held.nextHop === null) this.#try(held);
     }
   }
 
@@ -134,20 +130,26 @@ export class PacketCare {
 
   close(): void {
     for (const held of this.#held.values()) held.timer?.cancel();
+    this.#forgetting?.cancel();
     this.#held.clear();
     this.#bytes = 0;
     this.#waiting = 0;
   }
 
-  async #try(held: Held): Promise<AttemptOutcome> {
+  #try(held: Held, onOutcome?: OnAttempted): void {
     held.timer?.cancel();
     held.timer = null;
     held.busy = true;
     held.isLost = null;
-    let outcome = await this.#options.attempt(held.cared);
-    held.busy = false;
-    if (tookAndWasLost(held, outcome)) outcome = { kind: 'later', reason: Reason.NextHopLost };
-    if (!this.#held.has(held.cared.mark)) return outcome;
+    this.#options.attempt(held.cared, (told) => {
+      held.busy = false;
+      const outcome = tookAndWasLost(held, told) ? LOST : told;
+      if (this.#held.has(held.cared.key)) this.#settle(held, outcome);
+      onOutcome?.(outcome);
+    });
+  }
+
+  #settle(held: Held, outcome: AttemptOutcome): void {
     const { clock } = this.#options;
     const left = held.deadlineMillis - clock.monotonicMillis();
     switch (outcome.kind) {
@@ -160,12 +162,7 @@ export class PacketCare {
         held.nextHop = outcome.nextHop;
         this.#bytes += outcome.cared.bytes.length - held.cared.bytes.length;
         held.cared = outcome.cared;
-        const keep = Math.min(left, this.#options.keepMillis());
-        if (keep <= 0) this.#drop(held);
-        else
-          held.timer = clock.after(keep, () => {
-            this.#drop(held);
-          });
+        this.#keep(held, Math.min(left, this.#options.keepMillis()));
         break;
       }
       case 'later':
@@ -178,12 +175,34 @@ export class PacketCare {
           const wait = Math.min(left, jittered(this.#options.random, held.waitMillis));
           held.waitMillis = Math.min(2 * held.waitMillis, LIMITS.RESEND_MAX_MILLIS);
           held.timer = clock.after(wait, () => {
-            void this.#try(held);
+            this.#try(held);
           });
         }
         break;
     }
-    return outcome;
+  }
+
+  /** Keeps a packet for a while that its next hop has taken. */
+  #keep(held: Held, millis: number): void {
+    if (millis <= 0) {
+      this.#drop(held);
+      return;
+    }
+    held.keptUntil = this.#options.clock.monotonicMillis() + millis;
+    this.#kept.push(held);
+    if (this.#kept.length === 1) this.#forgetIn(millis);
+  }
+
+  /** One timer for all, since they are thousands a second: what is behind one with more time waits for that. */
+  #forgetIn(millis: number): void {
+    this.#forgetting = this.#options.clock.after(millis, () => {
+      const now = this.#options.clock.monotonicMillis();
+      const first = this.#kept.findIndex((held) => isKept(held) && held.keptUntil > now);
+      const over = this.#kept.splice(0, first < 0 ? this.#kept.length : first);
+      for (const held of over) if (isKept(held)) this.#drop(held);
+      const [next] = this.#kept;
+      if (next !== undefined) this.#forgetIn(next.keptUntil - now);
+    });
   }
 
   #bytesAfterForgetting(bytes: number): number {
@@ -207,9 +226,17 @@ export class PacketCare {
 
   #drop(held: Held): void {
     held.timer?.cancel();
-    if (this.#held.delete(held.cared.mark)) this.#bytes -= held.cared.bytes.length;
+    held.keptUntil = Infinity;
+    if (this.#held.delete(held.cared.key)) this.#bytes -= held.cared.bytes.length;
   }
 }
+
+/** Whether it is still kept; it may be kept anew, and then stands in the list twice. */
+function isKept(held: Held): boolean {
+  return held.keptUntil !== Infinity;
+}
+
+const LOST: AttemptOutcome = { kind: 'later', reason: Reason.NextHopLost };
 
 /** Whether the neighbour that took the packet was lost while it did. */
 function tookAndWasLost(held: Held, outcome: AttemptOutcome): boolean {

@@ -10,8 +10,7 @@
  * of the packets that were under way, of which there are at most as many as LIMITS.PACKETS_QUEUED and the batches of
  * all workers hold. Main thread only.
  */
-import { equalBytes, fromHex, toHex } from '../core/bytes.js';
-import type { NodeId } from '../core/ids.js';
+import { fromHex, toHex } from '../core/bytes.js';
 import { LIMITS } from '../core/limits.js';
 import type { Log } from '../core/ports.js';
 import type { Ledger } from '../ledger/ledger.js';
@@ -21,7 +20,6 @@ import type { FeeDistribution } from '../ledger/fee.js';
 import { isPastCap } from '../payment/debt.js';
 
 export interface DebtsParts {
-  readonly self: NodeId;
   /** This node's own key, 33 bytes in lower-case hex: nobody owes it what was paid there. */
   readonly ownPayee: string | null;
   readonly ledger: Ledger;
@@ -32,12 +30,12 @@ export interface DebtsParts {
   readonly onCapsChanged: () => void;
 }
 
-/** Who was on the way of a payment, and what each of them gets. */
+/** A payment, and what each party of its route gets of it. */
 export interface SharedPayment {
   /** 33 bytes in hex; null for payments on the chain, which go to this node's own scripts. */
   readonly payee: string | null;
-  readonly destination: NodeId;
-  readonly routers: readonly NodeId[];
+  /** This node's place on the route. */
+  readonly position: number;
   readonly distribution: FeeDistribution;
 }
 
@@ -73,12 +71,11 @@ export class Debts {
   }
 
   /** What the payee owes this node of a payment, or null where that is nothing. */
-  dueOf({ payee, destination, routers, distribution }: SharedPayment): Due | null {
-    const { self, ownPayee } = this.#parts;
-    if (payee === null || payee === ownPayee) return null;
-    const amountMsat = equalBytes(destination, self)
-      ? distribution.destinationMsat
-      : (distribution.routerMsat[routers.findIndex((node) => equalBytes(node, self))] ?? 0n);
+  dueOf({ payee, position, distribution }: SharedPayment): Due | null {
+    if (payee === null || payee === this.#parts.ownPayee) return null;
+    const { routerMsat, destinationMsat } = distribution;
+    // The destination stands behind all routers, the source before them.
+    const amountMsat = position > routerMsat.length ? destinationMsat : (routerMsat[position - 1] ?? 0n);
     if (amountMsat === 0n) return null;
     const key = this.#keyOf(payee);
     return key === null ? null : { payee: key, amountMsat };

@@ -7,26 +7,47 @@
  */
 import type { Peer } from './peers.js';
 
-export class Introductions {
-  /** What is being done for each such peer. */
-  readonly #running = new Map<string, Promise<unknown>>();
+/** Must call `done` once, and not throw. */
+export type Introduced = (done: () => void) => void;
 
-  /**
-   * Does the work at once where the peer is known, otherwise after what came from it before.
-   * @param work must not reject
-   */
-  async inTurn<T>(peer: Peer, work: () => Promise<T>): Promise<T> {
-    const { address } = peer;
-    for (;;) {
-      const before = this.#running.get(address);
-      if (peer.nodeId !== null) return work();
-      if (before === undefined) break;
-      await before;
+const NOTHING = (): void => undefined;
+
+export class Introductions {
+  /** What waits for what came before it, by the address of such a peer, of which something is being done. */
+  readonly #waiting = new Map<string, Introduced[]>();
+
+  /** Does the work at once where the peer is known, otherwise after what came from it before. */
+  inTurn(peer: Peer, work: Introduced): void {
+    if (peer.nodeId !== null) {
+      work(NOTHING);
+      return;
     }
-    const mine = work();
-    this.#running.set(address, mine);
-    const result = await mine;
-    this.#running.delete(address);
-    return result;
+    const waiting = this.#waiting.get(peer.address);
+    if (waiting === undefined) {
+      this.#waiting.set(peer.address, [work]);
+      this.#next(peer);
+    } else waiting.push(work);
+  }
+
+  /** Does what waits, one after the other as long as the peer is unknown. */
+  #next(peer: Peer): void {
+    const waiting = this.#waiting.get(peer.address) ?? [];
+    for (let work = waiting.shift(); work !== undefined; work = waiting.shift()) {
+      if (peer.nodeId !== null) work(NOTHING);
+      else if (!this.#isDoneAtOnce(peer, work)) return;
+    }
+    this.#waiting.delete(peer.address);
+  }
+
+  /** Begins with the work; what waits behind it goes on when it is done, by the caller where that is at once. */
+  #isDoneAtOnce(peer: Peer, work: Introduced): boolean {
+    let isDone = false;
+    let isLater = false;
+    work(() => {
+      isDone = true;
+      if (isLater) this.#next(peer);
+    });
+    isLater = true;
+    return isDone;
   }
 }

@@ -11,23 +11,23 @@ import { LIMITS } from '../core/limits.js';
 import type { Clock, Log, PeerLink, Random } from '../core/ports.js';
 import type { FeeSchedule } from '../core/policy.js';
 import { Reason, reasonName } from '../core/reasons.js';
-import { assert, present } from '../core/assert.js';
+import { present } from '../core/assert.js';
 import { DISCOVERY_PROTOCOL, HELLO_PROTOCOL, isUnknownPeer } from '../packet/control.js';
 import { declaredTraffic, type DeclaredTraffic } from '../packet/declared.js';
 import { decodeDiscovery } from '../packet/discovery.js';
-import { encodePacket, packetId, viewPacket, type MeshPacket } from '../packet/packet.js';
+import { PacketHead } from '../packet/head.js';
+import { encodePacket, packetId, type MeshPacket } from '../packet/packet.js';
 import type { Counters } from '../metrics/counters.js';
-import { judged, type PacketJudge, type PacketSender, type PacketVerdict } from '../pool/judge-port.js';
-import { priceMsat } from '../ledger/fee.js';
-import { amountMsatOf } from '../packet/proof.js';
-import { isBoundInvoice } from '../payment/binding.js';
+import type { OnVerdict, PacketJudge, PacketSender, PacketVerdict } from '../pool/judge-port.js';
 import type { ReplayPrevention } from '../replay/replay-prevention.js';
 import type { RouteDiscovery } from '../routing/discovery.js';
 import type { RoutingTable } from '../routing/table.js';
 import { isSurelyUnwritten, type Accounts } from './accounts.js';
-import { PacketCare, type AttemptOutcome, type CaredPacket } from './care.js';
+import { PacketCare, type AttemptOutcome } from './care.js';
+import { CaredPacket, judgedPacket } from './cared-packet.js';
 import type { DeliveryDesk } from './delivery.js';
 import { Introductions } from './introductions.js';
+import { NextHops } from './next-hops.js';
 import type { Peer, PeerBook } from './peers.js';
 import type { EventPublisher } from './publisher.js';
 import type { Asker, Settlements } from './settlements.js';
@@ -58,6 +58,26 @@ export interface MeshManagerParts {
   readonly publisher: Pick<EventPublisher, 'paymentVerified' | 'routeFailed'>;
 }
 
+type OnOutcome = (outcome: PacketOutcome) => void;
+
+/** What a caller waits for. */
+type Until = 'attempted' | 'accepted';
+
+/** How a packet came that passed, and who waits for what becomes of it. */
+interface Accepting {
+  readonly from: string | null;
+  readonly ttlSeconds: number;
+  readonly until: Until;
+  readonly onOutcome: OnOutcome;
+}
+
+/** What the first attempt says of a packet. */
+const ATTEMPTED: { readonly [K in AttemptOutcome['kind']]: PacketOutcome } = {
+  done: { kind: 'delivered' },
+  handedOver: { kind: 'forwarded' },
+  later: { kind: 'held' },
+};
+
 /** How every request that is flooded ends somewhere: nothing is wrong with it. */
 const ROUTINE: ReadonlySet<Reason> = new Set([Reason.RequestSeen, Reason.HopsExhausted]);
 
@@ -68,11 +88,14 @@ export class MeshManager {
 
   constructor(parts: MeshManagerParts) {
     this.#parts = parts;
+    const hops = new NextHops(parts);
     this.#care = new PacketCare({
       clock: parts.clock,
       random: parts.random,
       keepMillis: () => parts.peers.noticedWithinMillis,
-      attempt: (cared) => this.#attempt(cared),
+      attempt: (cared, onOutcome) => {
+        hops.attempt(cared, onOutcome);
+      },
       onExpired: (cared, reason) => {
         parts.counters.refuse(reason);
         parts.log.log('warn', 'an accepted packet could not be delivered in time', {
@@ -94,43 +117,69 @@ export class MeshManager {
    *   one that nothing is known of yet is refused as PaymentUnknown, and known the next time
    * @returns when the packet was refused or is in care; never rejects
    */
-  async handlePacket(
+  handlePacket(
     packetBytes: Uint8Array,
     peerAddress: string,
-    until: 'attempted' | 'accepted' = 'attempted',
+    until: Until = 'attempted',
   ): Promise<PacketOutcome> {
-    const { accounts, counters, peers } = this.#parts;
-    counters.count('packets_received');
-    if (packetBytes.length > LIMITS.PACKET_BYTES) return this.#refuse(Reason.PacketTooLarge);
-    const peer = peers.heard(peerAddress);
-    if (peer === null) return this.#refuse(Reason.TooManyPeers);
-    const traffic = declaredTraffic(packetBytes);
-    const charged = peers.charge(peerAddress, traffic, packetBytes.length);
-    if (charged !== Reason.Accepted) return this.#refuse(charged);
-    if (!this.#hasRoom(packetBytes.length, traffic)) return this.#refuse(Reason.Overloaded);
-    if (traffic === 'paid' && !accounts.canRecord()) return this.#refuse(Reason.NotRecorded);
-    return this.#introductions.inTurn(peer, () => this.#handle(packetBytes, peer, until));
+    return new Promise((resolve) => {
+      this.#handle(packetBytes, peerAddress, until, resolve);
+    });
   }
 
-  async #handle(
-    packetBytes: Uint8Array,
-    peer: Peer,
-    until: 'attempted' | 'accepted',
-  ): Promise<PacketOutcome> {
-    const sender = { previousHop: peer.nodeId, origin: 'peer', peer: peer.address } as const;
-    const patience = until === 'attempted' ? 'asked' : 'known';
-    const verdict = await this.#judge(packetBytes, sender, { from: peer.address, patience });
-    if (verdict.kind === 'refused') {
-      const isAgain = verdict.reason === Reason.ReplayedPayment && this.#care.holds(verdict.mark);
-      return isAgain ? this.#duplicate() : this.#refuse(verdict.reason);
+  #handle(packetBytes: Uint8Array, peerAddress: string, until: Until, onOutcome: OnOutcome): void {
+    const { counters, peers } = this.#parts;
+    counters.count('packets_received');
+    const isTooLarge = packetBytes.length > LIMITS.PACKET_BYTES;
+    const peer = isTooLarge ? null : peers.heard(peerAddress);
+    if (peer === null) {
+      this.#refuse(isTooLarge ? Reason.PacketTooLarge : Reason.TooManyPeers, onOutcome);
+      return;
     }
-    const packet = judgedPacket(packetBytes);
-    if (verdict.kind === 'control') return this.#handleControl(packet, verdict, peer);
-    return this.#accept(packet, packetBytes, verdict, {
-      from: peer.address,
-      ttlSeconds: this.#parts.packetTtlSeconds,
-      until,
+    const reason = this.#admit(packetBytes, peerAddress);
+    if (reason !== Reason.Accepted) {
+      this.#refuse(reason, onOutcome);
+      return;
+    }
+    this.#introductions.inTurn(peer, (done) => {
+      const sender = { previousHop: peer.nodeId, origin: 'peer', peer: peer.address } as const;
+      const asker = { from: peer.address, patience: until === 'attempted' ? 'asked' : 'known' } as const;
+      this.#judge(packetBytes, sender, asker, (verdict) => {
+        this.#act(packetBytes, verdict, peer, until, onOutcome);
+        done();
+      });
     });
+  }
+
+  /** Whether a peer's packet is judged at all: its quota, and room for what it may become. */
+  #admit(packetBytes: Uint8Array, peerAddress: string): Reason {
+    const { accounts, peers } = this.#parts;
+    const traffic = declaredTraffic(packetBytes);
+    const charged = peers.charge(peerAddress, traffic, packetBytes.length);
+    if (charged !== Reason.Accepted) return charged;
+    if (!this.#hasRoom(packetBytes.length, traffic)) return Reason.Overloaded;
+    return traffic === 'paid' && !accounts.canRecord() ? Reason.NotRecorded : Reason.Accepted;
+  }
+
+  /** What a verdict on a peer's packet comes to. */
+  #act(
+    packetBytes: Uint8Array,
+    verdict: PacketVerdict,
+    peer: Peer,
+    until: Until,
+    onOutcome: OnOutcome,
+  ): void {
+    if (verdict.kind === 'refused') {
+      const { replayKey } = verdict;
+      const isReplay = verdict.reason === Reason.ReplayedPayment && replayKey !== null;
+      if (isReplay && this.#care.holds(toHex(replayKey), packetBytes)) this.#duplicate(onOutcome);
+      else this.#refuse(verdict.reason, onOutcome);
+    } else if (verdict.kind === 'control') {
+      onOutcome(this.#handleControl(judgedPacket(packetBytes), verdict, peer));
+    } else {
+      const ttlSeconds = this.#parts.packetTtlSeconds;
+      this.#accept(packetBytes, verdict, { from: peer.address, ttlSeconds, until, onOutcome });
+    }
   }
 
   /**
@@ -138,15 +187,20 @@ export class MeshManager {
    * @returns when the packet was refused or accepted, without waiting for its first hop or for the node, as
    *   handlePacket until `accepted`; never rejects
    */
-  async submitPacket(packet: MeshPacket, ttlSeconds: number): Promise<PacketOutcome> {
+  submitPacket(packet: MeshPacket, ttlSeconds: number): Promise<PacketOutcome> {
     const packetBytes = encodePacket(packet);
-    if (!this.#care.hasRoom(packetBytes.length)) return this.#refuse(Reason.Overloaded);
-    const isPaid = packet.packetType === 'Paid';
-    if (isPaid && !this.#parts.accounts.canRecord()) return this.#refuse(Reason.NotRecorded);
-    const sender = { previousHop: null, origin: 'local', peer: '' } as const;
-    const verdict = await this.#judge(packetBytes, sender, { from: null, patience: 'known' });
-    if (verdict.kind === 'refused') return this.#refuse(verdict.reason);
-    return this.#accept(packet, packetBytes, verdict, { from: null, ttlSeconds, until: 'accepted' });
+    return new Promise((onOutcome) => {
+      const isPaid = packet.packetType === 'Paid';
+      if (!this.#care.hasRoom(packetBytes.length)) this.#refuse(Reason.Overloaded, onOutcome);
+      else if (isPaid && !this.#parts.accounts.canRecord()) this.#refuse(Reason.NotRecorded, onOutcome);
+      else {
+        const sender = { previousHop: null, origin: 'local', peer: '' } as const;
+        this.#judge(packetBytes, sender, { from: null, patience: 'known' }, (verdict) => {
+          if (verdict.kind === 'refused') this.#refuse(verdict.reason, onOutcome);
+          else this.#accept(packetBytes, verdict, { from: null, ttlSeconds, until: 'accepted', onOutcome });
+        });
+      }
+    });
   }
 
   /**
@@ -189,24 +243,31 @@ export class MeshManager {
     return waiting < share * LIMITS.PACKETS_IN_CARE && this.#care.hasRoom(bytes + reserved);
   }
 
-  #refuse(reason: Reason): PacketOutcome {
+  #refuse(reason: Reason, onOutcome: OnOutcome): void {
     this.#parts.counters.refuse(reason);
-    return { kind: 'refused', reason };
+    onOutcome({ kind: 'refused', reason });
   }
 
   /** The same packet from the same peer while it is in care: acknowledged, not sent twice, no penalty. */
-  #duplicate(): PacketOutcome {
+  #duplicate(onOutcome: OnOutcome): void {
     this.#parts.counters.count('packets_duplicate');
-    return { kind: 'duplicate' };
+    onOutcome({ kind: 'duplicate' });
   }
 
   /** The judge's verdict; where it left a question to the node, what the answer makes of it. */
-  async #judge(packetBytes: Uint8Array, sender: PacketSender, asker: Asker): Promise<PacketVerdict> {
-    const { accounts, judge, settlements, replay } = this.#parts;
-    const verdict = await judged(judge, packetBytes, sender);
-    // A worker claimed a key: the table gets its room for the next ones.
-    if (verdict.kind === 'paid') replay.tend();
-    if (verdict.kind !== 'question') return verdict;
+  #judge(packetBytes: Uint8Array, sender: PacketSender, asker: Asker, onVerdict: OnVerdict): void {
+    const { judge, replay } = this.#parts;
+    judge.judge(packetBytes, sender, (verdict) => {
+      // A worker claimed a key: the table gets its room for the next ones.
+      if (verdict.kind === 'paid') replay.tend();
+      if (verdict.kind !== 'question') onVerdict(verdict);
+      else void this.#settled(packetBytes, verdict, asker).then(onVerdict);
+    });
+  }
+
+  /** What the node's answer makes of a verdict that left a question to it. */
+  async #settled(packetBytes: Uint8Array, verdict: PacketVerdict, asker: Asker): Promise<PacketVerdict> {
+    const { accounts, settlements, replay } = this.#parts;
     const settled = await settlements.settle(judgedPacket(packetBytes), asker);
     const refuse = (reason: Reason): PacketVerdict => ({ ...verdict, kind: 'refused', reason });
     if (!settled.verified) return refuse(settled.reason);
@@ -224,7 +285,10 @@ export class MeshManager {
   #handleControl(packet: MeshPacket, verdict: PacketVerdict, peer: Peer): PacketOutcome {
     const { discovery, counters } = this.#parts;
     const reason = this.#control(packet, verdict, peer, discovery);
-    if (reason !== Reason.Accepted && !ROUTINE.has(reason)) return this.#refuse(reason);
+    if (reason !== Reason.Accepted && !ROUTINE.has(reason)) {
+      counters.refuse(reason);
+      return { kind: 'refused', reason };
+    }
     counters.count('packets_control');
     return { kind: 'control' };
   }
@@ -243,147 +307,65 @@ export class MeshManager {
     }
   }
 
-  async #accept(
-    packet: MeshPacket,
-    bytes: Uint8Array,
-    verdict: PacketVerdict,
-    how: {
-      readonly from: string | null;
-      readonly ttlSeconds: number;
-      readonly until: 'attempted' | 'accepted';
-    },
-  ): Promise<PacketOutcome> {
-    const { from, ttlSeconds, until } = how;
-    const { counters, accounts, peers, publisher, replay, log } = this.#parts;
-    if (verdict.kind === 'paid') {
-      try {
-        await accounts.accept(packet, verdict);
-      } catch (error) {
-        log.log('error', 'a payment could not be recorded; its packet is refused', {
-          error: errorText(error),
-        });
-        // Where nobody can tell whether it was written, the key stays used until a restart reads the disk.
-        const key = present(verdict.replayKey, 'an accepted payment has a key');
-        if (isSurelyUnwritten(error)) replay.release(key);
-        return this.#refuse(Reason.NotRecorded);
-      }
-      if (packet.paymentProof !== null) publisher.paymentVerified(packet.paymentProof, verdict);
+  /** Makes a payment durable, and takes the packet into care. */
+  #accept(bytes: Uint8Array, verdict: PacketVerdict, how: Accepting): void {
+    const { accounts, publisher, replay, log } = this.#parts;
+    const head = new PacketHead(bytes);
+    if (verdict.kind !== 'paid') {
+      this.#acceptFree(head, verdict, how);
+      return;
     }
+    const key = present(verdict.replayKey, 'an accepted payment has a key');
+    accounts.record(head, verdict, (error) => {
+      if (error === null) {
+        publisher.paymentVerified(bytes, verdict);
+        this.#take(head, verdict, toHex(key), how);
+        return;
+      }
+      log.log('error', 'a payment could not be recorded; its packet is refused', {
+        error: errorText(error),
+      });
+      // Where nobody can tell whether it was written, the key stays used until a restart reads the disk.
+      if (isSurelyUnwritten(error)) replay.release(key);
+      this.#refuse(Reason.NotRecorded, how.onOutcome);
+    });
+  }
+
+  #acceptFree(head: PacketHead, verdict: PacketVerdict, how: Accepting): void {
+    const { peers, replay } = this.#parts;
+    const { from, onOutcome } = how;
+    const { bytes } = head;
+    const mark = toHex(verdict.mark);
     // Nothing else tells a free packet that was relayed from the same one offered again.
-    if (verdict.kind === 'free' && this.#care.holds(verdict.mark)) return this.#duplicate();
+    if (this.#care.holds(mark, bytes)) {
+      this.#duplicate(onOutcome);
+      return;
+    }
     // Where all is free, so is what says that it is paid.
-    const isUncharged = verdict.kind === 'free' && packet.packetType === 'Paid';
+    const isUncharged = declaredTraffic(bytes) === 'paid';
     if (isUncharged && from !== null && !peers.chargeFree(from, bytes.length)) {
-      return this.#refuse(Reason.FreeQuotaExceeded);
+      this.#refuse(Reason.FreeQuotaExceeded, onOutcome);
+      return;
     }
-    if (verdict.kind === 'free' && from !== null && verdict.position === 1) {
+    if (from !== null && verdict.position === 1) {
       // The link vouches for the source: its sequence numbers hold. A payment's own key protects paid packets.
-      const reason = replay.checkReplay(null, packet.source, packet.sequence);
-      if (reason !== Reason.Accepted) return this.#refuse(reason);
-    }
-    counters.count(verdict.kind === 'paid' ? 'packets_paid' : 'packets_free');
-    const { position } = verdict;
-    const cared: CaredPacket = { mark: toHex(verdict.mark), from, packet, bytes, position };
-    const attempt = this.#care.take(cared, ttlSeconds * 1_000);
-    if (until === 'accepted') return { kind: 'accepted' };
-    const outcome = await attempt;
-    const kind = { done: 'delivered', handedOver: 'forwarded', later: 'held' } as const;
-    return { kind: kind[outcome.kind] };
-  }
-
-  async #attempt(cared: CaredPacket): Promise<AttemptOutcome> {
-    const { counters, delivery } = this.#parts;
-    if (cared.position === cared.packet.route.length - 1) {
-      const reason = delivery.deliver(cared.packet, cared.bytes, cared.from ?? '');
-      if (reason !== Reason.Accepted) return { kind: 'later', reason };
-      counters.count('packets_delivered');
-      return { kind: 'done' };
-    }
-    return this.#forward(cared);
-  }
-
-  async #forward(offered: CaredPacket): Promise<AttemptOutcome> {
-    const { table, counters, discovery, log } = this.#parts;
-    let cared = offered;
-    let address = table.addressOf(nextHopOf(cared));
-    if (address === null) {
-      const repaired = this.#repair(cared);
-      if (repaired === null) {
-        discovery.packetFailed(cared.packet.route, cared.position);
-        void discovery.discover(cared.packet.destination);
-        return { kind: 'later', reason: Reason.NextHopLost };
+      const reason = replay.checkReplay(null, head.node(0), head.sequence);
+      if (reason !== Reason.Accepted) {
+        this.#refuse(reason, onOutcome);
+        return;
       }
-      cared = repaired;
-      address = table.addressOf(nextHopOf(cared));
-      counters.count('packets_repaired');
     }
-    if (address === null) return { kind: 'later', reason: Reason.NextHopLost };
-    try {
-      await this.sendMeshPacket(address, cared.bytes);
-    } catch (error) {
-      log.log('debug', 'a packet could not be handed to its next hop', { address, error: errorText(error) });
-      return { kind: 'later', reason: Reason.NextHopLost };
-    }
-    counters.count('packets_forwarded');
-    this.#noteForwarded(cared);
-    return { kind: 'handedOver', nextHop: nextHopOf(cared), cared };
+    this.#take(head, verdict, mark, how);
   }
 
-  /** What routing learns of a packet that went on. */
-  #noteForwarded({ packet, position }: CaredPacket): void {
-    const { table, discovery } = this.#parts;
-    const { route, paymentProof } = packet;
-    if (position > 0) discovery.packetForwarded(route, position);
-    // All that can be known at the source: the wire brings no word of the arrival, only of a failure (RouteFailed).
-    else table.chooser.outcome({ ids: route }, true, null);
-    if (paymentProof === null) return;
-    // Of others' packets only the neighbours are vouched for: a source may write into its route whom it likes.
-    const seen = position === 0 ? route.slice(1, -1) : routersBeside(route, position);
-    table.shares.record(seen, amountMsatOf(paymentProof));
+  #take(head: PacketHead, verdict: PacketVerdict, key: string, how: Accepting): void {
+    const { from, ttlSeconds, until, onOutcome } = how;
+    const { position, amountMsat: paidMsat } = verdict;
+    this.#parts.counters.count(verdict.kind === 'paid' ? 'packets_paid' : 'packets_free');
+    const cared = new CaredPacket({ key, from, position, paidMsat }, head);
+    this.#care.take(cared, ttlSeconds * 1_000, (outcome) => {
+      if (until === 'attempted') onOutcome(ATTEMPTED[outcome.kind]);
+    });
+    if (until === 'accepted') onOutcome({ kind: 'accepted' });
   }
-
-  /**
-   * The packet on another known way from here, as far as its payment reaches; null where there is none. What is bound
-   * to its route has no other way: every node behind would refuse it there.
-   */
-  #repair(cared: CaredPacket): CaredPacket | null {
-    const { packet, position } = cared;
-    const { paymentProof: proof } = packet;
-    if (proof?.kind === 'Lightning' && isBoundInvoice(proof.invoice)) return null;
-    const travelled = packet.route.slice(0, position);
-    const mostIds = coveredHops(packet, this.#parts.fees) - position + 1;
-    const other = this.#parts.table.repair(packet.destination, [nextHopOf(cared), ...travelled], mostIds);
-    if (other === null) return null;
-    const repaired = { ...packet, route: [...travelled, ...other.ids] };
-    return { ...cared, packet: repaired, bytes: encodePacket(repaired) };
-  }
-}
-
-/** The packet in bytes that a judge has decoded before; it lies in them. */
-function judgedPacket(packetBytes: Uint8Array): MeshPacket {
-  const decoded = viewPacket(packetBytes);
-  assert(decoded.ok, 'a packet that was judged good decodes');
-  return decoded.value.packet;
-}
-
-function nextHopOf(cared: CaredPacket): NodeId {
-  return present(cared.packet.route[cared.position + 1], 'a packet that is forwarded has a next hop');
-}
-
-/** The neighbours of a position that are routers: neither the first nor the last of the route. */
-function routersBeside(route: readonly NodeId[], position: number): readonly NodeId[] {
-  return [position - 1, position + 1].flatMap((at) => {
-    const node = route[at];
-    return node !== undefined && at > 0 && at < route.length - 1 ? [node] : [];
-  });
-}
-
-/** The most hops that the packet's payment covers; free traffic may take as many as there are. */
-function coveredHops(packet: MeshPacket, fees: FeeSchedule): number {
-  const proof = packet.paymentProof;
-  if (proof === null) return LIMITS.ROUTE_HOPS;
-  const paidMsat = amountMsatOf(proof);
-  let hops = LIMITS.ROUTE_HOPS;
-  while (hops > 0 && priceMsat(fees, hops, packet.payload.length) > paidMsat) hops -= 1;
-  return hops;
 }

@@ -111,7 +111,6 @@ export class MeshModule {
     this.counters = new Counters();
     this.ledger = new Ledger();
     this.debts = new Debts({
-      self,
       ownPayee: parts.ownPayee?.toLowerCase() ?? null,
       ledger: this.ledger,
       capMsat: config.maxUnsettledMsat,

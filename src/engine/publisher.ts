@@ -14,9 +14,9 @@ import { reasonName, type Reason } from '../core/reasons.js';
 import { TokenBucket } from '../core/token-bucket.js';
 import type { Counters } from '../metrics/counters.js';
 import type { EventPayload } from '../node/messages.js';
-import type { PaymentProof } from '../packet/proof.js';
 import type { PacketVerdict } from '../pool/judge-port.js';
 import type { Route } from '../routing/route.js';
+import { judgedPacket } from './cared-packet.js';
 
 /** Sends one event to the node. */
 export type Publish = (event: EventPayload) => Promise<void>;
@@ -47,26 +47,37 @@ export class EventPublisher {
     this.publish({ name: 'RouteFailed', value: { destination, reason: reasonName(reason) } });
   }
 
-  /** A packet's payment was accepted and is on the disk. `payment_id` is its replay key in hex. */
-  paymentVerified(proof: PaymentProof, { replayKey, amountMsat }: PacketVerdict): void {
-    const invoice = proof.kind === 'Lightning' ? proof.invoice : '';
-    const payment_id = toHex(present(replayKey, 'an accepted payment has a key'));
-    this.publish({ name: 'PaymentVerified', value: { payment_id, amount_msats: amountMsat, invoice } });
+  /**
+   * A packet's payment was accepted and is on the disk. `payment_id` is its replay key in hex.
+   * @param packetBytes decoded only where there is room for one more event
+   */
+  paymentVerified(packetBytes: Uint8Array, { replayKey, amountMsat }: PacketVerdict): void {
+    this.#publishSome('PaymentVerified', () => {
+      const { paymentProof } = judgedPacket(packetBytes);
+      const invoice = paymentProof?.kind === 'Lightning' ? paymentProof.invoice : '';
+      const payment_id = toHex(present(replayKey, 'an accepted payment has a key'));
+      return { name: 'PaymentVerified', value: { payment_id, amount_msats: amountMsat, invoice } };
+    });
   }
 
   /** Publishes, or drops what is too much. Never throws. */
   publish(event: EventPayload): void {
+    this.#publishSome(event.name, () => event);
+  }
+
+  #publishSome(name: string, make: () => EventPayload): void {
     const now = this.#clock.monotonicMillis();
-    let bucket = this.#buckets.get(event.name);
+    let bucket = this.#buckets.get(name);
     if (bucket === undefined) {
       const rate = LIMITS.EVENTS_PUBLISHED_PER_SECOND;
       bucket = new TokenBucket(rate, 2 * rate, now);
-      this.#buckets.set(event.name, bucket);
+      this.#buckets.set(name, bucket);
     }
     if (!bucket.take(now)) {
       this.#counters.count('events_not_published');
       return;
     }
+    const event = make();
     this.#publish(event).catch((error: unknown) => {
       this.#log.log('debug', 'an event could not be published', {
         event: event.name,

@@ -10,14 +10,15 @@ import { ACCOUNT_KINDS, type AccountKind, type Entry, type Posting } from './pos
 export const KEY_BYTES = 32;
 const PAYEE_BYTES = 33;
 /** The key, the time, and the count of entries. */
-const HEAD_BYTES = KEY_BYTES + 8 + 8;
+export const HEAD_BYTES: number = KEY_BYTES + 8 + 8;
 /** Of an entry: kind, side, amount. */
-const KIND_BYTES = 4;
-const SIDE_BYTES = 4;
+export const KIND_BYTES = 4;
+export const SIDE_BYTES = 4;
 const AMOUNT_BYTES = 8;
-const FIXED_BYTES = KIND_BYTES + SIDE_BYTES + AMOUNT_BYTES;
+export const FIXED_BYTES: number = KIND_BYTES + SIDE_BYTES + AMOUNT_BYTES;
 
-const KINDS: { readonly [K in AccountKind]: number } = {
+/** The tag of each kind of account. */
+export const KINDS: { readonly [K in AccountKind]: number } = {
   PaidIn: 0,
   Destination: 1,
   Router: 2,
@@ -26,9 +27,9 @@ const KINDS: { readonly [K in AccountKind]: number } = {
   Unsettled: 5,
 };
 /** By kind: the bytes that say whose account it is. */
-const ID_BYTES_OF: readonly number[] = [0, 32, 32, 0, PAYEE_BYTES, 0];
-const DEBIT = 0;
-const CREDIT = 1;
+export const ID_BYTES_OF: readonly number[] = [0, 32, 32, 0, PAYEE_BYTES, 0];
+export const DEBIT = 0;
+export const CREDIT = 1;
 
 /** Amounts below this are numbers; the sum of two of them is exact. */
 export const NARROW_MSAT: number = 2 ** 52;
@@ -61,28 +62,6 @@ export function encodePosting(posting: Posting): Uint8Array {
   const bytes = new Uint8Array(postingBytes(posting));
   writePosting(posting, bytes, new DataView(bytes.buffer), 0);
   return bytes;
-}
-
-const SLAB_BYTES = 65_536;
-
-/** Writes postings one behind the other into memory that many of them share: each is given out once, and stays. */
-export class PostingSlab {
-  #bytes = new Uint8Array(0);
-  #view = new DataView(this.#bytes.buffer);
-  #at = 0;
-
-  encode(posting: Posting): Uint8Array {
-    const length = postingBytes(posting);
-    if (this.#at + length > this.#bytes.length) {
-      this.#bytes = new Uint8Array(Math.max(SLAB_BYTES, length));
-      this.#view = new DataView(this.#bytes.buffer);
-      this.#at = 0;
-    }
-    const at = this.#at;
-    writePosting(posting, this.#bytes, this.#view, at);
-    this.#at += length;
-    return this.#bytes.subarray(at, this.#at);
-  }
 }
 
 function writeEntry(

@@ -9,26 +9,32 @@ import { NODE_ID_BYTES } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import { isControlProtocol } from './control.js';
 import { PACKET_TYPES } from './packet-type.js';
-import { hasMagic } from './packet.js';
+import { bincodeOf, hasMagic, MAGIC_BYTES } from './packet.js';
 
 /** `free` is all that is neither of the other two, bytes that are no packet at all among them. */
 export type DeclaredTraffic = 'paid' | 'control' | 'free';
 
-const MAGIC_BYTES = 4;
 const VERSION_BYTES = 1;
 const SEQUENCE_AND_TIMESTAMP_BYTES = 16;
 
+/** The type, four bytes of which the lowest comes first, follows `MESH`, where that is there, and the version. */
+const TYPE_BYTES = 4;
+const PAID = PACKET_TYPES.indexOf('Paid');
+const COMMONS_GOVERNANCE = PACKET_TYPES.indexOf('CommonsGovernance');
+
 export function declaredTraffic(input: Uint8Array): DeclaredTraffic {
-  const reader = new BincodeReader(hasMagic(input) ? input.subarray(MAGIC_BYTES) : input);
-  reader.skip(VERSION_BYTES);
-  const type = PACKET_TYPES[reader.tag(PACKET_TYPES.length, 'packet_type')];
-  if (reader.failed()) return 'free';
-  if (type === 'Paid') return 'paid';
-  return type === 'CommonsGovernance' && namesControl(reader) ? 'control' : 'free';
+  // Nearly all packets are told by their type alone.
+  const at = (hasMagic(input) ? MAGIC_BYTES : 0) + VERSION_BYTES;
+  const isType = input.length >= at + TYPE_BYTES && input[at + 1] === 0 && input[at + 2] === 0;
+  const type = isType && input[at + 3] === 0 ? input[at] : undefined;
+  if (type === PAID) return 'paid';
+  return type === COMMONS_GOVERNANCE && namesControl(input) ? 'control' : 'free';
 }
 
 /** Whether what follows the type ends in the metadata of a control packet, which has no proof and a short route. */
-function namesControl(reader: BincodeReader): boolean {
+function namesControl(input: Uint8Array): boolean {
+  const reader = new BincodeReader(bincodeOf(input));
+  reader.skip(VERSION_BYTES + TYPE_BYTES);
   reader.skip(2 * NODE_ID_BYTES);
   const ids = reader.length(NODE_ID_BYTES);
   if (ids > 2) return false;

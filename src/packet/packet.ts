@@ -36,6 +36,9 @@ export const PACKET_VERSION = 1;
 /** `MESH`, in front of every packet but those of the oldest generation. */
 const MAGIC: Uint8Array = Uint8Array.of(0x4d, 0x45, 0x53, 0x48);
 
+/** Length of `MESH`. */
+export const MAGIC_BYTES: number = MAGIC.length;
+
 /** What a packet takes beside its payload, mostly: saves the writer from growing. */
 const USUAL_OVERHEAD_BYTES = 1_024;
 
@@ -126,7 +129,7 @@ function decodeWith(input: Uint8Array, areViews: boolean): Decoded<DecodedPacket
     return { ok: false, failure: { reason: Reason.PacketTooLarge, offset: 0, detail } };
   }
   const isMarked = hasMagic(input);
-  const start = isMarked ? MAGIC.length : 0;
+  const start = isMarked ? MAGIC_BYTES : 0;
   const packet = readQuickly(input, start, areViews);
   if (packet !== null) return { ok: true, value: { packet, hasMagic: isMarked } };
   const decoded = decodeByCodecs(start === 0 ? input : input.subarray(start));
@@ -148,9 +151,14 @@ export function encodePacket(packet: MeshPacket, options: { readonly magic?: boo
   return writer.finish();
 }
 
-/** SHA-256 of the bincode of packet bytes, without `MESH`: 32 bytes (wire.md, ModuleAPI). */
+/** The bincode of packet bytes, without `MESH`: a view. */
+export function bincodeOf(packetBytes: Uint8Array): Uint8Array {
+  return hasMagic(packetBytes) ? packetBytes.subarray(MAGIC_BYTES) : packetBytes;
+}
+
+/** SHA-256 of the bincode of packet bytes: 32 bytes (wire.md, ModuleAPI). */
 export function packetId(packetBytes: Uint8Array): Uint8Array {
-  return sha256(hasMagic(packetBytes) ? packetBytes.subarray(MAGIC.length) : packetBytes);
+  return sha256(bincodeOf(packetBytes));
 }
 
 /** The JSON form of the vectors. */

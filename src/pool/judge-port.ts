@@ -51,10 +51,9 @@ export interface PacketVerdict {
   /** The payee's Lightning key, 33 bytes in hex, as soon as it is known; null for payments on the chain. */
   readonly payee: string | null;
   /**
-   * What tells the packet from all others in this process, 16 bytes: a fingerprint of its bincode under the secret of the
-   * replay table (a packet id, which is a SHA-256, would cost as much as all checks of a free packet). All zeros for
-   * control packets, and where a packet was refused, except as a replay: a duplicate from the same peer is told by it
-   * (payments.md, any proof, 7).
+   * What tells a free packet from all others in this process, 16 bytes: a fingerprint of its bincode under the secret of
+   * the replay table (a packet id, which is a SHA-256, would cost as much as all checks of a free packet). All zeros for
+   * all others: one that is paid for is named by its replay key.
    */
   readonly mark: Uint8Array;
 }

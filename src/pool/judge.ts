@@ -9,7 +9,7 @@ import { nodeIdOfKey, type NodeId } from '../core/ids.js';
 import type { JudgePolicy } from '../core/policy.js';
 import { Reason } from '../core/reasons.js';
 import type { ProtocolDetector } from '../packet/detect.js';
-import { viewPacket, type MeshPacket } from '../packet/packet.js';
+import { MAGIC_BYTES, viewPacket, type MeshPacket } from '../packet/packet.js';
 import { RoutingPolicyEngine } from '../packet/policy.js';
 import { judgeStructure } from '../packet/structure.js';
 import type { InvoiceDecoder } from '../payment/invoice.js';
@@ -22,9 +22,6 @@ import type { PacketSender, PacketVerdict } from './judge-port.js';
 
 /** Length of a packet's mark. */
 export const MARK_BYTES: number = 4 * FINGERPRINT_WORDS;
-
-/** `MESH`, which not every copy of a packet has. */
-const MAGIC_BYTES = 4;
 
 /** Of packets that nobody asks for again. */
 export const NO_MARK: Uint8Array = new Uint8Array(MARK_BYTES);
@@ -74,8 +71,7 @@ export function judgePacket(bytes: Uint8Array, context: PacketContext, tools: Ju
   const gate = tools.gate.judgeGate(packet);
   if (gate.kind === 'refused') return refusedVerdict(gate.reason);
 
-  const bincode = decoded.value.hasMagic ? bytes.subarray(MAGIC_BYTES) : bytes;
-  if (gate.kind === 'paid') return judgePayment(packet, structure.position, bincode, context, tools);
+  if (gate.kind === 'paid') return judgePayment(packet, structure.position, context, tools);
   // Written out: objects copied by spread took more time than all checks together.
   return {
     kind: gate.kind,
@@ -88,13 +84,13 @@ export function judgePacket(bytes: Uint8Array, context: PacketContext, tools: Ju
     expiresAt: 0,
     replayKey: null,
     payee: null,
-    mark: gate.kind === 'free' ? markOf(bincode, tools.fingerprinter) : NO_MARK,
+    mark: gate.kind === 'free' ? markOf(bytes, decoded.value.hasMagic, tools.fingerprinter) : NO_MARK,
   };
 }
 
-function markOf(bincode: Uint8Array, fingerprinter: Fingerprinter): Uint8Array {
+function markOf(bytes: Uint8Array, hasMagic: boolean, fingerprinter: Fingerprinter): Uint8Array {
   const words = new Int32Array(FINGERPRINT_WORDS);
-  fingerprinter.fingerprint(bincode, words);
+  fingerprinter.fingerprint(hasMagic ? bytes.subarray(MAGIC_BYTES) : bytes, words);
   return new Uint8Array(words.buffer);
 }
 
@@ -121,29 +117,26 @@ export function refusedVerdict(reason: Reason): PacketVerdict {
 function judgePayment(
   packet: MeshPacket,
   position: number,
-  bincode: Uint8Array,
   context: PacketContext,
   tools: JudgeTools,
 ): PacketVerdict {
   if (packet.paymentProof === null) return refusedVerdict(Reason.PaymentRequired);
-  const mark = (): Uint8Array => markOf(bincode, tools.fingerprinter);
   // Never at an earlier time than keys were forgotten at: a clock that was set back must not revive a payment.
   const nowSeconds = Math.max(context.nowSeconds, tools.table.horizonSeconds());
   const result = tools.verifier.verify(packet.paymentProof, { packet, nowSeconds });
   if (result.needs !== null) {
     const { replayKey } = result.needs.payment;
-    // Told with its mark as any replay, and without troubling the node.
+    // Without troubling the node.
     return tools.table.has(replayKey)
-      ? told('refused', Reason.ReplayedPayment, position, result, mark())
-      : told('question', result.reason, position, result, mark());
+      ? told('refused', Reason.ReplayedPayment, position, result)
+      : told('question', result.reason, position, result);
   }
-  if (!result.verified) return told('refused', result.reason, position, result, NO_MARK);
+  if (!result.verified) return told('refused', result.reason, position, result);
 
   const key = present(result.replayKey, 'a verified payment has a key');
   context.beforeClaim?.();
   const reason = claimReason(tools.table.claim(key, result.expiresAt));
-  // A replay is told with its mark, so that the same packet offered again by the same peer is known as that.
-  return told(reason === Reason.Accepted ? 'paid' : 'refused', reason, position, result, mark());
+  return told(reason === Reason.Accepted ? 'paid' : 'refused', reason, position, result);
 }
 
 /** The verdict on a packet whose payment was looked at: what was found out is told whatever came of it. */
@@ -152,7 +145,6 @@ function told(
   reason: Reason,
   position: number,
   { amountMsat, priceMsat, expiresAt, replayKey, payee }: VerificationResult,
-  mark: Uint8Array,
 ): PacketVerdict {
   return {
     kind,
@@ -165,6 +157,6 @@ function told(
     expiresAt: kind === 'paid' ? expiresAt : 0,
     replayKey,
     payee,
-    mark,
+    mark: NO_MARK,
   };
 }

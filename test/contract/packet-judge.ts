@@ -11,6 +11,7 @@ import type { PaymentProof } from '../../src/packet/proof.js';
 import { Bolt11Decoder } from '../../src/payment/bolt11/decode.js';
 import { KEEP_KEY_FOREVER } from '../../src/payment/keys.js';
 import { InlineJudge } from '../../src/pool/inline-judge.js';
+import { NO_MARK } from '../../src/pool/judge.js';
 import {
   judged,
   type PacketJudge,
@@ -116,18 +117,18 @@ export function packetJudgeContract(name: string, make: (setUp: JudgeSetUp) => P
         priceMsat: 1_310n,
         payee: PAYEES.destination.publicKey,
       });
-      expect(verdict.mark).toEqual(markOf(bytes));
+      expect(verdict.mark).toEqual(NO_MARK);
       expect(verdict.expiresAt).toBe(setUp.clock.unixSeconds() + LIMITS.REPLAY_TTL_SECONDS);
       expect(setUp.table.has(present(verdict.replayKey, 'a key'))).toBe(true);
     });
 
-    it('cheat 23 › refuses the same packet again, with its mark', async () => {
+    it('cheat 23 › refuses the same packet again, and names the payment', async () => {
       const bytes = freshBytes();
-      await judged(judge, bytes, fromSource);
+      const first = await judged(judge, bytes, fromSource);
       const again = await judged(judge, bytes, fromSource);
       expect(again).toMatchObject({ kind: 'refused', amountMsat: 0n });
       expect(reasonName(again.reason)).toBe('ReplayedPayment');
-      expect(again.mark).toEqual(markOf(bytes));
+      expect(again.replayKey).toEqual(present(first.replayKey, 'a key'));
     });
 
     it('cheat 30 › lets one of a hundred copies through that come at once', async () => {
@@ -172,13 +173,13 @@ export function packetJudgeContract(name: string, make: (setUp: JudgeSetUp) => P
         priceMsat: 1_310n,
         expiresAt: 0,
         payee: null,
-        mark: markOf(bytes),
+        mark: NO_MARK,
       });
       expect(reasonName(verdict.reason)).toBe('PaymentUnknown');
       const key = present(verdict.replayKey, 'a question is about a payment');
       expect(setUp.table.claim(key, KEEP_KEY_FOREVER)).toBe('claimed');
       const again = await judged(judge, bytes, fromSource);
-      expect(again).toMatchObject({ kind: 'refused', mark: markOf(bytes) });
+      expect(again).toMatchObject({ kind: 'refused', replayKey: key });
       expect(reasonName(again.reason)).toBe('ReplayedPayment');
     });
 

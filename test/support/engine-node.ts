@@ -10,6 +10,7 @@ import type { Clock, Log, PeerLink, Random } from '../../src/core/ports.js';
 import { Reason, reasonName, type ReasonName } from '../../src/core/reasons.js';
 import { randomU64 } from '../../src/core/random.js';
 import { Accounts } from '../../src/engine/accounts.js';
+import { judgedPacket } from '../../src/engine/cared-packet.js';
 import { CarriedBalances } from '../../src/engine/carried.js';
 import { Debts } from '../../src/engine/debts.js';
 import { DeliveryDesk } from '../../src/engine/delivery.js';
@@ -205,7 +206,6 @@ export class EngineNode {
     });
     this.delivery = new DeliveryDesk(() => Promise.reject(new Error('no module here')), clock, log);
     this.debts = new Debts({
-      self,
       ownPayee: policy.ownPayee,
       ledger: this.ledger,
       capMsat: options.maxUnsettledMsat,
@@ -255,8 +255,9 @@ export class EngineNode {
         routeFailed: (destination, reason) => {
           this.failures.push({ destination, reason: reasonName(reason) });
         },
-        paymentVerified: (proof) => {
-          this.announced.push(proof);
+        paymentVerified: (packetBytes) => {
+          const { paymentProof } = judgedPacket(packetBytes);
+          if (paymentProof !== null) this.announced.push(paymentProof);
         },
       },
     });

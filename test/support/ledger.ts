@@ -1,9 +1,29 @@
 /** Postings as the ledger takes them: in their bytes. */
 import { present } from '../../src/core/assert.js';
 import { fromHex } from '../../src/core/bytes.js';
+import type { Accounts } from '../../src/engine/accounts.js';
 import type { Ledger } from '../../src/ledger/ledger.js';
 import type { Posting } from '../../src/ledger/posting.js';
 import { encodePosting, PostingView } from '../../src/ledger/posting-bytes.js';
+import { PacketHead } from '../../src/packet/head.js';
+import { encodePacket, type MeshPacket } from '../../src/packet/packet.js';
+import type { PacketVerdict } from '../../src/pool/judge-port.js';
+
+/** A payment that was accepted. */
+export interface Payment {
+  readonly packet: MeshPacket;
+  readonly verdict: PacketVerdict;
+}
+
+/** Resolves when a payment is recorded; rejects with what it could not be recorded for. */
+export function recorded(accounts: Accounts, { packet, verdict }: Payment): Promise<void> {
+  return new Promise((resolve, reject) => {
+    accounts.record(new PacketHead(encodePacket(packet)), verdict, (error) => {
+      if (error === null) resolve();
+      else reject(error instanceof Error ? error : new Error(String(error)));
+    });
+  });
+}
 
 /** A posting loaded from its bytes. */
 export function viewOf(posting: Posting): PostingView {

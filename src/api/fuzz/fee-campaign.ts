@@ -13,8 +13,10 @@ import type { Clock } from '../../core/ports.js';
 import { randomBelow, SeededRandom } from '../../core/random.js';
 import { calculateFee, splitFee, type FeeDistribution } from '../../ledger/fee.js';
 import { Ledger } from '../../ledger/ledger.js';
-import { paymentPosting } from '../../ledger/posting.js';
-import { PostingSlab, PostingView } from '../../ledger/posting-bytes.js';
+import { PostingView } from '../../ledger/posting-bytes.js';
+import { PostingSlab } from '../../ledger/posting-slab.js';
+import { PacketHead } from '../../packet/head.js';
+import { encodePacket, PACKET_VERSION } from '../../packet/packet.js';
 
 /** How long pairs run before the event loop gets its turn. */
 const SLICE_MILLIS = 100;
@@ -23,6 +25,7 @@ const PAIRS_AT_ONCE = 512;
 const NODES = 1_024;
 const MOST_ROUTERS = LIMITS.ROUTE_IDS - 2;
 const KEY_BYTES = 32;
+const NO_PAYLOAD = new Uint8Array(0);
 
 export interface FeeCampaignOptions {
   readonly pairs: number;
@@ -94,19 +97,14 @@ class FeeCounts {
 
   take(pair: number): void {
     const routers = randomBelow(this.#random, MOST_ROUTERS + 1);
-    const route = Array.from({ length: routers }, () => this.#node());
+    const head = this.#packet(Array.from({ length: routers + 2 }, () => this.#node()));
     const weights = this.#weights(routers);
     const total = this.#fee(routers + 1);
     const distribution = splitFee(total, weights);
     this.#judge(pair, total, weights, distribution);
-    const posting = paymentPosting({
-      key: this.#random.bytes(KEY_BYTES),
-      postedAt: BigInt(pair),
-      destination: this.#node(),
-      routers: route,
-      distribution,
-    });
-    const isReadable = this.#posting.load(this.#slab.encode(posting));
+    const key = this.#random.bytes(KEY_BYTES);
+    const posting = this.#slab.write({ key, postedAt: pair, head, distribution, due: null });
+    const isReadable = this.#posting.load(posting);
     const outcome = isReadable ? this.#ledger.post(this.#posting) : 'unreadable';
     if (outcome !== 'posted') this.#fault(pair, `its posting was ${outcome}`);
     this.#totalMsat += total;
@@ -156,6 +154,23 @@ class FeeCounts {
       this.#fault(pair, `the treasury has ${treasuryMsat} of ${total} msat`);
     if (sum !== total) this.#fault(pair, `${sum} of ${total} msat are given to somebody`);
     if (isEmpty) this.#withEmptyPart += 1;
+  }
+
+  /** One with such a route, and nothing else. */
+  #packet(route: readonly NodeId[]): PacketHead {
+    const bytes = encodePacket({
+      version: PACKET_VERSION,
+      packetType: 'Paid',
+      source: present(route[0], 'a route has a source'),
+      destination: present(route.at(-1), 'a route has a destination'),
+      route,
+      sequence: 0n,
+      timestamp: 0n,
+      paymentProof: null,
+      payload: NO_PAYLOAD,
+      metadata: null,
+    });
+    return new PacketHead(bytes);
   }
 
   #node(): NodeId {

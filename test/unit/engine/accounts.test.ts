@@ -16,12 +16,11 @@ import { splitFee } from '../../../src/ledger/fee.js';
 import { Ledger } from '../../../src/ledger/ledger.js';
 import { paymentPosting, type Posting } from '../../../src/ledger/posting.js';
 import { encodePosting } from '../../../src/ledger/posting-bytes.js';
-import type { MeshPacket } from '../../../src/packet/packet.js';
 import { refusedVerdict } from '../../../src/pool/judge.js';
 import type { PacketVerdict } from '../../../src/pool/judge-port.js';
 import { Reason } from '../../../src/core/reasons.js';
 import { Journal, KEEP_FOREVER, type JournalRecord } from '../../../src/store/journal.js';
-import { logOf, viewOf } from '../../support/ledger.js';
+import { logOf, recorded, viewOf, type Payment } from '../../support/ledger.js';
 import { testNode } from '../../support/paid-packets.js';
 import { testPacket } from '../../support/packets.js';
 import { MemoryDisk } from '../store/memory-disk.js';
@@ -31,20 +30,7 @@ const silent = { log: () => undefined };
 
 /** Nobody owes anything: payments here have no payee. */
 function debtsIn(ledger: Ledger): Debts {
-  return new Debts({
-    self: SELF,
-    ownPayee: null,
-    ledger,
-    capMsat: 0n,
-    log: silent,
-    onCapsChanged: () => undefined,
-  });
-}
-
-/** A payment that was accepted here. */
-interface Payment {
-  readonly packet: MeshPacket;
-  readonly verdict: PacketVerdict;
+  return new Debts({ ownPayee: null, ledger, capMsat: 0n, log: silent, onCapsChanged: () => undefined });
 }
 
 function payment(key: number, amountMsat: bigint, route: readonly NodeId[], expiresAt: number): Payment {
@@ -100,8 +86,8 @@ class Run {
     });
   }
 
-  accept({ packet, verdict }: Payment): Promise<void> {
-    return this.accounts.accept(packet, verdict);
+  accept(payment: Payment): Promise<void> {
+    return recorded(this.accounts, payment);
   }
 
   /** As the module does every ten minutes. */
@@ -157,8 +143,7 @@ describe('accounts > a payment', () => {
       debts: debtsIn(ledger),
     };
     const accounts = new Accounts(parts);
-    const { packet, verdict } = payment(1, 1_000n, [testNode(1), SELF], 1);
-    const accepted = accounts.accept(packet, verdict);
+    const accepted = recorded(accounts, payment(1, 1_000n, [testNode(1), SELF], 1));
     expect(ledger.totals().postings).toBe(0);
     (fail as ((error: Error) => void) | null)?.(new MeshError('JOURNAL_FAILED', 'no disk'));
     await expect(accepted).rejects.toThrow('no disk');

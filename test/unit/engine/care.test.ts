@@ -4,30 +4,32 @@ import { nodeIdOf, type NodeId } from '../../../src/core/ids.js';
 import { LIMITS } from '../../../src/core/limits.js';
 import { SeededRandom } from '../../../src/core/random.js';
 import { Reason } from '../../../src/core/reasons.js';
-import { PacketCare, type AttemptOutcome, type CaredPacket } from '../../../src/engine/care.js';
-import type { MeshPacket } from '../../../src/packet/packet.js';
+import { PacketCare, type AttemptOutcome } from '../../../src/engine/care.js';
+import { CaredPacket } from '../../../src/engine/cared-packet.js';
+import { PacketHead } from '../../../src/packet/head.js';
+import { encodePacket } from '../../../src/packet/packet.js';
+import { testPacket } from '../../support/packets.js';
 
 const id = (byte: number): NodeId => nodeIdOf(new Uint8Array(32).fill(byte));
 const TTL = 10_000;
 const KEEP = 1_000;
 
-function packetOf(): MeshPacket {
-  return {
-    version: 1,
-    packetType: 'Paid',
-    source: id(1),
-    destination: id(3),
-    route: [id(1), id(2), id(3)],
-    sequence: 1n,
-    timestamp: 0n,
-    paymentProof: null,
-    payload: new Uint8Array(0),
-    metadata: null,
-  };
+/** One of so many bytes, of which none is payload where that is left out. */
+function cared(key = 'aa', length?: number): CaredPacket {
+  const packet = testPacket({ route: [id(1), id(2), id(3)], source: id(1), destination: id(3) });
+  const bare = encodePacket({ ...packet, payload: new Uint8Array(0) });
+  const bytes = new Uint8Array(length ?? bare.length);
+  bytes.set(bare);
+  return new CaredPacket({ key, from: 'peer', position: 1, paidMsat: 0n }, new PacketHead(bytes));
 }
 
-function cared(name = 'aa', bytes = 10): CaredPacket {
-  return { mark: name, from: 'peer', packet: packetOf(), bytes: new Uint8Array(bytes), position: 1 };
+const BYTES = cared().bytes.length;
+
+/** What the first attempt came to. */
+function taken(care: PacketCare, packet = cared()): Promise<AttemptOutcome> {
+  return new Promise((resolve) => {
+    care.take(packet, TTL, resolve);
+  });
 }
 
 function careOf(attempt: (cared: CaredPacket) => AttemptOutcome): {
@@ -44,9 +46,12 @@ function careOf(attempt: (cared: CaredPacket) => AttemptOutcome): {
     clock,
     random: new SeededRandom(1),
     keepMillis: () => KEEP,
-    attempt: (packet) => {
+    attempt: (packet, onOutcome) => {
       attempts.push(packet);
-      return Promise.resolve(attempt(packet));
+      const outcome = attempt(packet);
+      queueMicrotask(() => {
+        onOutcome(outcome);
+      });
     },
     onExpired: (_, reason) => expired.push(reason),
   });
@@ -61,14 +66,14 @@ const later: AttemptOutcome = { kind: 'later', reason: Reason.NextHopLost };
 describe('care › an accepted packet', () => {
   it('is forgotten when it is delivered', async () => {
     const { care } = careOf(() => ({ kind: 'done' }));
-    await care.take(cared(), TTL);
+    await taken(care);
     expect(care.stats()).toEqual({ waiting: 0, kept: 0, bytes: 0 });
-    expect(care.holds(new Uint8Array([0xaa]))).toBe(false);
+    expect(care.holds('aa', cared().bytes)).toBe(false);
   });
 
   it('is tried again until its time is over, ever more rarely, and then given up with the last reason', async () => {
     const { care, clock, attempts, expired, settle } = careOf(() => later);
-    await care.take(cared(), TTL);
+    await taken(care);
     for (let i = 0; i < 400; i++) {
       clock.advance(50);
       await settle();
@@ -81,10 +86,10 @@ describe('care › an accepted packet', () => {
 
   it('is kept a while after its next hop took it, and recognised when it is offered again', async () => {
     const { care, clock } = careOf((packet) => ({ kind: 'handedOver', nextHop: id(3), cared: packet }));
-    await care.take(cared(), TTL);
-    expect(care.stats()).toEqual({ waiting: 0, kept: 1, bytes: 10 });
-    expect(care.holds(new Uint8Array([0xaa]))).toBe(true);
-    expect(care.holds(new Uint8Array([0xab]))).toBe(false);
+    await taken(care);
+    expect(care.stats()).toEqual({ waiting: 0, kept: 1, bytes: BYTES });
+    expect(care.holds('aa', cared().bytes)).toBe(true);
+    expect(care.holds('ab', cared().bytes)).toBe(false);
     clock.advance(KEEP + 1);
     expect(care.stats()).toEqual({ waiting: 0, kept: 0, bytes: 0 });
   });
@@ -95,14 +100,14 @@ describe('care › an accepted packet', () => {
       nextHop: id(3),
       cared: packet,
     }));
-    await care.take(cared(), TTL);
+    await taken(care);
     care.neighbourLost(() => false);
     await settle();
     expect(attempts.length).toBe(1);
     care.neighbourLost(() => true);
     await settle();
     expect(attempts.length).toBe(2);
-    expect(care.stats()).toEqual({ waiting: 0, kept: 1, bytes: 10 });
+    expect(care.stats()).toEqual({ waiting: 0, kept: 1, bytes: BYTES });
   });
 
   it('goes another way when the hop is lost while it takes the packet', async () => {
@@ -112,17 +117,17 @@ describe('care › an accepted packet', () => {
       isFirst = false;
       return { kind: 'handedOver', nextHop: id(3), cared: packet };
     });
-    expect(await care.take(cared(), TTL)).toEqual(later);
+    expect(await taken(care)).toEqual(later);
     clock.advance(2 * LIMITS.RESEND_MIN_MILLIS);
     await settle();
     expect(attempts.length).toBe(2);
-    expect(care.stats()).toEqual({ waiting: 0, kept: 1, bytes: 10 });
+    expect(care.stats()).toEqual({ waiting: 0, kept: 1, bytes: BYTES });
   });
 
   it('is tried at once when a route turns up', async () => {
     let isRouted = false;
     const { care, attempts, settle } = careOf(() => (isRouted ? { kind: 'done' } : later));
-    await care.take(cared(), TTL);
+    await taken(care);
     isRouted = true;
     care.nudge();
     await settle();
@@ -135,13 +140,13 @@ describe('care › bounds', () => {
   it('refuses room past its bytes, but lets packets that were handed over make room', async () => {
     const bytes = LIMITS.PACKETS_IN_CARE_BYTES / 2;
     const { care } = careOf((packet) =>
-      packet.mark === 'kept' ? { kind: 'handedOver', nextHop: id(3), cared: packet } : later,
+      packet.key === 'kept' ? { kind: 'handedOver', nextHop: id(3), cared: packet } : later,
     );
-    await care.take(cared('kept', bytes), TTL);
-    await care.take(cared('waits', bytes), TTL);
+    await taken(care, cared('kept', bytes));
+    await taken(care, cared('waits', bytes));
     expect(care.hasRoom(bytes)).toBe(true);
     expect(care.hasRoom(bytes + 1)).toBe(false);
-    await care.take(cared('more', bytes), TTL);
+    await taken(care, cared('more', bytes));
     expect(care.stats()).toEqual({ waiting: 2, kept: 0, bytes: 2 * bytes });
     expect(care.hasRoom(1)).toBe(false);
   });

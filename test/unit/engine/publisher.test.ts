@@ -6,9 +6,11 @@ import { Reason } from '../../../src/core/reasons.js';
 import { EventPublisher, type Publish } from '../../../src/engine/publisher.js';
 import { Counters } from '../../../src/metrics/counters.js';
 import type { EventPayload } from '../../../src/node/messages.js';
+import { encodePacket } from '../../../src/packet/packet.js';
 import { refusedVerdict } from '../../../src/pool/judge.js';
 import { testLog } from '../../support/log.js';
 import { testNode } from '../../support/paid-packets.js';
+import { testPacket } from '../../support/packets.js';
 
 const RATE = LIMITS.EVENTS_PUBLISHED_PER_SECOND;
 const failed: EventPayload = {
@@ -52,11 +54,12 @@ describe('publisher', () => {
     publisher.routeDiscovered({ ids: [testNode(2), testNode(1)], cost: 3n, learnedAtMillis: 0 });
     const replayKey = new Uint8Array(32).fill(9);
     const proof = { kind: 'Lightning', invoice: 'lnbcrt1', preimage: replayKey } as const;
-    const times = { amountMsats: 5n, timestamp: 0n, expiresAt: 0n };
-    publisher.paymentVerified(
-      { ...proof, ...times },
-      { ...refusedVerdict(Reason.Accepted), replayKey, amountMsat: 5n },
-    );
+    const paymentProof = { ...proof, amountMsats: 5n, timestamp: 0n, expiresAt: 0n };
+    publisher.paymentVerified(encodePacket(testPacket({ paymentProof })), {
+      ...refusedVerdict(Reason.Accepted),
+      replayKey,
+      amountMsat: 5n,
+    });
     const route_path = [testNode(2), testNode(1)].map((id) => Buffer.from(id).toString('hex'));
     const payment_id = '09'.repeat(32);
     expect(published).toEqual([

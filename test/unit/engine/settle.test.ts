@@ -16,7 +16,9 @@ import { statementOf, type Statement } from '../../../src/engine/statement.js';
 import { Ledger } from '../../../src/ledger/ledger.js';
 import { recount } from '../../../src/ledger/recount.js';
 import { refusedVerdict } from '../../../src/pool/judge.js';
+import type { PacketVerdict } from '../../../src/pool/judge-port.js';
 import { Journal } from '../../../src/store/journal.js';
+import { recorded } from '../../support/ledger.js';
 import { testNode } from '../../support/paid-packets.js';
 import { testPacket } from '../../support/packets.js';
 import { MemoryDisk } from '../store/memory-disk.js';
@@ -68,7 +70,7 @@ class Run {
     const onCapsChanged = (): void => {
       this.capsChanged += 1;
     };
-    this.debts = new Debts({ self: SELF, ownPayee: null, ledger, capMsat, log: silent, onCapsChanged });
+    this.debts = new Debts({ ownPayee: null, ledger, capMsat, log: silent, onCapsChanged });
     this.accounts = new Accounts({
       self: SELF,
       clock,
@@ -85,14 +87,17 @@ class Run {
     const replayKey = new Uint8Array(32);
     new DataView(replayKey.buffer).setUint32(0, number);
     const route = [testNode(1), SELF, testNode(3)];
-    return this.accounts.accept(testPacket({ route, source: testNode(1), destination: testNode(3) }), {
+    const verdict: PacketVerdict = {
       ...refusedVerdict(Reason.Accepted),
       kind: 'paid',
+      position: 1,
       replayKey,
       amountMsat,
       payee,
       expiresAt: this.clock.unixSeconds() + LIFE_SECONDS,
-    });
+    };
+    const packet = testPacket({ route, source: testNode(1), destination: testNode(3) });
+    return recorded(this.accounts, { packet, verdict });
   }
 
   settle(amountMsat: bigint | null, reference = '', payee = PAYEE): Promise<SettlementOutcome> {

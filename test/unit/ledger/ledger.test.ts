@@ -15,7 +15,7 @@ import {
   type Entry,
   type Posting,
 } from '../../../src/ledger/posting.js';
-import { encodePosting, PostingSlab, PostingView } from '../../../src/ledger/posting-bytes.js';
+import { encodePosting, PostingView } from '../../../src/ledger/posting-bytes.js';
 import { logOf, viewOf, viewOfBytes } from '../../support/ledger.js';
 
 const node = (name: number): NodeId => nodeIdOf(new Uint8Array(32).fill(name));
@@ -269,25 +269,13 @@ describe('ledger verify', () => {
 
 describe('posting bytes', () => {
   it('are those of the codec, and come back as they were', () => {
-    const slab = new PostingSlab();
     fc.assert(
       fc.property(anyPosting, (posting) => {
         const bytes = encodePosting(posting);
         expect(bytes).toEqual(encode(postingCodec, posting));
-        expect(slab.encode(posting)).toEqual(bytes);
         expect(decodePosting(bytes)).toEqual({ ok: true, value: posting });
       }),
     );
-  });
-
-  it('given out by a slab stay as they were, also those that fill more than one', () => {
-    const slab = new PostingSlab();
-    const given = Array.from({ length: 1_000 }, (_, index) => slab.encode(payment(index)));
-    given.forEach((bytes, index) => {
-      expect(viewOfBytes(bytes).key()).toEqual(keyOf(index));
-    });
-    const entries = Array.from({ length: 10_000 }, (): Entry => payment(1).entries[0] as Entry);
-    expect(viewOfBytes(slab.encode({ ...payment(1), entries })).entries).toBe(10_000);
   });
 
   it('cut, lengthened or changed anywhere are taken by the view exactly where the codec takes them', () => {

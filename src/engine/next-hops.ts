@@ -1,0 +1,135 @@
+/**
+ * The last step of an accepted packet's way here: handed to a module of this node, or to the next hop of its route, on
+ * another way where that hop is lost.
+ *
+ * Rules: routing.md (source routes; a packet in flight whose next hop is gone gets one repair, else its source is told),
+ * Anti-monopoly (shares as seen by this node). Main thread only.
+ */
+import { errorText } from '../core/errors.js';
+import type { NodeId } from '../core/ids.js';
+import { LIMITS } from '../core/limits.js';
+import type { FeeSchedule } from '../core/policy.js';
+import type { Log, PeerLink } from '../core/ports.js';
+import { Reason } from '../core/reasons.js';
+import { priceMsat } from '../ledger/fee.js';
+import type { Counters } from '../metrics/counters.js';
+import type { PacketHead } from '../packet/head.js';
+import type { MeshPacket } from '../packet/packet.js';
+import { amountMsatOf } from '../packet/proof.js';
+import { isBoundInvoice } from '../payment/binding.js';
+import type { RouteDiscovery } from '../routing/discovery.js';
+import type { RoutingTable } from '../routing/table.js';
+import type { OnAttempted } from './care.js';
+import type { CaredPacket } from './cared-packet.js';
+import type { DeliveryDesk } from './delivery.js';
+
+export interface NextHopsParts {
+  readonly log: Log;
+  readonly counters: Counters;
+  readonly table: RoutingTable;
+  readonly discovery: RouteDiscovery;
+  readonly delivery: DeliveryDesk;
+  readonly link: PeerLink;
+  readonly fees: FeeSchedule;
+}
+
+export class NextHops {
+  readonly #parts: NextHopsParts;
+
+  constructor(parts: NextHopsParts) {
+    this.#parts = parts;
+  }
+
+  /** Delivers or forwards a packet once. Never throws. */
+  attempt(cared: CaredPacket, onOutcome: OnAttempted): void {
+    if (!cared.isAtEnd) {
+      this.#forward(cared, onOutcome);
+      return;
+    }
+    const { counters, delivery } = this.#parts;
+    const reason = delivery.deliver(cared.packet, cared.bytes, cared.from ?? '');
+    if (reason === Reason.Accepted) counters.count('packets_delivered');
+    onOutcome(reason === Reason.Accepted ? { kind: 'done' } : { kind: 'later', reason });
+  }
+
+  #forward(offered: CaredPacket, onOutcome: OnAttempted): void {
+    const { table, log } = this.#parts;
+    const cared = table.addressOf(offered.nextHop) === null ? this.#detour(offered) : offered;
+    const address = cared === null ? null : table.addressOf(cared.nextHop);
+    if (cared === null || address === null) {
+      onOutcome({ kind: 'later', reason: Reason.NextHopLost });
+      return;
+    }
+    this.#parts.link.send(address, cared.bytes).then(
+      () => {
+        this.#parts.counters.count('packets_sent');
+        this.#parts.counters.count('packets_forwarded');
+        this.#noteForwarded(cared);
+        onOutcome({ kind: 'handedOver', nextHop: cared.nextHop, cared });
+      },
+      (error: unknown) => {
+        log.log('debug', 'a packet could not be handed to its next hop', {
+          address,
+          error: errorText(error),
+        });
+        onOutcome({ kind: 'later', reason: Reason.NextHopLost });
+      },
+    );
+  }
+
+  /** A packet whose next hop is lost, on another way; null where there is none: then its source is told. */
+  #detour(cared: CaredPacket): CaredPacket | null {
+    const { counters, discovery } = this.#parts;
+    const repaired = this.#repair(cared);
+    if (repaired !== null) counters.count('packets_repaired');
+    else {
+      discovery.packetFailed(cared.packet.route, cared.position);
+      void discovery.discover(cared.packet.destination);
+    }
+    return repaired;
+  }
+
+  /** What routing learns of a packet that went on. */
+  #noteForwarded({ head, position, paidMsat }: CaredPacket): void {
+    const { table, discovery } = this.#parts;
+    if (position > 0) discovery.packetForwarded(head.route(), position);
+    // All that can be known at the source: the wire brings no word of the arrival, only of a failure (RouteFailed).
+    else table.chooser.outcome({ ids: head.route() }, true, null);
+    if (paidMsat === 0n) return;
+    // Of others' packets only the neighbours are vouched for: a source may write into its route whom it likes.
+    const seen = position === 0 ? head.routers() : routersBeside(head, position);
+    table.shares.record(seen, paidMsat);
+  }
+
+  /**
+   * The packet on another known way from here, as far as its payment reaches; null where there is none. What is bound
+   * to its route has no other way: every node behind would refuse it there.
+   */
+  #repair(cared: CaredPacket): CaredPacket | null {
+    const { packet, position } = cared;
+    const { paymentProof: proof } = packet;
+    if (proof?.kind === 'Lightning' && isBoundInvoice(proof.invoice)) return null;
+    const travelled = packet.route.slice(0, position);
+    const mostIds = coveredHops(packet, this.#parts.fees) - position + 1;
+    const other = this.#parts.table.repair(packet.destination, [cared.nextHop, ...travelled], mostIds);
+    return other === null ? null : cared.rerouted([...travelled, ...other.ids]);
+  }
+}
+
+/** The neighbours of a position that are routers: neither the first nor the last of the route. */
+function routersBeside(head: PacketHead, position: number): readonly NodeId[] {
+  const routers: NodeId[] = [];
+  if (position > 1) routers.push(head.node(position - 1));
+  if (position + 1 < head.ids - 1) routers.push(head.node(position + 1));
+  return routers;
+}
+
+/** The most hops that the packet's payment covers; free traffic may take as many as there are. */
+function coveredHops(packet: MeshPacket, fees: FeeSchedule): number {
+  const proof = packet.paymentProof;
+  if (proof === null) return LIMITS.ROUTE_HOPS;
+  const paidMsat = amountMsatOf(proof);
+  let hops = LIMITS.ROUTE_HOPS;
+  while (hops > 0 && priceMsat(fees, hops, packet.payload.length) > paidMsat) hops -= 1;
+  return hops;
+}
