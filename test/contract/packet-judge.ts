@@ -6,6 +6,7 @@ import { LIMITS } from '../../src/core/limits.js';
 import type { JudgePolicy } from '../../src/core/policy.js';
 import { SeededRandom } from '../../src/core/random.js';
 import { reasonName } from '../../src/core/reasons.js';
+import { encodeBitcoinMessage } from '../../src/packet/bitcoin-wire.js';
 import { encodePacket } from '../../src/packet/packet.js';
 import type { PaymentProof } from '../../src/packet/proof.js';
 import { Bolt11Decoder } from '../../src/payment/bolt11/decode.js';
@@ -181,6 +182,23 @@ export function packetJudgeContract(name: string, make: (setUp: JudgeSetUp) => P
       const again = await judged(judge, bytes, fromSource);
       expect(again).toMatchObject({ kind: 'refused', replayKey: key });
       expect(reasonName(again.reason)).toBe('ReplayedPayment');
+    });
+
+    it('marks a free packet by its bytes, with MESH or without', async () => {
+      const free = {
+        ...honestPacket(payments++),
+        packetType: 'BitcoinP2P',
+        paymentProof: null,
+        payload: encodeBitcoinMessage('regtest', 'tx', new Uint8Array(payments % 900)),
+      } as const;
+      const verdict = await judged(judge, encodePacket(free), fromSource);
+      expect(verdict).toMatchObject({
+        kind: 'free',
+        protocol: 'BitcoinP2P',
+        mark: markOf(encodePacket(free)),
+      });
+      const bare = await judged(judge, encodePacket(free, { magic: false }), fromSource);
+      expect(bare.mark).toEqual(verdict.mark);
     });
 
     it('refuses what is larger than a packet without looking at it', async () => {

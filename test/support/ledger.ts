@@ -20,7 +20,7 @@ export function recorded(accounts: Accounts, { packet, verdict }: Payment): Prom
   return new Promise((resolve, reject) => {
     accounts.record(new PacketHead(encodePacket(packet)), verdict, (error) => {
       if (error === null) resolve();
-      else reject(error instanceof Error ? error : new Error(String(error)));
+      else reject(error instanceof Error ? error : new Error('not recorded', { cause: error }));
     });
   });
 }

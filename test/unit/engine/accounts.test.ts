@@ -17,7 +17,6 @@ import { Ledger } from '../../../src/ledger/ledger.js';
 import { paymentPosting, type Posting } from '../../../src/ledger/posting.js';
 import { encodePosting } from '../../../src/ledger/posting-bytes.js';
 import { refusedVerdict } from '../../../src/pool/judge.js';
-import type { PacketVerdict } from '../../../src/pool/judge-port.js';
 import { Reason } from '../../../src/core/reasons.js';
 import { Journal, KEEP_FOREVER, type JournalRecord } from '../../../src/store/journal.js';
 import { logOf, recorded, viewOf, type Payment } from '../../support/ledger.js';

@@ -16,7 +16,7 @@ import {
   type Posting,
 } from '../../../src/ledger/posting.js';
 import { encodePosting, PostingView } from '../../../src/ledger/posting-bytes.js';
-import { logOf, viewOf, viewOfBytes } from '../../support/ledger.js';
+import { logOf, viewOf } from '../../support/ledger.js';
 
 const node = (name: number): NodeId => nodeIdOf(new Uint8Array(32).fill(name));
 
