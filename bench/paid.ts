@@ -20,7 +20,7 @@ const ISSUED_PACKETS = 65_536;
 const QUICK_SHARE = 4;
 
 /** Before a clock runs, so that workers and main thread run compiled code. */
-const WARM_UNKNOWN = 4_096;
+const WARM_UNKNOWN = 12_288;
 const WARM_ISSUED = 16_384;
 
 export function asPaid(samples: readonly PaidSample[]): readonly Expected[] {

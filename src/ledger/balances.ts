@@ -15,6 +15,9 @@ const DESTINATION = ACCOUNT_KINDS.indexOf('Destination');
 const ROUTER = ACCOUNT_KINDS.indexOf('Router');
 const PAYEE = ACCOUNT_KINDS.indexOf('Payee');
 
+/** No number of an account. */
+const NONE = -1;
+
 /** The id of the others, and of accounts whose kind has one alone. */
 const NOBODY = new DataView(new ArrayBuffer(ID_BYTES));
 
@@ -29,6 +32,8 @@ export class Balances {
   #ids = new IdTable();
   #byAccount = new Sums();
   #byKind = new Sums();
+  /** By kind: the number of the account of those that have one alone, as far as it is known. */
+  readonly #singles = new Int32Array(ACCOUNT_KINDS.length).fill(NONE);
 
   constructor(maximumAccounts: number) {
     this.#maximum = maximumAccounts;
@@ -99,10 +104,16 @@ export class Balances {
     const { view } = posting;
     const at = posting.idAt(entry);
     if (kind === PAYEE) return this.#numberOf(payeeTag(view, at), view, at + 1);
-    if (kind !== DESTINATION && kind !== ROUTER) return this.#numberOf(kind, NOBODY, 0);
+    if (kind !== DESTINATION && kind !== ROUTER) return this.#single(kind);
     const known = this.#ids.find(kind, view, at);
     if (known >= 0) return known;
     return this.#isShared() ? this.#numberOf(kind, NOBODY, 0) : this.#ids.add(kind, view, at);
+  }
+
+  /** The number of the account of a kind that has one alone. */
+  #single(kind: number): number {
+    const known = this.#singles[kind] ?? NONE;
+    return known !== NONE ? known : (this.#singles[kind] = this.#numberOf(kind, NOBODY, 0));
   }
 
   #numberOf(tag: number, view: DataView, at: number): number {

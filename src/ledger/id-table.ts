@@ -32,14 +32,14 @@ export class IdTable {
     return this.#size;
   }
 
-  /** The number of an id, or -1. @param view holds its 32 bytes from `at` on */
-  find(tag: number, view: DataView, at: number): number {
+  /**
+   * The number of an id, or -1.
+   * @param view holds its 32 bytes from `at` on
+   * @param hash of `hashOf`, where the caller has it already
+   */
+  find(tag: number, view: DataView, at: number, hash: number = hashOf(tag, view, at)): number {
     const words = this.#words;
-    for (
-      let entry = this.#heads[this.#bucket(tag, view, at)] ?? 0;
-      entry !== 0;
-      entry = this.#next[entry - 1] ?? 0
-    ) {
+    for (let entry = this.#heads[this.#bucket(hash)] ?? 0; entry !== 0; entry = this.#next[entry - 1] ?? 0) {
       const number = entry - 1;
       if (this.#tags[number] !== tag) continue;
       const from = WORDS * number;
@@ -51,7 +51,7 @@ export class IdTable {
   }
 
   /** Numbers an id that has none. @param tag 16 bits */
-  add(tag: number, view: DataView, at: number): number {
+  add(tag: number, view: DataView, at: number, hash: number = hashOf(tag, view, at)): number {
     assert(tag >= 0 && tag <= HALF, 'a tag has 16 bits');
     if (this.#size === this.#tags.length) this.#grow();
     const number = this.#size++;
@@ -59,7 +59,7 @@ export class IdTable {
     for (let word = 0; word < WORDS; word++) {
       this.#words[WORDS * number + word] = view.getInt32(at + 4 * word, true);
     }
-    this.#link(number, this.#bucket(tag, view, at));
+    this.#link(number, this.#bucket(hash));
     return number;
   }
 
@@ -93,15 +93,9 @@ export class IdTable {
     return copy;
   }
 
-  #bucket(tag: number, view: DataView, at: number): number {
-    let sum = ((KEYS[0] ?? 0) + Math.imul(KEYS[1] ?? 0, tag)) | 0;
-    for (let word = 0; word < WORDS; word++) {
-      const value = view.getInt32(at + 4 * word, true);
-      sum = (sum + Math.imul(KEYS[2 + 2 * word] ?? 0, value & HALF)) | 0;
-      sum = (sum + Math.imul(KEYS[3 + 2 * word] ?? 0, value >>> 16)) | 0;
-    }
-    // The high bits are the ones that the keys mix well.
-    return sum >>> (Math.clz32(this.#heads.length) + 1);
+  /** The high bits are the ones that the keys mix well. */
+  #bucket(hash: number): number {
+    return hash >>> (Math.clz32(this.#heads.length) + 1);
   }
 
   #link(number: number, bucket: number): void {
@@ -119,9 +113,20 @@ export class IdTable {
     for (let number = 0; number < this.#size; number++) {
       for (let word = 0; word < WORDS; word++)
         id.setInt32(4 * word, this.#words[WORDS * number + word] ?? 0, true);
-      this.#link(number, this.#bucket(this.#tags[number] ?? 0, id, 0));
+      this.#link(number, this.#bucket(hashOf(this.#tags[number] ?? 0, id, 0)));
     }
   }
+}
+
+/** The same in all tables of this process. */
+export function hashOf(tag: number, view: DataView, at: number): number {
+  let sum = ((KEYS[0] ?? 0) + Math.imul(KEYS[1] ?? 0, tag)) | 0;
+  for (let word = 0; word < WORDS; word++) {
+    const value = view.getInt32(at + 4 * word, true);
+    sum = (sum + Math.imul(KEYS[2 + 2 * word] ?? 0, value & HALF)) | 0;
+    sum = (sum + Math.imul(KEYS[3 + 2 * word] ?? 0, value >>> 16)) | 0;
+  }
+  return sum;
 }
 
 function grown<T extends Uint16Array | Int32Array>(from: T, to: T): T {
