@@ -22,8 +22,6 @@ import type { JudgeStats, OnVerdict, PacketJudge, PacketSender } from './judge-p
 import { Lanes } from './lanes.js';
 
 const MICROS = 1_000;
-/** Of the packets that gather, every how-manieth looks at the clock: some microseconds apart, of the 200 that they linger. */
-const CLOCK_PACKETS = 16;
 
 export interface VerdictPoolOptions extends CrewOptions {
   readonly policy: JudgePolicy;
@@ -218,10 +216,7 @@ export class VerdictPool implements PacketJudge {
       });
       return;
     }
-    const { gathered } = this.#working.desk;
-    const hasFilledOne = gathered === 1;
-    // Asking the clock for every packet would take longer than putting it into its batch.
-    if (!hasFilledOne && gathered % CLOCK_PACKETS !== 0) return;
+    const hasFilledOne = this.#working.desk.gathered === 1;
     const now = performance.now();
     if (!hasFilledOne && (now - this.#gatheringSince) * MICROS < this.#lingerMicros) return;
     this.#gatheringSince = now;
