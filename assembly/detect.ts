@@ -4,19 +4,19 @@ import { RESULT, TABLES } from './layout';
 import { hash } from './sha256';
 
 // Codes: the index in DETECTED_PROTOCOLS.
-const BITCOIN_P2P: u32 = 0;
-const STRATUM_V2: u32 = 2;
+export const BITCOIN_P2P: u32 = 0;
+export const STRATUM_V2: u32 = 2;
 const MESH_PACKET: u32 = 3;
 const UNKNOWN: u32 = 4;
 
 /** A Bitcoin message if its checksum is right, which the host tells. */
-const BITCOIN_IF_CHECKSUM: u32 = 5;
+export const BITCOIN_IF_CHECKSUM: u32 = 5;
 
 /** From so many bytes on the host's hash is faster: it has the processor's own instructions, and costs a call. */
-export const HOST_HASH_BYTES: u32 = 512;
+export const HOST_HASH_BYTES: u32 = 64;
 
 /** `MESH`, read as a little-endian word. */
-const MESH_MAGIC: u32 = 0x4853454d;
+export const MESH_MAGIC: u32 = 0x4853454d;
 
 const BITCOIN_HEADER: u32 = 24;
 const STRATUM_HEADER: u32 = 6;

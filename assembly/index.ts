@@ -1,6 +1,7 @@
 // What the host may call. Inputs lie anywhere from inputAddress() on; reserveInput() makes room for so many bytes there.
 import { detectAt, HOST_HASH_BYTES } from './detect';
-import { INPUT, RESULT, SECRET, TABLES, TABLES_BYTES } from './layout';
+import { FOUND, INPUT, RESULT, RULES, SECRET, TABLES, TABLES_BYTES } from './layout';
+import { examineAt } from './packet';
 import { hash } from './sha256';
 import { siphash } from './siphash';
 
@@ -16,6 +17,14 @@ export function resultAddress(): usize {
 
 export function secretAddress(): usize {
   return SECRET;
+}
+
+export function rulesAddress(): usize {
+  return RULES;
+}
+
+export function foundAddress(): usize {
+  return FOUND;
 }
 
 export function tablesAddress(): usize {
@@ -48,6 +57,17 @@ export function detectMany(at: usize, bytes: u32, count: u32): void {
     store<u8>(codes + i, detectAt(at + start, end - start));
     start = end;
   }
+}
+
+/** What the packet of `length` bytes at `at` is; more about it at foundAddress(). */
+export function examine(at: usize, length: u32): u32 {
+  return examineAt(at, length);
+}
+
+/** The first four bytes of the SHA-256 of the result, which is a digest. */
+export function checksumOfResult(): u32 {
+  hash(RESULT, 32, RESULT);
+  return load<u32>(RESULT);
 }
 
 /** SHA-256 of `length` bytes at `at`: 32 bytes of result. */

@@ -9,7 +9,7 @@ import { INVOICE_PREFIXES, type BindingRule, type Network } from '../core/policy
 import { Reason } from '../core/reasons.js';
 import type { LightningProof } from '../packet/proof.js';
 import { judgeBinding } from './binding.js';
-import type { Invoice, InvoiceDecoder } from './invoice.js';
+import type { Invoice, InvoiceDecoder, InvoiceText } from './invoice.js';
 import { keyLife, lightningKey } from './keys.js';
 import type { PayeeRules } from './payees.js';
 import type { InvoiceLookup, IssuedInvoice } from './registry.js';
@@ -45,7 +45,7 @@ export function verifyLightning(
   const now = request.nowSeconds;
   if (proof.expiresAt < BigInt(now)) return refused(Reason.ProofExpired, price);
 
-  const read = readInvoice(proof.invoice, tools);
+  const read = readInvoice(proof.invoiceBytes ?? proof.invoice, tools);
   if (!read.ok) return refused(read.reason, price);
   const { invoice } = read;
   const known = { payee: invoice.payee, replayKey: lightningKey(invoice.paymentHash) };
@@ -53,8 +53,7 @@ export function verifyLightning(
   const reason = judgeInvoice(invoice, proof, now, price, tools);
   if (reason !== Reason.Accepted) return refused(reason, price, known);
   if (invoice.timestamp < tools.paymentsSince) return refused(Reason.JournalTooYoung, price, known);
-  const { source, destination } = request.packet;
-  const payeeReason = tools.payees.judge(invoice.payee, source, destination);
+  const payeeReason = tools.payees.judge(invoice.payee, request.packet);
   if (payeeReason !== Reason.Accepted) return refused(payeeReason, price, known);
 
   const { packet } = request;
@@ -73,7 +72,7 @@ export function verifyLightning(
 
 /** By its text where this node issued it, without bech32 and curve; else by reading it. */
 function readInvoice(
-  text: string,
+  text: InvoiceText,
   { decoder, issued, network }: LightningTools,
 ): { readonly ok: true; readonly invoice: PaidInvoice } | { readonly ok: false; readonly reason: Reason } {
   const known = issued === null ? null : issued.registry.find(text);

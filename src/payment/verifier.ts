@@ -9,6 +9,8 @@ import { LIMITS } from '../core/limits.js';
 import type { FeeSchedule, JudgePolicy } from '../core/policy.js';
 import { Reason } from '../core/reasons.js';
 import { priceMsat } from '../ledger/fee.js';
+import type { PacketSize } from '../packet/examined.js';
+import type { MeshPacket } from '../packet/packet.js';
 import type { PaymentProof } from '../packet/proof.js';
 import { verifyInstant } from './instant.js';
 import type { InvoiceDecoder } from './invoice.js';
@@ -58,9 +60,8 @@ export class PaymentVerifier {
    * Never throws on input. The same input gives the same verdict.
    */
   verify(proof: PaymentProof, request: VerificationRequest): VerificationResult {
-    const { packet, nowSeconds } = request;
-    const hops = Math.max(0, packet.route.length - 1);
-    const price = priceMsat(this.#fees, hops, packet.payload.length);
+    const { nowSeconds, size = sizeOf(request.packet) } = request;
+    const price = priceMsat(this.#fees, size.hops, size.payloadBytes);
     if (proof.timestamp > BigInt(nowSeconds + LIMITS.FUTURE_SECONDS)) {
       return refused(Reason.ProofFromFuture, price);
     }
@@ -75,4 +76,8 @@ export class PaymentVerifier {
         return verifyInstant(proof, price, this.#settlement);
     }
   }
+}
+
+function sizeOf({ route, payload }: MeshPacket): PacketSize {
+  return { hops: Math.max(0, route.length - 1), payloadBytes: payload.length };
 }

@@ -42,6 +42,7 @@ const MICROS = 1_000;
 const start = workerData as WorkerStart;
 const kernel = new WasmKernel(start.kernel, start.secret);
 const parts: JudgeParts = {
+  examiner: kernel,
   detector: kernel,
   decoder: new Bolt11Decoder({ sha256: (bytes) => kernel.sha256(bytes) }),
   table: SharedReplayTable.attach(start.table, kernel),
