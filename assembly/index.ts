@@ -1,9 +1,12 @@
 // What the host may call. Inputs lie anywhere from inputAddress() on; reserveInput() makes room for so many bytes there.
 import { detectAt, HOST_HASH_BYTES } from './detect';
-import { FOUND, INPUT, RESULT, RULES, SECRET, TABLES, TABLES_BYTES } from './layout';
+import { makeTables, readInvoiceAt } from './invoice';
+import { FOUND, INPUT, INVOICE, RESULT, RULES, SECRET, SIGNED, TABLES, TABLES_BYTES } from './layout';
 import { examineAt } from './packet';
 import { hash } from './sha256';
 import { siphash } from './siphash';
+
+makeTables();
 
 export { reserveInput } from './layout';
 
@@ -25,6 +28,14 @@ export function rulesAddress(): usize {
 
 export function foundAddress(): usize {
   return FOUND;
+}
+
+export function invoiceAddress(): usize {
+  return INVOICE;
+}
+
+export function signedAddress(): usize {
+  return SIGNED;
 }
 
 export function tablesAddress(): usize {
@@ -62,6 +73,11 @@ export function detectMany(at: usize, bytes: u32, count: u32): void {
 /** What the packet of `length` bytes at `at` is; more about it at foundAddress(). */
 export function examine(at: usize, length: u32): u32 {
   return examineAt(at, length);
+}
+
+/** Whether the invoice of `length` bytes at `at` was read: then what it says is at invoiceAddress(). */
+export function readInvoice(at: usize, length: u32): bool {
+  return readInvoiceAt(at, length);
 }
 
 /** The first four bytes of the SHA-256 of the result, which is a digest. */

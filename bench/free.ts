@@ -8,6 +8,7 @@ import { randomBytes } from 'node:crypto';
 import { LIMITS } from '#dist/core/limits.js';
 import { SeededRandom } from '#dist/core/random.js';
 import { Bolt11Decoder } from '#dist/payment/bolt11/decode.js';
+import { QuickInvoiceReader } from '#dist/payment/bolt11/quick.js';
 import { InvoiceRegistry } from '#dist/payment/registry.js';
 import { judgePacket, judgeTools } from '#dist/pool/judge.js';
 import { SharedReplayTable } from '#dist/replay/shared-table.js';
@@ -107,6 +108,7 @@ function rateAlone(packets: readonly Expected[], issued: readonly PaidSample[], 
   const tools = judgeTools(POLICY, {
     examiner: kernel,
     detector: kernel,
+    quickInvoices: new QuickInvoiceReader(kernel),
     decoder: new Bolt11Decoder({ sha256 }),
     table,
     registry,

@@ -9,6 +9,7 @@ import { INVOICE_PREFIXES, type BindingRule, type Network } from '../core/policy
 import { Reason } from '../core/reasons.js';
 import type { LightningProof } from '../packet/proof.js';
 import { judgeBinding } from './binding.js';
+import type { QuickInvoiceReader } from './bolt11/quick.js';
 import type { Invoice, InvoiceDecoder, InvoiceText } from './invoice.js';
 import { keyLife, lightningKey } from './keys.js';
 import type { PayeeRules } from './payees.js';
@@ -18,6 +19,8 @@ import { refused, verified, type VerificationRequest, type VerificationResult } 
 /** What the rules need of this node's policy. */
 export interface LightningTools {
   readonly decoder: InvoiceDecoder;
+  /** Asked first where the invoice lies as bytes; null where there is none. */
+  readonly quickInvoices: QuickInvoiceReader | null;
   /** The invoices that this node issued, and its key, which they are paid to; null where it has none. */
   readonly issued: { readonly registry: InvoiceLookup; readonly payee: string } | null;
   readonly sha256: (bytes: Uint8Array) => Uint8Array;
@@ -73,10 +76,13 @@ export function verifyLightning(
 /** By its text where this node issued it, without bech32 and curve; else by reading it. */
 function readInvoice(
   text: InvoiceText,
-  { decoder, issued, network }: LightningTools,
+  { decoder, quickInvoices, issued, network }: LightningTools,
 ): { readonly ok: true; readonly invoice: PaidInvoice } | { readonly ok: false; readonly reason: Reason } {
   const known = issued === null ? null : issued.registry.find(text);
-  if (known === null || issued === null) return decoder.decode(text);
+  if (known === null || issued === null) {
+    const quick = typeof text === 'string' ? null : (quickInvoices?.read(text) ?? null);
+    return quick ?? decoder.decode(text);
+  }
   // Written out here and below: copying objects by spread would take most of the time of this way.
   const { paymentHash, amountMsat, settledMsat, timestamp, expirySeconds, descriptionHash } = known;
   const { payee } = issued;

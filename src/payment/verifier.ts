@@ -13,6 +13,7 @@ import type { PacketSize } from '../packet/examined.js';
 import type { MeshPacket } from '../packet/packet.js';
 import type { PaymentProof } from '../packet/proof.js';
 import { verifyInstant } from './instant.js';
+import type { QuickInvoiceReader } from './bolt11/quick.js';
 import type { InvoiceDecoder } from './invoice.js';
 import { verifyLightning, type LightningTools } from './lightning.js';
 import { verifyOnChain } from './onchain.js';
@@ -25,6 +26,8 @@ import { refused, type VerificationRequest, type VerificationResult } from './re
 export interface VerifierTools {
   /** The invoices that this node issued. Without it all take the way of others, and none without amount passes. */
   readonly registry?: InvoiceLookup;
+  /** Reads ordinary invoices where they lie; without it all are read by the decoder. */
+  readonly quickInvoices?: QuickInvoiceReader;
   /** 32 bytes of 1 argument, which is borrowed. */
   readonly sha256?: (bytes: Uint8Array) => Uint8Array;
 }
@@ -39,11 +42,12 @@ export class PaymentVerifier {
 
   /** The policy is read once: a new policy needs a new verifier. */
   constructor(policy: JudgePolicy, decoder: InvoiceDecoder, tools: VerifierTools = {}) {
-    const { registry, sha256 = plainSha256 } = tools;
+    const { registry, quickInvoices = null, sha256 = plainSha256 } = tools;
     const payee = policy.ownPayee?.toLowerCase() ?? null;
     this.#fees = policy.fees;
     this.#lightning = {
       decoder,
+      quickInvoices,
       issued: registry === undefined || payee === null ? null : { registry, payee },
       sha256,
       payees: new PayeeRules(policy),

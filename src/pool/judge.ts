@@ -13,6 +13,7 @@ import type { ExaminedPacket, ExaminerRules, PacketExaminer, PacketSize } from '
 import { MAGIC_BYTES, viewPacket, type MeshPacket } from '../packet/packet.js';
 import { RoutingPolicyEngine, type GateVerdict } from '../packet/policy.js';
 import { judgeStructure } from '../packet/structure.js';
+import type { QuickInvoiceReader } from '../payment/bolt11/quick.js';
 import type { InvoiceDecoder } from '../payment/invoice.js';
 import type { InvoiceLookup } from '../payment/registry.js';
 import { PaymentVerifier, type VerificationResult } from '../payment/verifier.js';
@@ -35,6 +36,7 @@ export interface JudgeParts {
   readonly decoder: InvoiceDecoder;
   readonly table: ReplayTable;
   readonly registry?: InvoiceLookup;
+  readonly quickInvoices?: QuickInvoiceReader;
   readonly sha256: (bytes: Uint8Array) => Uint8Array;
   /** Makes the marks. */
   readonly fingerprinter: Fingerprinter;

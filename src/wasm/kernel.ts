@@ -13,7 +13,9 @@ import { LIMITS } from '../core/limits.js';
 import { BITCOIN_MAGICS } from '../packet/bitcoin-wire.js';
 import type { ExaminedPacket, ExaminerRules, PacketExaminer } from '../packet/examined.js';
 import { DETECTED_PROTOCOLS, type BatchDetector, type DetectedProtocol } from '../packet/detect.js';
+import type { InvoiceParser, InvoiceParts } from '../payment/bolt11/quick.js';
 import { FINGERPRINT_SECRET_BYTES, type Fingerprinter } from '../replay/fingerprint.js';
+import { InvoiceInPlace } from './invoice-in-place.js';
 import { PacketInPlace } from './packet-in-place.js';
 import { detectTables } from './detect-tables.js';
 
@@ -63,6 +65,10 @@ interface KernelExports {
   readonly foundAddress: () => number;
   /** What a packet is, as an Examined. */
   readonly examine: (at: number, length: number) => number;
+  /** Not 0 where the invoice was read. */
+  readonly readInvoice: (at: number, length: number) => number;
+  readonly invoiceAddress: () => number;
+  readonly signedAddress: () => number;
   /** The first four bytes of the SHA-256 of the result. */
   readonly checksumOfResult: () => number;
 }
@@ -93,7 +99,7 @@ export function compileKernel(file: URL = WASM_FILE): KernelModule {
  * One instance. Inputs are copied in and not kept, but for those that lie in its workspace already; no call waits. Only the
  * thread that made it may use it.
  */
-export class WasmKernel implements BatchDetector, Fingerprinter, PacketExaminer {
+export class WasmKernel implements BatchDetector, Fingerprinter, PacketExaminer, InvoiceParser {
   readonly #exports: KernelExports;
   readonly #firstAddress: number;
   /** Where inputs are copied to. */
@@ -105,6 +111,7 @@ export class WasmKernel implements BatchDetector, Fingerprinter, PacketExaminer 
   #bytes: Uint8Array;
   #result: Int32Array;
   #packet: PacketInPlace;
+  #invoice: InvoiceInPlace;
   /** By which packets are examined; the kernel has a copy. */
   #rules: ExaminerRules | null = null;
 
@@ -119,7 +126,8 @@ export class WasmKernel implements BatchDetector, Fingerprinter, PacketExaminer 
     this.#memory = this.#exports.memory.buffer;
     this.#bytes = new Uint8Array(this.#memory);
     this.#result = new Int32Array(this.#memory, this.#resultAddress, SHA256_BYTES / 4);
-    this.#packet = new PacketInPlace(this.#memory, this.#exports.foundAddress());
+    this.#packet = this.#packetInPlace();
+    this.#invoice = this.#invoiceInPlace();
 
     const tables = detectTables();
     assert(tables.length <= this.#exports.tablesBytes(), 'the detection tables fit in their area');
@@ -177,6 +185,13 @@ export class WasmKernel implements BatchDetector, Fingerprinter, PacketExaminer 
     if (answer === Examined.Unsure) return null;
     if (answer === Examined.FreeIfChecksum && !this.#isChecksumRight(this.#packet.payload)) return null;
     return this.#packet;
+  }
+
+  parseInvoice(ascii: Uint8Array): InvoiceParts | null {
+    if (ascii.length > LIMITS.INVOICE_CHARS) return null;
+    if (this.#exports.readInvoice(this.#place(ascii), ascii.length) === 0) return null;
+    this.#hostSha256(this.#invoice.signed);
+    return this.#invoice.parts();
   }
 
   /** 32 bytes, the caller's own. */
@@ -239,6 +254,16 @@ export class WasmKernel implements BatchDetector, Fingerprinter, PacketExaminer 
     this.#memory = this.#exports.memory.buffer;
     this.#bytes = new Uint8Array(this.#memory);
     this.#result = new Int32Array(this.#memory, this.#resultAddress, SHA256_BYTES / 4);
-    this.#packet = new PacketInPlace(this.#memory, this.#exports.foundAddress());
+    this.#packet = this.#packetInPlace();
+    this.#invoice = this.#invoiceInPlace();
+  }
+
+  #packetInPlace(): PacketInPlace {
+    return new PacketInPlace(this.#memory, this.#exports.foundAddress());
+  }
+
+  #invoiceInPlace(): InvoiceInPlace {
+    const { invoiceAddress, signedAddress } = this.#exports;
+    return new InvoiceInPlace(this.#memory, invoiceAddress(), signedAddress(), this.#resultAddress);
   }
 }

@@ -10,6 +10,7 @@ import { PlainProtocolDetector } from '../../../src/packet/detect.js';
 import { encodePacket, viewPacket, type MeshPacket } from '../../../src/packet/packet.js';
 import { STRATUM_MESSAGES } from '../../../src/packet/stratum-wire.js';
 import { Bolt11Decoder } from '../../../src/payment/bolt11/decode.js';
+import { QuickInvoiceReader } from '../../../src/payment/bolt11/quick.js';
 import { judgePacket, judgeTools, type JudgeTools } from '../../../src/pool/judge.js';
 import type { PacketVerdict } from '../../../src/pool/judge-port.js';
 import { PlainFingerprinter } from '../../../src/replay/fingerprint.js';
@@ -167,7 +168,7 @@ describe('wasm § verdicts on packets where they lie', () => {
 function toolsWith(isFast: boolean): JudgeTools {
   const fingerprinter = new PlainFingerprinter(SECRET);
   return judgeTools(testPolicy(), {
-    ...(isFast ? { examiner: kernel } : {}),
+    ...(isFast ? { examiner: kernel, quickInvoices: new QuickInvoiceReader(kernel) } : {}),
     detector: isFast ? kernel : new PlainProtocolDetector(),
     decoder: new Bolt11Decoder({ sha256: (data) => kernel.sha256(data) }),
     table: new PlainReplayTable(),
