@@ -62,6 +62,11 @@ function isBitcoinHeader(at: usize, length: u32): bool {
 
 function isChecksumRight(at: usize, length: u32): bool {
   hash(at + BITCOIN_HEADER, length - BITCOIN_HEADER, RESULT);
+  return isChecksumOfResult(at);
+}
+
+/** The same where the SHA-256 of the body is the result already. */
+export function isChecksumOfResult(at: usize): bool {
   hash(RESULT, 32, RESULT);
   return load<u32>(at, 20) === load<u32>(RESULT);
 }

@@ -1,5 +1,5 @@
 // What the host may call. Inputs lie anywhere from inputAddress() on; reserveInput() makes room for so many bytes there.
-import { detectAt, HOST_HASH_BYTES } from './detect';
+import { detectAt, HOST_HASH_BYTES, isChecksumOfResult } from './detect';
 import { makeTables, readInvoiceAt } from './invoice';
 import { FOUND, INPUT, INVOICE, RESULT, RULES, SECRET, SIGNED, TABLES, TABLES_BYTES } from './layout';
 import { examineAt } from './packet';
@@ -80,10 +80,9 @@ export function readInvoice(at: usize, length: u32): bool {
   return readInvoiceAt(at, length);
 }
 
-/** The first four bytes of the SHA-256 of the result, which is a digest. */
-export function checksumOfResult(): u32 {
-  hash(RESULT, 32, RESULT);
-  return load<u32>(RESULT);
+/** Whether the checksum of the Bitcoin message at `at` is right: the result is the SHA-256 of its body. */
+export function isChecksumRight(at: usize): bool {
+  return isChecksumOfResult(at);
 }
 
 /** SHA-256 of `length` bytes at `at`: 32 bytes of result. */

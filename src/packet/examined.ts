@@ -37,8 +37,8 @@ export interface ExaminedPacket extends PacketSize {
   readonly packet: MeshPacket;
   /** Whether the id before this node's on the route is that one. */
   isFrom(previousHop: NodeId): boolean;
-  /** The fingerprint of the bincode of a free packet, 16 bytes, the caller's own. */
-  mark(): Uint8Array;
+  /** The fingerprint of the bincode of a free packet, 16 bytes. */
+  readonly mark: Uint8Array;
 }
 
 export interface PacketExaminer {

@@ -71,12 +71,15 @@ export function judgeTools(policy: JudgePolicy, parts: JudgeParts): JudgeTools {
   };
 }
 
-/** @param bytes not kept */
+/**
+ * @param bytes not kept
+ * @returns a verdict whose mark, where there is an examiner, holds until the next packet
+ */
 export function judgePacket(bytes: Uint8Array, context: PacketContext, tools: JudgeTools): PacketVerdict {
   const examined = examine(bytes, context, tools);
   if (examined === null) return judgePlainly(bytes, context, tools);
   const { kind, protocol, position, packet } = examined;
-  if (kind === 'free') return passed({ kind, protocol }, position, examined.mark());
+  if (kind === 'free') return passed({ kind, protocol }, position, examined.mark);
   return judgePayment(packet, examined, position, context, tools);
 }
 

@@ -10,7 +10,7 @@ import { readFileSync } from 'node:fs';
 import { assert, present } from '../core/assert.js';
 import { MeshError } from '../core/errors.js';
 import { LIMITS } from '../core/limits.js';
-import { BITCOIN_MAGICS } from '../packet/bitcoin-wire.js';
+import { BITCOIN_HEADER_BYTES, BITCOIN_MAGICS } from '../packet/bitcoin-wire.js';
 import type { ExaminedPacket, ExaminerRules, PacketExaminer } from '../packet/examined.js';
 import { DETECTED_PROTOCOLS, type BatchDetector, type DetectedProtocol } from '../packet/detect.js';
 import type { InvoiceParser, InvoiceParts } from '../payment/bolt11/quick.js';
@@ -23,10 +23,6 @@ import { detectTables } from './detect-tables.js';
 const WASM_FILE = new URL('../../dist/wasm/mesh.wasm', import.meta.url);
 
 const SHA256_BYTES = 32;
-
-// A Bitcoin message whose header is right (bitcoin-wire.ts): where its checksum and its body begin.
-const BITCOIN_CHECKSUM_OFFSET = 20;
-const BITCOIN_BODY_OFFSET = 24;
 
 const BITCOIN_P2P = DETECTED_PROTOCOLS.indexOf('BitcoinP2P');
 const UNKNOWN = DETECTED_PROTOCOLS.indexOf('Unknown');
@@ -69,8 +65,8 @@ interface KernelExports {
   readonly readInvoice: (at: number, length: number) => number;
   readonly invoiceAddress: () => number;
   readonly signedAddress: () => number;
-  /** The first four bytes of the SHA-256 of the result. */
-  readonly checksumOfResult: () => number;
+  /** Not 0 where the checksum of the Bitcoin message is right, the result being the SHA-256 of its body. */
+  readonly isChecksumRight: (at: number) => number;
 }
 
 /** What the kernel says of a packet. */
@@ -179,11 +175,16 @@ export class WasmKernel implements BatchDetector, Fingerprinter, PacketExaminer,
 
   examine(bytes: Uint8Array, rules: ExaminerRules): ExaminedPacket | null {
     // Only where it lies until the next: anywhere else the next input would be written over it.
-    if (bytes.byteOffset === 0 || bytes.buffer !== this.#memory || bytes.length > LIMITS.PACKET_BYTES) return null;
+    if (bytes.byteOffset === 0 || bytes.buffer !== this.#memory || bytes.length > LIMITS.PACKET_BYTES)
+      return null;
     if (this.#rules !== rules) this.#follow(rules);
     const answer = this.#exports.examine(bytes.byteOffset, bytes.length);
     if (answer === Examined.Unsure) return null;
-    if (answer === Examined.FreeIfChecksum && !this.#isChecksumRight(this.#packet.payload)) return null;
+    if (
+      answer === Examined.FreeIfChecksum &&
+      !this.#isChecksumRight(this.#packet.payloadAt, this.#packet.payloadBytes)
+    )
+      return null;
     return this.#packet;
   }
 
@@ -210,17 +211,13 @@ export class WasmKernel implements BatchDetector, Fingerprinter, PacketExaminer,
   /** A code of the kernel; where it left the checksum of the message at [start, end) of its memory open, what that says. */
   #checked(code: number, start: number, end: number): number {
     if (code !== BITCOIN_IF_CHECKSUM) return code;
-    return this.#isChecksumRight(this.#bytes.subarray(start, end)) ? BITCOIN_P2P : UNKNOWN;
+    return this.#isChecksumRight(start, end - start) ? BITCOIN_P2P : UNKNOWN;
   }
 
-  /** Of a Bitcoin message, in which all else is right. */
-  #isChecksumRight(message: Uint8Array): boolean {
-    this.#hostSha256(message.subarray(BITCOIN_BODY_OFFSET));
-    const sum = this.#exports.checksumOfResult();
-    for (let i = 0; i < 4; i++) {
-      if (message[BITCOIN_CHECKSUM_OFFSET + i] !== ((sum >>> (8 * i)) & 0xff)) return false;
-    }
-    return true;
+  /** Of a Bitcoin message in the memory, in which all else is right. */
+  #isChecksumRight(start: number, length: number): boolean {
+    this.#hostSha256(this.#bytes.subarray(start + BITCOIN_HEADER_BYTES, start + length));
+    return this.#exports.isChecksumRight(start) !== 0;
   }
 
   /** OpenSSL's SHA-256 as the result. A text of a character for each byte comes back much faster than an array. */

@@ -48,10 +48,10 @@ const NO_FIELDS: ReadonlyMap<string, string> = new Map();
 
 export class PacketInPlace implements ExaminedPacket, MeshPacket {
   readonly version: number = PACKET_VERSION;
+  readonly mark: Uint8Array;
   readonly #bytes: Uint8Array;
   readonly #words: Int32Array;
   readonly #wide: BigUint64Array;
-  readonly #found: number;
   readonly #proof: LightningInPlace;
 
   /** @param found where in the memory the kernel writes what it has found */
@@ -59,7 +59,7 @@ export class PacketInPlace implements ExaminedPacket, MeshPacket {
     this.#bytes = new Uint8Array(memory);
     this.#words = new Int32Array(memory, found, FOUND_BYTES / 4);
     this.#wide = new BigUint64Array(memory, found, FOUND_BYTES / 8);
-    this.#found = found;
+    this.mark = new Uint8Array(memory, found + MARK, MARK_BYTES);
     this.#proof = new LightningInPlace(this.#bytes, this.#words, this.#wide);
   }
 
@@ -85,10 +85,6 @@ export class PacketInPlace implements ExaminedPacket, MeshPacket {
     const at = this.#word(BINCODE_AT) + ROUTE + (this.position - 1) * NODE_ID_BYTES;
     for (let i = 0; i < NODE_ID_BYTES; i++) if (bytes[at + i] !== previousHop[i]) return false;
     return true;
-  }
-
-  mark(): Uint8Array {
-    return this.#bytes.slice(this.#found + MARK, this.#found + MARK + MARK_BYTES);
   }
 
   get packetType(): PacketType {
@@ -129,9 +125,14 @@ export class PacketInPlace implements ExaminedPacket, MeshPacket {
     return this.#proof;
   }
 
+  /** Where the payload lies in the kernel's memory. */
+  get payloadAt(): number {
+    return this.#word(PAYLOAD_AT);
+  }
+
   get payload(): Uint8Array {
-    const start = this.#word(PAYLOAD_AT);
-    return this.#bytes.subarray(start, start + this.#word(PAYLOAD_BYTES));
+    const start = this.payloadAt;
+    return this.#bytes.subarray(start, start + this.payloadBytes);
   }
 
   get metadata(): PacketMetadata | null {
