@@ -2,9 +2,8 @@
  * What the WebAssembly detector must know of the protocols, as bytes: made from the same tables that the plain
  * detector uses, so that there is one source of magics, commands and message layouts.
  *
- * Form, all little endian (read by assembly/detect.ts): number of magics u32, number of commands u32, the magics
- * of 4 bytes, the commands of 12 bytes, for each Stratum message type the offset u16 of its layouts (0xffff: none),
- * then the layouts: for each type their number u8, then each as channel bits u8 (1 clear, 2 set), number of
+ * Form, all little endian (read by assembly/detect.ts): number of magics u32, number of commands u32, for each Stratum
+ * message type where its layouts begin u16 (0xffff: none), the magics of 4 bytes, the commands of 12 bytes, then the layouts: for each type their number u8, then each as channel bits u8 (1 clear, 2 set), number of
  * steps u8, and a u32 per step, which is a field or several of a fixed size (its operation in the lowest byte, its three
  * arguments above).
  */
@@ -65,17 +64,17 @@ export function detectTables(): Uint8Array {
   const magics = Object.values(BITCOIN_MAGICS);
   writer.u32(magics.length);
   writer.u32(BITCOIN_COMMANDS.length);
-  for (const magic of magics) writer.fixed(Uint8Array.from(magic));
-  for (const command of BITCOIN_COMMANDS) writer.fixed(padded(command));
 
   const layouts = new BincodeWriter(2_048);
-  let offset = 0;
+  let offset = 8 + 2 * STRATUM_TYPES + 4 * magics.length + COMMAND_BYTES * BITCOIN_COMMANDS.length;
   for (let type = 0; type < STRATUM_TYPES; type++) {
     const alike = STRATUM_MESSAGES.filter((known) => known.type === type);
     writer.u16(alike.length === 0 ? NO_LAYOUT : offset);
     if (alike.length > 0) offset += writeLayouts(layouts, alike);
   }
-  assert(offset < NO_LAYOUT, 'an offset into the layouts has 16 bits');
+  assert(offset < NO_LAYOUT, 'an offset into the tables has 16 bits');
+  for (const magic of magics) writer.fixed(Uint8Array.from(magic));
+  for (const command of BITCOIN_COMMANDS) writer.fixed(padded(command));
   writer.fixed(layouts.finish());
   return writer.finish();
 }
