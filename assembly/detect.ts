@@ -4,19 +4,19 @@ import { RESULT, TABLES } from './layout';
 import { hash } from './sha256';
 
 // Codes: the index in DETECTED_PROTOCOLS.
-const BITCOIN_P2P: u32 = 0;
-const STRATUM_V2: u32 = 2;
+export const BITCOIN_P2P: u32 = 0;
+export const STRATUM_V2: u32 = 2;
 const MESH_PACKET: u32 = 3;
 const UNKNOWN: u32 = 4;
 
 /** A Bitcoin message if its checksum is right, which the host tells. */
-const BITCOIN_IF_CHECKSUM: u32 = 5;
+export const BITCOIN_IF_CHECKSUM: u32 = 5;
 
 /** From so many bytes on the host's hash is faster: it has the processor's own instructions, and costs a call. */
-export const HOST_HASH_BYTES: u32 = 512;
+export const HOST_HASH_BYTES: u32 = 64;
 
 /** `MESH`, read as a little-endian word. */
-const MESH_MAGIC: u32 = 0x4853454d;
+export const MESH_MAGIC: u32 = 0x4853454d;
 
 const BITCOIN_HEADER: u32 = 24;
 const STRATUM_HEADER: u32 = 6;
@@ -31,14 +31,15 @@ const OP_AT_MOST: u32 = 1;
 const OP_HASH_RATE: u32 = 2;
 const OP_LIST: u32 = 3;
 
-// The tables, in this order: two counts, magics, commands, the layout index, the layouts.
-const MAGICS: usize = TABLES + 8;
+// The tables, in this order: two counts, the layout index, magics, commands, the layouts.
+const LAYOUT_INDEX: usize = TABLES + 8;
+const MAGICS: usize = LAYOUT_INDEX + 512;
 
 function commands(): usize {
   return MAGICS + 4 * load<u32>(TABLES);
 }
 
-function layoutIndex(): usize {
+function commandsEnd(): usize {
   return commands() + 12 * load<u32>(TABLES, 4);
 }
 
@@ -62,6 +63,11 @@ function isBitcoinHeader(at: usize, length: u32): bool {
 
 function isChecksumRight(at: usize, length: u32): bool {
   hash(at + BITCOIN_HEADER, length - BITCOIN_HEADER, RESULT);
+  return isChecksumOfResult(at);
+}
+
+/** The same where the SHA-256 of the body is the result already. */
+export function isChecksumOfResult(at: usize): bool {
   hash(RESULT, 32, RESULT);
   return load<u32>(at, 20) === load<u32>(RESULT);
 }
@@ -73,7 +79,7 @@ function isMagic(magic: u32): bool {
 }
 
 function isCommand(first: u64, last: u32): bool {
-  const end = layoutIndex();
+  const end = commandsEnd();
   for (let p = commands(); p < end; p += 12) {
     if (load<u64>(p) === first && load<u32>(p, 8) === last) return true;
   }
@@ -85,13 +91,12 @@ function isStratumMessage(at: usize, length: u32): bool {
   const extension: u32 = load<u16>(at);
   if ((extension & ~CHANNEL_BIT) !== 0) return false;
   if (u24(at + 3) !== length - STRATUM_HEADER) return false;
-  const index = layoutIndex();
-  const start: u32 = load<u16>(index + 2 * <usize>load<u8>(at, 2));
+  const start: u32 = load<u16>(LAYOUT_INDEX + 2 * <usize>load<u8>(at, 2));
   if (start === NO_LAYOUT) return false;
 
   // Layouts of one type: their number; then each as its channel bits (1 clear, 2 set), its number of fields, and
   // a word per field.
-  let p = index + 512 + start;
+  let p = TABLES + start;
   const bit: u32 = extension === CHANNEL_BIT ? 2 : 1;
   let left: u32 = load<u8>(p++);
   while (left-- > 0) {

@@ -1,8 +1,12 @@
 // What the host may call. Inputs lie anywhere from inputAddress() on; reserveInput() makes room for so many bytes there.
-import { detectAt, HOST_HASH_BYTES } from './detect';
-import { INPUT, RESULT, SECRET, TABLES, TABLES_BYTES } from './layout';
+import { detectAt, HOST_HASH_BYTES, isChecksumOfResult } from './detect';
+import { makeTables, readInvoiceAt } from './invoice';
+import { FOUND, INPUT, INVOICE, RESULT, RULES, SECRET, SIGNED, TABLES, TABLES_BYTES } from './layout';
+import { examineAt } from './packet';
 import { hash } from './sha256';
 import { siphash } from './siphash';
+
+makeTables();
 
 export { reserveInput } from './layout';
 
@@ -16,6 +20,22 @@ export function resultAddress(): usize {
 
 export function secretAddress(): usize {
   return SECRET;
+}
+
+export function rulesAddress(): usize {
+  return RULES;
+}
+
+export function foundAddress(): usize {
+  return FOUND;
+}
+
+export function invoiceAddress(): usize {
+  return INVOICE;
+}
+
+export function signedAddress(): usize {
+  return SIGNED;
 }
 
 export function tablesAddress(): usize {
@@ -48,6 +68,21 @@ export function detectMany(at: usize, bytes: u32, count: u32): void {
     store<u8>(codes + i, detectAt(at + start, end - start));
     start = end;
   }
+}
+
+/** What the packet of `length` bytes at `at` is; more about it at foundAddress(). */
+export function examine(at: usize, length: u32): u32 {
+  return examineAt(at, length);
+}
+
+/** Whether the invoice of `length` bytes at `at` was read: then what it says is at invoiceAddress(). */
+export function readInvoice(at: usize, length: u32): bool {
+  return readInvoiceAt(at, length);
+}
+
+/** Whether the checksum of the Bitcoin message at `at` is right: the result is the SHA-256 of its body. */
+export function isChecksumRight(at: usize): bool {
+  return isChecksumOfResult(at);
 }
 
 /** SHA-256 of `length` bytes at `at`: 32 bytes of result. */

@@ -11,6 +11,20 @@ export const SECRET: usize = memory.data(16, 16);
 /** Results: a SHA-256 digest, or a SipHash of 16 bytes. */
 export const RESULT: usize = memory.data(32, 16);
 
+/** This node's id, and the magic of its Bitcoin network: written by the host before packets are examined. */
+export const RULES: usize = memory.data(36, 16);
+
+/** What was found in the packet that was examined last (packet.ts). */
+export const FOUND: usize = memory.data(112, 16);
+
+/** Of an invoice: the longest, its groups of 5 bits, and what was signed in it, each with room for whole words. */
+export const MOST_INVOICE: u32 = 7_089;
+export const GROUPS: usize = memory.data(7_104, 16);
+export const SIGNED: usize = memory.data(7_104, 16);
+
+/** What the invoice says that was read last (invoice.ts). */
+export const INVOICE: usize = memory.data(200, 16);
+
 /** Last one or two blocks of SHA-256, with their padding. */
 export const TAIL: usize = memory.data(128, 16);
 

@@ -5,8 +5,10 @@
  * Target: 500,000 packets of 200 B a second, parsed and with their checksum.
  */
 import { randomBytes } from 'node:crypto';
+import { LIMITS } from '#dist/core/limits.js';
 import { SeededRandom } from '#dist/core/random.js';
 import { Bolt11Decoder } from '#dist/payment/bolt11/decode.js';
+import { QuickInvoiceReader } from '#dist/payment/bolt11/quick.js';
 import { InvoiceRegistry } from '#dist/payment/registry.js';
 import { judgePacket, judgeTools } from '#dist/pool/judge.js';
 import { SharedReplayTable } from '#dist/replay/shared-table.js';
@@ -104,7 +106,9 @@ function rateAlone(packets: readonly Expected[], issued: readonly PaidSample[], 
   const table = SharedReplayTable.create(kernel);
   table.expire(Math.floor(Date.now() / 1_000));
   const tools = judgeTools(POLICY, {
+    examiner: kernel,
     detector: kernel,
+    quickInvoices: new QuickInvoiceReader(kernel),
     decoder: new Bolt11Decoder({ sha256 }),
     table,
     registry,
@@ -113,10 +117,12 @@ function rateAlone(packets: readonly Expected[], issued: readonly PaidSample[], 
   });
   const nowSeconds = Math.floor(Date.now() / 1_000);
   const context = { previousHop: SOURCE, origin: 'peer', peer: '10.0.0.1:8334', nowSeconds } as const;
+  const workspace = kernel.workspace(LIMITS.PACKET_BYTES);
   let stop = stopwatch();
   packets.forEach(({ bytes, kind }, index) => {
     if (index === warm) stop = stopwatch();
-    const verdict = judgePacket(bytes, context, tools);
+    workspace.set(bytes);
+    const verdict = judgePacket(workspace.subarray(0, bytes.length), context, tools);
     table.tend();
     if (verdict.kind !== kind) throw new Error(`a packet was ${verdict.kind}, not ${kind}`);
   });

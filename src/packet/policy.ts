@@ -40,6 +40,11 @@ export class RoutingPolicyEngine {
     this.#governanceNodes = new Set(policy.governanceNodes);
   }
 
+  /** Whether free packets are told by their bytes and all others must show a payment: the mode payment_gated, in use. */
+  get isGated(): boolean {
+    return this.#policy.enabled && this.#policy.mode === 'payment_gated';
+  }
+
   /** The protocol of exactly these bytes. */
   detectProtocol(data: Uint8Array): DetectedProtocol {
     return this.#detector.detectProtocol(data);

@@ -29,6 +29,8 @@ export interface LightningProof {
   readonly kind: 'Lightning';
   /** BOLT11. Its length is not bounded here but by the packet. */
   readonly invoice: string;
+  /** The same where it lies, if it is ASCII and the packet is looked at in place (examined.ts). */
+  readonly invoiceBytes?: Uint8Array;
   /** 32 bytes. */
   readonly preimage: Uint8Array;
   readonly amountMsats: bigint;

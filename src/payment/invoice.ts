@@ -39,7 +39,16 @@ export function refusedInvoice(reason: Reason, detail: string): InvoiceRefusal {
   return { ok: false, reason, detail };
 }
 
+/** An invoice as a text, or as its bytes where they are ASCII; these are borrowed. */
+export type InvoiceText = string | Uint8Array;
+
 /** Reads invoices. Holds no state that a text could change; never throws on a text, however hostile. */
 export interface InvoiceDecoder {
-  decode(invoice: string): InvoiceVerdict;
+  decode(invoice: InvoiceText): InvoiceVerdict;
+}
+
+/** The text, whichever way it is given. */
+export function textOf(invoice: InvoiceText): string {
+  if (typeof invoice === 'string') return invoice;
+  return Buffer.from(invoice.buffer, invoice.byteOffset, invoice.length).toString('latin1');
 }

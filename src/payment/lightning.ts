@@ -9,7 +9,8 @@ import { INVOICE_PREFIXES, type BindingRule, type Network } from '../core/policy
 import { Reason } from '../core/reasons.js';
 import type { LightningProof } from '../packet/proof.js';
 import { judgeBinding } from './binding.js';
-import type { Invoice, InvoiceDecoder } from './invoice.js';
+import type { QuickInvoiceReader } from './bolt11/quick.js';
+import type { Invoice, InvoiceDecoder, InvoiceText } from './invoice.js';
 import { keyLife, lightningKey } from './keys.js';
 import type { PayeeRules } from './payees.js';
 import type { InvoiceLookup, IssuedInvoice } from './registry.js';
@@ -18,6 +19,8 @@ import { refused, verified, type VerificationRequest, type VerificationResult } 
 /** What the rules need of this node's policy. */
 export interface LightningTools {
   readonly decoder: InvoiceDecoder;
+  /** Asked first where the invoice lies as bytes; null where there is none. */
+  readonly quickInvoices: QuickInvoiceReader | null;
   /** The invoices that this node issued, and its key, which they are paid to; null where it has none. */
   readonly issued: { readonly registry: InvoiceLookup; readonly payee: string } | null;
   readonly sha256: (bytes: Uint8Array) => Uint8Array;
@@ -45,7 +48,7 @@ export function verifyLightning(
   const now = request.nowSeconds;
   if (proof.expiresAt < BigInt(now)) return refused(Reason.ProofExpired, price);
 
-  const read = readInvoice(proof.invoice, tools);
+  const read = readInvoice(proof.invoiceBytes ?? proof.invoice, tools);
   if (!read.ok) return refused(read.reason, price);
   const { invoice } = read;
   const known = { payee: invoice.payee, replayKey: lightningKey(invoice.paymentHash) };
@@ -53,8 +56,7 @@ export function verifyLightning(
   const reason = judgeInvoice(invoice, proof, now, price, tools);
   if (reason !== Reason.Accepted) return refused(reason, price, known);
   if (invoice.timestamp < tools.paymentsSince) return refused(Reason.JournalTooYoung, price, known);
-  const { source, destination } = request.packet;
-  const payeeReason = tools.payees.judge(invoice.payee, source, destination);
+  const payeeReason = tools.payees.judge(invoice.payee, request.packet);
   if (payeeReason !== Reason.Accepted) return refused(payeeReason, price, known);
 
   const { packet } = request;
@@ -73,11 +75,14 @@ export function verifyLightning(
 
 /** By its text where this node issued it, without bech32 and curve; else by reading it. */
 function readInvoice(
-  text: string,
-  { decoder, issued, network }: LightningTools,
+  text: InvoiceText,
+  { decoder, quickInvoices, issued, network }: LightningTools,
 ): { readonly ok: true; readonly invoice: PaidInvoice } | { readonly ok: false; readonly reason: Reason } {
   const known = issued === null ? null : issued.registry.find(text);
-  if (known === null || issued === null) return decoder.decode(text);
+  if (known === null || issued === null) {
+    const quick = typeof text === 'string' ? null : (quickInvoices?.read(text) ?? null);
+    return quick ?? decoder.decode(text);
+  }
   // Written out here and below: copying objects by spread would take most of the time of this way.
   const { paymentHash, amountMsat, settledMsat, timestamp, expirySeconds, descriptionHash } = known;
   const { payee } = issued;

@@ -8,6 +8,10 @@ import { equalBytes } from '../core/bytes.js';
 import { nodeIdOfKey, nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
 import type { JudgePolicy } from '../core/policy.js';
 import { Reason } from '../core/reasons.js';
+import type { MeshPacket } from '../packet/packet.js';
+
+/** Where a packet comes from and goes to. */
+type Ends = Pick<MeshPacket, 'source' | 'destination'>;
 
 /** The payee rules of one policy, indexed once. Keys are compared as lower-case hex. */
 export class PayeeRules {
@@ -34,17 +38,17 @@ export class PayeeRules {
    * Whether a payee counts for a packet. The source's own key is named first, so that the reason tells a
    * sender that pays itself from one that pays a stranger.
    */
-  judge(payee: string, source: NodeId, destination: NodeId): Reason {
-    if (this.#belongsTo(payee, source)) return Reason.PayeeIsSource;
+  judge(payee: string, packet: Ends): Reason {
+    if (this.#belongsTo(payee, packet, 'source')) return Reason.PayeeIsSource;
     const isAccepted =
-      payee === this.#ownPayee || this.#accepted.has(payee) || this.#belongsTo(payee, destination);
+      payee === this.#ownPayee || this.#accepted.has(payee) || this.#belongsTo(payee, packet, 'destination');
     if (!isAccepted) return Reason.PayeeNotAccepted;
     return this.#capped.has(payee) ? Reason.DebtCapReached : Reason.Accepted;
   }
 
-  #belongsTo(payee: string, node: NodeId): boolean {
-    if (payee === this.#ownPayee && equalBytes(node, this.#self)) return true;
+  #belongsTo(payee: string, packet: Ends, end: keyof Ends): boolean {
+    if (payee === this.#ownPayee && equalBytes(packet[end], this.#self)) return true;
     if (this.#declared.size === 0) return false;
-    return this.#declared.get(nodeKey(node))?.has(payee) ?? false;
+    return this.#declared.get(nodeKey(packet[end]))?.has(payee) ?? false;
   }
 }

@@ -16,6 +16,7 @@
  */
 import { assert } from '../core/assert.js';
 import { LIMITS } from '../core/limits.js';
+import type { InvoiceText } from './invoice.js';
 import { FINGERPRINT_WORDS, type Fingerprinter } from '../replay/fingerprint.js';
 
 /** What the rules need of an invoice of this node; its payee and its network are the node's own. */
@@ -36,7 +37,7 @@ export interface IssuedInvoice {
 /** What a judge asks. */
 export interface InvoiceLookup {
   /** The invoice of exactly this text, or null. Any text, not kept. */
-  find(text: string): IssuedInvoice | null;
+  find(text: InvoiceText): IssuedInvoice | null;
 }
 
 /** Header: a mark and the number of entries; then the heads; then the entries. */
@@ -124,7 +125,7 @@ export class InvoiceRegistry implements InvoiceLookup {
     return this.#entries;
   }
 
-  find(text: string): IssuedInvoice | null {
+  find(text: InvoiceText): IssuedInvoice | null {
     if (!this.#take(text)) return null;
     const at = this.#look();
     return at === null ? null : this.#copy(at);
@@ -152,8 +153,12 @@ export class InvoiceRegistry implements InvoiceLookup {
   }
 
   /** Fingerprints a text; false where it is none that can be registered. */
-  #take(text: string): boolean {
+  #take(text: InvoiceText): boolean {
     if (text.length > LIMITS.INVOICE_CHARS) return false;
+    if (typeof text !== 'string') {
+      this.#fingerprinter.fingerprint(text, this.#fingerprint);
+      return true;
+    }
     const { read, written } = encoder.encodeInto(text, this.#text);
     if (read !== text.length) return false;
     this.#fingerprinter.fingerprint(this.#text.subarray(0, written), this.#fingerprint);

@@ -4,6 +4,7 @@
  * Rules: payments.md (each failure is a returned verdict with its own reason code, never an exception).
  */
 import { Reason } from '../core/reasons.js';
+import type { PacketSize } from '../packet/examined.js';
 import type { MeshPacket } from '../packet/packet.js';
 import type { NodeQuestion } from './question.js';
 
@@ -11,6 +12,8 @@ import type { NodeQuestion } from './question.js';
 export interface VerificationRequest {
   /** The packet that the proof is said to pay for; its structure was judged already. */
   readonly packet: MeshPacket;
+  /** Of that packet, where it is known already. */
+  readonly size?: PacketSize | undefined;
   /** Unix seconds of its receipt here. */
   readonly nowSeconds: number;
 }

@@ -9,8 +9,11 @@ import { LIMITS } from '../core/limits.js';
 import type { FeeSchedule, JudgePolicy } from '../core/policy.js';
 import { Reason } from '../core/reasons.js';
 import { priceMsat } from '../ledger/fee.js';
+import type { PacketSize } from '../packet/examined.js';
+import type { MeshPacket } from '../packet/packet.js';
 import type { PaymentProof } from '../packet/proof.js';
 import { verifyInstant } from './instant.js';
+import type { QuickInvoiceReader } from './bolt11/quick.js';
 import type { InvoiceDecoder } from './invoice.js';
 import { verifyLightning, type LightningTools } from './lightning.js';
 import { verifyOnChain } from './onchain.js';
@@ -23,6 +26,8 @@ import { refused, type VerificationRequest, type VerificationResult } from './re
 export interface VerifierTools {
   /** The invoices that this node issued. Without it all take the way of others, and none without amount passes. */
   readonly registry?: InvoiceLookup;
+  /** Reads ordinary invoices where they lie; without it all are read by the decoder. */
+  readonly quickInvoices?: QuickInvoiceReader;
   /** 32 bytes of 1 argument, which is borrowed. */
   readonly sha256?: (bytes: Uint8Array) => Uint8Array;
 }
@@ -37,11 +42,12 @@ export class PaymentVerifier {
 
   /** The policy is read once: a new policy needs a new verifier. */
   constructor(policy: JudgePolicy, decoder: InvoiceDecoder, tools: VerifierTools = {}) {
-    const { registry, sha256 = plainSha256 } = tools;
+    const { registry, quickInvoices = null, sha256 = plainSha256 } = tools;
     const payee = policy.ownPayee?.toLowerCase() ?? null;
     this.#fees = policy.fees;
     this.#lightning = {
       decoder,
+      quickInvoices,
       issued: registry === undefined || payee === null ? null : { registry, payee },
       sha256,
       payees: new PayeeRules(policy),
@@ -58,9 +64,8 @@ export class PaymentVerifier {
    * Never throws on input. The same input gives the same verdict.
    */
   verify(proof: PaymentProof, request: VerificationRequest): VerificationResult {
-    const { packet, nowSeconds } = request;
-    const hops = Math.max(0, packet.route.length - 1);
-    const price = priceMsat(this.#fees, hops, packet.payload.length);
+    const { nowSeconds, size = sizeOf(request.packet) } = request;
+    const price = priceMsat(this.#fees, size.hops, size.payloadBytes);
     if (proof.timestamp > BigInt(nowSeconds + LIMITS.FUTURE_SECONDS)) {
       return refused(Reason.ProofFromFuture, price);
     }
@@ -75,4 +80,8 @@ export class PaymentVerifier {
         return verifyInstant(proof, price, this.#settlement);
     }
   }
+}
+
+function sizeOf({ route, payload }: MeshPacket): PacketSize {
+  return { hops: Math.max(0, route.length - 1), payloadBytes: payload.length };
 }

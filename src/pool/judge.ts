@@ -9,9 +9,11 @@ import { nodeIdOfKey, type NodeId } from '../core/ids.js';
 import type { JudgePolicy } from '../core/policy.js';
 import { Reason } from '../core/reasons.js';
 import type { ProtocolDetector } from '../packet/detect.js';
+import type { ExaminedPacket, ExaminerRules, PacketExaminer, PacketSize } from '../packet/examined.js';
 import { MAGIC_BYTES, viewPacket, type MeshPacket } from '../packet/packet.js';
-import { RoutingPolicyEngine } from '../packet/policy.js';
+import { RoutingPolicyEngine, type GateVerdict } from '../packet/policy.js';
 import { judgeStructure } from '../packet/structure.js';
+import type { QuickInvoiceReader } from '../payment/bolt11/quick.js';
 import type { InvoiceDecoder } from '../payment/invoice.js';
 import type { InvoiceLookup } from '../payment/registry.js';
 import { PaymentVerifier, type VerificationResult } from '../payment/verifier.js';
@@ -28,10 +30,13 @@ export const NO_MARK: Uint8Array = new Uint8Array(MARK_BYTES);
 
 /** What does not change with the policy. */
 export interface JudgeParts {
+  /** Looks first at packets of neighbours, where there is one. */
+  readonly examiner?: PacketExaminer;
   readonly detector: ProtocolDetector;
   readonly decoder: InvoiceDecoder;
   readonly table: ReplayTable;
   readonly registry?: InvoiceLookup;
+  readonly quickInvoices?: QuickInvoiceReader;
   readonly sha256: (bytes: Uint8Array) => Uint8Array;
   /** Makes the marks. */
   readonly fingerprinter: Fingerprinter;
@@ -40,9 +45,12 @@ export interface JudgeParts {
 /** Everything that a verdict is made with; a new policy needs new tools. */
 export interface JudgeTools extends JudgeParts {
   readonly self: NodeId;
+  readonly rules: ExaminerRules;
   readonly gate: RoutingPolicyEngine;
   readonly verifier: PaymentVerifier;
 }
+
+type PassingVerdict = Extract<GateVerdict, { readonly kind: 'control' | 'free' }>;
 
 /** What is known of a packet beside its bytes. */
 export interface PacketContext extends Omit<PacketSender, 'peer'> {
@@ -53,16 +61,40 @@ export interface PacketContext extends Omit<PacketSender, 'peer'> {
 }
 
 export function judgeTools(policy: JudgePolicy, parts: JudgeParts): JudgeTools {
+  const self = nodeIdOfKey(policy.self);
   return {
     ...parts,
-    self: nodeIdOfKey(policy.self),
+    self,
+    rules: { self, network: policy.network },
     gate: new RoutingPolicyEngine(policy, parts.detector),
     verifier: new PaymentVerifier(policy, parts.decoder, parts),
   };
 }
 
-/** @param bytes not kept */
+/**
+ * @param bytes not kept
+ * @returns a verdict whose mark, where there is an examiner, holds until the next packet
+ */
 export function judgePacket(bytes: Uint8Array, context: PacketContext, tools: JudgeTools): PacketVerdict {
+  const examined = examine(bytes, context, tools);
+  if (examined === null) return judgePlainly(bytes, context, tools);
+  const { kind, protocol, position, packet } = examined;
+  if (kind === 'free') return passed({ kind, protocol }, position, examined.mark);
+  return judgePayment(packet, examined, position, context, tools);
+}
+
+/** What is found in one pass where the packet lies: only packets of neighbours that have said who they are, and pass. */
+function examine(
+  bytes: Uint8Array,
+  { origin, previousHop }: PacketContext,
+  { examiner, gate, rules }: JudgeTools,
+): ExaminedPacket | null {
+  if (examiner === undefined || origin !== 'peer' || previousHop === null || !gate.isGated) return null;
+  const examined = examiner.examine(bytes, rules);
+  return examined?.isFrom(previousHop) === true ? examined : null;
+}
+
+function judgePlainly(bytes: Uint8Array, context: PacketContext, tools: JudgeTools): PacketVerdict {
   const decoded = viewPacket(bytes);
   if (!decoded.ok) return refusedVerdict(decoded.failure.reason);
   const { packet } = decoded.value;
@@ -71,20 +103,28 @@ export function judgePacket(bytes: Uint8Array, context: PacketContext, tools: Ju
   const gate = tools.gate.judgeGate(packet);
   if (gate.kind === 'refused') return refusedVerdict(gate.reason);
 
-  if (gate.kind === 'paid') return judgePayment(packet, structure.position, context, tools);
+  const { position } = structure;
+  if (gate.kind === 'paid') return judgePayment(packet, undefined, position, context, tools);
+  const { hasMagic } = decoded.value;
+  const mark = gate.kind === 'free' ? markOf(bytes, hasMagic, tools.fingerprinter) : NO_MARK;
+  return passed(gate, position, mark);
+}
+
+/** The verdict on a packet that passes the gate without a payment. */
+function passed(gate: PassingVerdict, position: number, mark: Uint8Array): PacketVerdict {
   // Written out: objects copied by spread took more time than all checks together.
   return {
     kind: gate.kind,
     reason: Reason.Accepted,
     protocol: gate.kind === 'free' ? gate.protocol : 'MeshPacket',
     controlProtocol: gate.kind === 'control' ? gate.protocol : null,
-    position: structure.position,
+    position,
     amountMsat: 0n,
     priceMsat: 0n,
     expiresAt: 0,
     replayKey: null,
     payee: null,
-    mark: gate.kind === 'free' ? markOf(bytes, decoded.value.hasMagic, tools.fingerprinter) : NO_MARK,
+    mark,
   };
 }
 
@@ -116,14 +156,16 @@ export function refusedVerdict(reason: Reason): PacketVerdict {
 
 function judgePayment(
   packet: MeshPacket,
+  size: PacketSize | undefined,
   position: number,
   context: PacketContext,
   tools: JudgeTools,
 ): PacketVerdict {
-  if (packet.paymentProof === null) return refusedVerdict(Reason.PaymentRequired);
+  const proof = packet.paymentProof;
+  if (proof === null) return refusedVerdict(Reason.PaymentRequired);
   // Never at an earlier time than keys were forgotten at: a clock that was set back must not revive a payment.
   const nowSeconds = Math.max(context.nowSeconds, tools.table.horizonSeconds());
-  const result = tools.verifier.verify(packet.paymentProof, { packet, nowSeconds });
+  const result = tools.verifier.verify(proof, { packet, size, nowSeconds });
   if (result.needs !== null) {
     const { replayKey } = result.needs.payment;
     // Without troubling the node.

@@ -10,6 +10,7 @@ import { threadId, workerData } from 'node:worker_threads';
 import { LIMITS } from '../core/limits.js';
 import type { JudgePolicy } from '../core/policy.js';
 import { Bolt11Decoder } from '../payment/bolt11/decode.js';
+import { QuickInvoiceReader } from '../payment/bolt11/quick.js';
 import { InvoiceRegistry } from '../payment/registry.js';
 import { SharedReplayTable } from '../replay/shared-table.js';
 import { WasmKernel, type KernelModule } from '../wasm/kernel.js';
@@ -42,7 +43,9 @@ const MICROS = 1_000;
 const start = workerData as WorkerStart;
 const kernel = new WasmKernel(start.kernel, start.secret);
 const parts: JudgeParts = {
+  examiner: kernel,
   detector: kernel,
+  quickInvoices: new QuickInvoiceReader(kernel),
   decoder: new Bolt11Decoder({ sha256: (bytes) => kernel.sha256(bytes) }),
   table: SharedReplayTable.attach(start.table, kernel),
   ...(start.registry === undefined ? {} : { registry: InvoiceRegistry.attach(start.registry, kernel) }),

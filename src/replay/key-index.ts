@@ -3,7 +3,7 @@
  * the shard of each key. What its words mean and why that is right: shared-table.ts. Here is what one thread does with
  * the key that it is at.
  */
-import { ENTRY_WORDS, BUCKET_SLOTS, type Layout } from './shared-layout.js';
+import { ENTRY_WORDS, BUCKET_SLOTS, PAGE_BUCKETS, type Layout } from './shared-layout.js';
 
 /** States of a slot, the lowest bits of its control word; a FREE one is 0 as a whole. */
 export const FREE = 0;
@@ -41,6 +41,7 @@ export function stateOf(control: number): number {
   return control & STATE_MASK;
 }
 
+const PAGE_MASK: number = PAGE_BUCKETS - 1;
 const ALL_SLOTS: number = (1 << BUCKET_SLOTS) - 1;
 
 /** Bits that are set in a word of 16 bits. */
@@ -80,7 +81,8 @@ export class KeyIndex {
   aim(): void {
     const { fingerprint } = this;
     const first = (fingerprint[1] ?? 0) & this.#bucketMask;
-    let second = (fingerprint[2] ?? 0) & this.#bucketMask;
+    // Both in one page of memory: where that is in no cache, the processor looks up its address but once.
+    let second = (first & ~PAGE_MASK) | ((fingerprint[2] ?? 0) & PAGE_MASK & this.#bucketMask);
     if (second === first) second ^= 1;
     this.#first = first * BUCKET_SLOTS;
     this.#second = second * BUCKET_SLOTS;

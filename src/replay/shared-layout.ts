@@ -12,11 +12,17 @@ import { WHEEL_POSITIONS } from './lifetimes.js';
 /** Words of a cache line. Words that different threads write to are kept on lines of their own. */
 const LINE = 16;
 
+/** Words of a page of memory: of what the processor translates to a place in memory at once. */
+const MEMORY_PAGE = 1_024;
+
 /**
- * Words before the header. The system's allocator begins a large block 16 bytes behind a cache line; this makes up for
- * it, so that a bucket is one line. (Were it otherwise, only speed would suffer.)
+ * The system's allocator begins a large block so many words behind a page; what is to be a line or a page begins
+ * so many before one in the block. (Were it otherwise, only speed would suffer.)
  */
-const START = 12;
+const SKEW = 4;
+
+/** Words before the header. */
+const START: number = LINE - SKEW;
 
 // The header.
 const MARK: number = START;
@@ -43,6 +49,8 @@ const HEADER_END: number = START + 7 * LINE;
 
 /** A bucket is one cache line of control words. */
 export const BUCKET_SLOTS = 16;
+/** Buckets in a page of memory. */
+export const PAGE_BUCKETS: number = MEMORY_PAGE / BUCKET_SLOTS;
 export const ENTRY_WORDS = 4;
 export const PAGE_ENTRIES = 32;
 /** Of a shard: its keys, and how many make it split. */
@@ -107,6 +115,10 @@ export function layoutFor(capacity: number): Layout {
     words += Math.ceil(size / LINE) * LINE;
     return start;
   };
+  const pagesArea = (size: number): number => {
+    words = Math.ceil((words + SKEW) / MEMORY_PAGE) * MEMORY_PAGE - SKEW;
+    return area(size);
+  };
   return {
     capacity,
     buckets,
@@ -122,7 +134,7 @@ export function layoutFor(capacity: number): Layout {
     pageRecords: area(PAGE_WORDS * (pages + 1)),
     ring: area(ringSize),
     entries: area(ENTRY_WORDS * entryCount),
-    slots: area(shardSlots * directorySize),
+    slots: pagesArea(shardSlots * directorySize),
     words,
   };
 }

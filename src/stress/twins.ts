@@ -13,6 +13,7 @@ import { systemClock } from '../core/clock.js';
 import { SeededRandom } from '../core/random.js';
 import type { Reason } from '../core/reasons.js';
 import { reasonName, type ReasonName } from '../core/reasons.js';
+import { textOf, type InvoiceText } from '../payment/invoice.js';
 import { InvoiceRegistry, type InvoiceLookup, type IssuedInvoice } from '../payment/registry.js';
 import { InlineJudge } from '../pool/inline-judge.js';
 import { judged, type PacketJudge, type PacketVerdict } from '../pool/judge-port.js';
@@ -63,8 +64,8 @@ const silent = { log: () => undefined };
 class PlainRegistry implements InvoiceLookup {
   readonly #invoices = new Map<string, IssuedInvoice>();
 
-  find(text: string): IssuedInvoice | null {
-    return this.#invoices.get(text) ?? null;
+  find(invoice: InvoiceText): IssuedInvoice | null {
+    return this.#invoices.get(textOf(invoice)) ?? null;
   }
 
   register(text: string, invoice: IssuedInvoice): void {

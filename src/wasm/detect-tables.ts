@@ -2,10 +2,10 @@
  * What the WebAssembly detector must know of the protocols, as bytes: made from the same tables that the plain
  * detector uses, so that there is one source of magics, commands and message layouts.
  *
- * Form, all little endian (read by assembly/detect.ts): number of magics u32, number of commands u32, the magics
- * of 4 bytes, the commands of 12 bytes, for each Stratum message type the offset u16 of its layouts (0xffff: none),
- * then the layouts: for each type their number u8, then each as channel bits u8 (1 clear, 2 set), number of
- * fields u8, and a u32 per field (its operation in the lowest byte, its three arguments above).
+ * Form, all little endian (read by assembly/detect.ts): number of magics u32, number of commands u32, for each Stratum
+ * message type where its layouts begin u16 (0xffff: none), the magics of 4 bytes, the commands of 12 bytes, then the layouts: for each type their number u8, then each as channel bits u8 (1 clear, 2 set), number of
+ * steps u8, and a u32 per step, which is a field or several of a fixed size (its operation in the lowest byte, its three
+ * arguments above).
  */
 import { assert } from '../core/assert.js';
 import { BincodeWriter } from '../core/bincode.js';
@@ -25,7 +25,8 @@ const NO_LAYOUT = 0xffff;
 /** Operation and arguments. Of a list: bytes of its count, bytes of an item, and the most items below 255. */
 type Operation = readonly [code: number, first: number, second: number, third: number];
 
-const skip = (count: number): Operation => [0, count, 0, 0];
+const SKIP = 0;
+const skip = (count: number): Operation => [SKIP, count, 0, 0];
 const atMost = (value: number): Operation => [1, value, 0, 0];
 const HASH_RATE: Operation = [2, 0, 0, 0];
 const list = (countBytes: 1 | 2, itemBytes: number, most = 0xff): Operation => [
@@ -63,17 +64,17 @@ export function detectTables(): Uint8Array {
   const magics = Object.values(BITCOIN_MAGICS);
   writer.u32(magics.length);
   writer.u32(BITCOIN_COMMANDS.length);
-  for (const magic of magics) writer.fixed(Uint8Array.from(magic));
-  for (const command of BITCOIN_COMMANDS) writer.fixed(padded(command));
 
   const layouts = new BincodeWriter(2_048);
-  let offset = 0;
+  let offset = 8 + 2 * STRATUM_TYPES + 4 * magics.length + COMMAND_BYTES * BITCOIN_COMMANDS.length;
   for (let type = 0; type < STRATUM_TYPES; type++) {
     const alike = STRATUM_MESSAGES.filter((known) => known.type === type);
     writer.u16(alike.length === 0 ? NO_LAYOUT : offset);
     if (alike.length > 0) offset += writeLayouts(layouts, alike);
   }
-  assert(offset < NO_LAYOUT, 'an offset into the layouts has 16 bits');
+  assert(offset < NO_LAYOUT, 'an offset into the tables has 16 bits');
+  for (const magic of magics) writer.fixed(Uint8Array.from(magic));
+  for (const command of BITCOIN_COMMANDS) writer.fixed(padded(command));
   writer.fixed(layouts.finish());
   return writer.finish();
 }
@@ -83,12 +84,26 @@ function writeLayouts(writer: BincodeWriter, alike: readonly StratumMessage[]): 
   let written = 1;
   writer.u8(alike.length);
   for (const { channelBit, fields } of alike) {
+    const operations = operationsOf(fields);
     writer.u8(CHANNEL_BITS[channelBit]);
-    writer.u8(fields.length);
-    for (const field of fields) for (const part of OPERATIONS[field]) writer.u8(part);
-    written += 2 + 4 * fields.length;
+    writer.u8(operations.length);
+    for (const operation of operations) for (const part of operation) writer.u8(part);
+    written += 2 + 4 * operations.length;
   }
   return written;
+}
+
+/** What fields ask for; those of a fixed size that follow one another are skipped in one step. */
+function operationsOf(fields: readonly StratumField[]): readonly Operation[] {
+  const operations: Operation[] = [];
+  for (const field of fields) {
+    const [code, size] = OPERATIONS[field];
+    const [lastCode, lastSize] = operations.at(-1) ?? OPERATIONS.f32;
+    const isRun = code === SKIP && lastCode === SKIP && size + lastSize <= 0xff;
+    if (isRun) operations[operations.length - 1] = skip(size + lastSize);
+    else operations.push(OPERATIONS[field]);
+  }
+  return operations;
 }
 
 function padded(command: string): Uint8Array {

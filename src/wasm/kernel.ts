@@ -5,22 +5,24 @@
  * Source: assembly/, built by `npm run build:wasm`. The module is compiled once in a process and handed to the
  * workers; each thread has an instance of its own, with memory of its own, so nothing is shared and nothing waits.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { assert, present } from '../core/assert.js';
 import { MeshError } from '../core/errors.js';
+import { LIMITS } from '../core/limits.js';
+import { BITCOIN_HEADER_BYTES, BITCOIN_MAGICS } from '../packet/bitcoin-wire.js';
+import type { ExaminedPacket, ExaminerRules, PacketExaminer } from '../packet/examined.js';
 import { DETECTED_PROTOCOLS, type BatchDetector, type DetectedProtocol } from '../packet/detect.js';
+import type { InvoiceParser, InvoiceParts } from '../payment/bolt11/quick.js';
 import { FINGERPRINT_SECRET_BYTES, type Fingerprinter } from '../replay/fingerprint.js';
+import { InvoiceInPlace } from './invoice-in-place.js';
+import { PacketInPlace } from './packet-in-place.js';
 import { detectTables } from './detect-tables.js';
 
 /** Seen from src/ and from dist/ alike. */
 const WASM_FILE = new URL('../../dist/wasm/mesh.wasm', import.meta.url);
 
 const SHA256_BYTES = 32;
-
-// A Bitcoin message whose header is right (bitcoin-wire.ts): where its checksum and its body begin.
-const BITCOIN_CHECKSUM_OFFSET = 20;
-const BITCOIN_BODY_OFFSET = 24;
 
 const BITCOIN_P2P = DETECTED_PROTOCOLS.indexOf('BitcoinP2P');
 const UNKNOWN = DETECTED_PROTOCOLS.indexOf('Unknown');
@@ -55,7 +57,20 @@ interface KernelExports {
   readonly hostHashBytes: () => number;
   readonly sha256: (at: number, length: number) => void;
   readonly siphash128: (at: number, length: number) => void;
+  readonly rulesAddress: () => number;
+  readonly foundAddress: () => number;
+  /** What a packet is, as an Examined. */
+  readonly examine: (at: number, length: number) => number;
+  /** Not 0 where the invoice was read. */
+  readonly readInvoice: (at: number, length: number) => number;
+  readonly invoiceAddress: () => number;
+  readonly signedAddress: () => number;
+  /** Not 0 where the checksum of the Bitcoin message is right, the result being the SHA-256 of its body. */
+  readonly isChecksumRight: (at: number) => number;
 }
+
+/** What the kernel says of a packet. */
+const Examined = { Unsure: 0, Free: 1, FreeIfChecksum: 2, Paid: 3 } as const;
 
 /**
  * Compiles the kernel, once for all threads.
@@ -80,16 +95,21 @@ export function compileKernel(file: URL = WASM_FILE): KernelModule {
  * One instance. Inputs are copied in and not kept, but for those that lie in its workspace already; no call waits. Only the
  * thread that made it may use it.
  */
-export class WasmKernel implements BatchDetector, Fingerprinter {
+export class WasmKernel implements BatchDetector, Fingerprinter, PacketExaminer, InvoiceParser {
   readonly #exports: KernelExports;
   readonly #firstAddress: number;
   /** Where inputs are copied to. */
   #inputAddress: number;
   readonly #resultAddress: number;
   readonly #hostHashBytes: number;
-  /** Views of the memory, remade when its buffer changes. */
+  /** The memory and views of it, remade when it grows. */
+  #memory: ArrayBuffer;
   #bytes: Uint8Array;
   #result: Int32Array;
+  #packet: PacketInPlace;
+  #invoice: InvoiceInPlace;
+  /** By which packets are examined; the kernel has a copy. */
+  #rules: ExaminerRules | null = null;
 
   /** @param secret 16 bytes under which fingerprints are made: the same on all threads of one replay table */
   constructor(module: KernelModule, secret: Uint8Array) {
@@ -99,8 +119,11 @@ export class WasmKernel implements BatchDetector, Fingerprinter {
     this.#inputAddress = this.#firstAddress;
     this.#resultAddress = this.#exports.resultAddress();
     this.#hostHashBytes = this.#exports.hostHashBytes();
-    this.#bytes = new Uint8Array(this.#exports.memory.buffer);
-    this.#result = new Int32Array(this.#exports.memory.buffer, this.#resultAddress, SHA256_BYTES / 4);
+    this.#memory = this.#exports.memory.buffer;
+    this.#bytes = new Uint8Array(this.#memory);
+    this.#result = new Int32Array(this.#memory, this.#resultAddress, SHA256_BYTES / 4);
+    this.#packet = this.#packetInPlace();
+    this.#invoice = this.#invoiceInPlace();
 
     const tables = detectTables();
     assert(tables.length <= this.#exports.tablesBytes(), 'the detection tables fit in their area');
@@ -140,7 +163,7 @@ export class WasmKernel implements BatchDetector, Fingerprinter {
     this.#reserve(endsOffset + 5 * count);
     this.#bytes.set(data, this.#inputAddress);
     const endsAddress = this.#inputAddress + endsOffset;
-    new Uint32Array(this.#bytes.buffer, endsAddress, count).set(ends);
+    new Uint32Array(this.#memory, endsAddress, count).set(ends);
     this.#exports.detectMany(this.#inputAddress, data.length, count);
     const codesAddress = endsAddress + 4 * count;
     codes.set(this.#bytes.subarray(codesAddress, codesAddress + count));
@@ -150,10 +173,32 @@ export class WasmKernel implements BatchDetector, Fingerprinter {
     }
   }
 
+  examine(bytes: Uint8Array, rules: ExaminerRules): ExaminedPacket | null {
+    // Only where it lies until the next: anywhere else the next input would be written over it.
+    if (bytes.byteOffset === 0 || bytes.buffer !== this.#memory || bytes.length > LIMITS.PACKET_BYTES)
+      return null;
+    if (this.#rules !== rules) this.#follow(rules);
+    const answer = this.#exports.examine(bytes.byteOffset, bytes.length);
+    if (answer === Examined.Unsure) return null;
+    if (
+      answer === Examined.FreeIfChecksum &&
+      !this.#isChecksumRight(this.#packet.payloadAt, this.#packet.payloadBytes)
+    )
+      return null;
+    return this.#packet;
+  }
+
+  parseInvoice(ascii: Uint8Array): InvoiceParts | null {
+    if (ascii.length > LIMITS.INVOICE_CHARS) return null;
+    if (this.#exports.readInvoice(this.#place(ascii), ascii.length) === 0) return null;
+    this.#hostSha256(this.#invoice.signed);
+    return this.#invoice.parts();
+  }
+
   /** 32 bytes, the caller's own. */
   sha256(data: Uint8Array): Uint8Array {
-    if (data.length >= this.#hostHashBytes) return new Uint8Array(hostSha256(data));
-    this.#exports.sha256(this.#place(data), data.length);
+    if (data.length >= this.#hostHashBytes) this.#hostSha256(data);
+    else this.#exports.sha256(this.#place(data), data.length);
     return this.#bytes.slice(this.#resultAddress, this.#resultAddress + SHA256_BYTES);
   }
 
@@ -166,15 +211,34 @@ export class WasmKernel implements BatchDetector, Fingerprinter {
   /** A code of the kernel; where it left the checksum of the message at [start, end) of its memory open, what that says. */
   #checked(code: number, start: number, end: number): number {
     if (code !== BITCOIN_IF_CHECKSUM) return code;
-    const message = this.#bytes.subarray(start, end);
-    const digest = hostSha256(hostSha256(message.subarray(BITCOIN_BODY_OFFSET)));
-    const checksum = message.subarray(BITCOIN_CHECKSUM_OFFSET, BITCOIN_BODY_OFFSET);
-    return checksum.every((byte, i) => byte === digest[i]) ? BITCOIN_P2P : UNKNOWN;
+    return this.#isChecksumRight(start, end - start) ? BITCOIN_P2P : UNKNOWN;
+  }
+
+  /** Of a Bitcoin message in the memory, in which all else is right. */
+  #isChecksumRight(start: number, length: number): boolean {
+    this.#hostSha256(this.#bytes.subarray(start + BITCOIN_HEADER_BYTES, start + length));
+    return this.#exports.isChecksumRight(start) !== 0;
+  }
+
+  /** OpenSSL's SHA-256 as the result. A text of a character for each byte comes back much faster than an array. */
+  #hostSha256(data: Uint8Array): void {
+    const digest = hash('sha256', data, 'binary');
+    const bytes = this.#bytes;
+    const at = this.#resultAddress;
+    for (let i = 0; i < SHA256_BYTES; i++) bytes[at + i] = digest.charCodeAt(i);
+  }
+
+  #follow(rules: ExaminerRules): void {
+    const at = this.#exports.rulesAddress();
+    this.#bytes.set(rules.self, at);
+    this.#bytes.set(BITCOIN_MAGICS[rules.network], at + rules.self.length);
+    this.#rules = rules;
   }
 
   /** The address of an input: where it lies in the kernel's memory, or where it was copied to. */
   #place(data: Uint8Array): number {
-    if (data.buffer === this.#bytes.buffer) return data.byteOffset;
+    // Where it lies is asked first: asking a small array for its buffer makes it one, which costs more than all the rest.
+    if (data.byteOffset !== 0 && data.buffer === this.#memory) return data.byteOffset;
     this.#reserve(data.length);
     this.#bytes.set(data, this.#inputAddress);
     return this.#inputAddress;
@@ -185,12 +249,19 @@ export class WasmKernel implements BatchDetector, Fingerprinter {
     // A memory that grows is another one, and a workspace in the old one would be lost.
     assert(this.#inputAddress === this.#firstAddress, `no input beside a workspace has ${length} bytes`);
     assert(this.#exports.reserveInput(length) !== 0, `the kernel has no memory for ${length} bytes`);
-    const { buffer } = this.#exports.memory;
-    this.#bytes = new Uint8Array(buffer);
-    this.#result = new Int32Array(buffer, this.#resultAddress, SHA256_BYTES / 4);
+    this.#memory = this.#exports.memory.buffer;
+    this.#bytes = new Uint8Array(this.#memory);
+    this.#result = new Int32Array(this.#memory, this.#resultAddress, SHA256_BYTES / 4);
+    this.#packet = this.#packetInPlace();
+    this.#invoice = this.#invoiceInPlace();
   }
-}
 
-function hostSha256(data: Uint8Array): Uint8Array {
-  return createHash('sha256').update(data).digest();
+  #packetInPlace(): PacketInPlace {
+    return new PacketInPlace(this.#memory, this.#exports.foundAddress());
+  }
+
+  #invoiceInPlace(): InvoiceInPlace {
+    const { invoiceAddress, signedAddress } = this.#exports;
+    return new InvoiceInPlace(this.#memory, invoiceAddress(), signedAddress(), this.#resultAddress);
+  }
 }

@@ -9,7 +9,14 @@ import { toHex } from '../../core/bytes.js';
 import { sha256 as plainSha256 } from '../../core/hash.js';
 import { LIMITS } from '../../core/limits.js';
 import { Reason } from '../../core/reasons.js';
-import { refusedInvoice, type InvoiceDecoder, type InvoiceRefusal, type InvoiceVerdict } from '../invoice.js';
+import {
+  refusedInvoice,
+  textOf,
+  type InvoiceDecoder,
+  type InvoiceRefusal,
+  type InvoiceText,
+  type InvoiceVerdict,
+} from '../invoice.js';
 import { readPrefix, type PrefixParts } from './amount.js';
 import { Bech32Text, numberOf, packGroups } from './bech32.js';
 import { ABSENT, FieldReader } from './fields.js';
@@ -48,9 +55,9 @@ export class Bolt11Decoder implements InvoiceDecoder {
     this.#fields = new FieldReader(curve);
   }
 
-  decode(invoice: string): InvoiceVerdict {
+  decode(invoice: InvoiceText): InvoiceVerdict {
     const text = this.#text;
-    const fault = text.read(invoice) ?? readPrefix(text.prefix, text.prefixLength, this.#prefix);
+    const fault = text.read(textOf(invoice)) ?? readPrefix(text.prefix, text.prefixLength, this.#prefix);
     if (fault !== null) return fault;
     if (!text.isChecksumRight) return refusedInvoice(Reason.InvoiceChecksum, 'a character was changed');
     const fieldsEnd = text.groupCount - SIGNATURE_GROUPS;

@@ -10,7 +10,7 @@ import { MeshError, errorText } from '../../core/errors.js';
 import { fromHex, toHex } from '../../core/bytes.js';
 import { present } from '../../core/assert.js';
 import type { Log } from '../../core/ports.js';
-import type { Secp256k1 } from './signature.js';
+import { PUBLIC_KEY_BYTES, type Secp256k1 } from './signature.js';
 
 /** One way to have the curve. */
 export interface Secp256k1Source {
@@ -30,11 +30,13 @@ export const NATIVE: Secp256k1Source = {
   name: 'native libsecp256k1',
   load: async () => {
     const { default: native } = await import('secp256k1/bindings.js');
+    // Made once: an array that a native function is to write to costs microseconds to make and to clear away.
+    const output = new Uint8Array(new ArrayBuffer(PUBLIC_KEY_BYTES));
     return {
       isPublicKey: (key) => native.publicKeyVerify(key),
       recover: (digest, signature, recoveryId) => {
         try {
-          return native.ecdsaRecover(signature, recoveryId, digest, true);
+          return native.ecdsaRecover(signature, recoveryId, digest, true, output);
         } catch {
           return null; // its way to say that there is none
         }

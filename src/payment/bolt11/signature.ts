@@ -23,7 +23,7 @@ export interface Secp256k1 {
    * @param digest 32 bytes
    * @param signature 64 bytes, r and s, each from 1 to below the order
    * @param recoveryId 0 to 3
-   * @returns 33 bytes, the caller's own, or null where there is none
+   * @returns 33 bytes, which hold until the next call, or null where there is none
    */
   recover(digest: Uint8Array, signature: Uint8Array, recoveryId: number): Uint8Array | null;
   /**

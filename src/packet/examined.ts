@@ -1,0 +1,51 @@
+/**
+ * Packets that are looked at where they lie, in one pass: the contract of whoever does that, and what it finds.
+ *
+ * Rules: wire.md, Packet; payments.md, Any proof, 1, and Free traffic. Only what comes all the time and passes is taken:
+ * a packet of a neighbour that is free by its bytes, or paid by Lightning. Of everything else nothing is said; packet.ts,
+ * structure.ts and policy.ts decide, which are the plain twin.
+ */
+import type { NodeId } from '../core/ids.js';
+import type { Network } from '../core/policy.js';
+import type { DetectedProtocol } from './detect.js';
+import type { MeshPacket } from './packet.js';
+
+/** What a packet is looked at for. */
+export interface ExaminerRules {
+  /** This node. */
+  readonly self: NodeId;
+  /** The only one whose Bitcoin messages are free. */
+  readonly network: Network;
+}
+
+/** What the price of a packet depends on. */
+export interface PacketSize {
+  /** Ids of the route less one. */
+  readonly hops: number;
+  readonly payloadBytes: number;
+}
+
+/** A packet that decodes and has a right structure, but for who brought it. It holds until the next one is examined. */
+export interface ExaminedPacket extends PacketSize {
+  /** What the gate says of it in mode payment_gated: `paid` means to be verified. */
+  readonly kind: 'free' | 'paid';
+  /** The strict parse of a free packet's payload; MeshPacket where `paid`. */
+  readonly protocol: DetectedProtocol;
+  /** This node's index on the route, at least 1. */
+  readonly position: number;
+  /** As viewPacket gives it; the parts are made when they are asked for. */
+  readonly packet: MeshPacket;
+  /** Whether the id before this node's on the route is that one. */
+  isFrom(previousHop: NodeId): boolean;
+  /** The fingerprint of the bincode of a free packet, 16 bytes. */
+  readonly mark: Uint8Array;
+}
+
+export interface PacketExaminer {
+  /**
+   * Looks at the bytes of a packet that a neighbour brought.
+   * @param bytes borrowed until the next call
+   * @returns null where it is not sure: that says nothing of the packet
+   */
+  examine(bytes: Uint8Array, rules: ExaminerRules): ExaminedPacket | null;
+}
