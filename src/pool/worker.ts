@@ -59,6 +59,7 @@ const memory = new BatchMemory(start.batches);
  * slower for that than memory of one's own. The kernel looks at it there too.
  */
 const scratch = kernel.workspace(LIMITS.PACKET_BYTES);
+let view = scratch;
 
 /** Judges batches until the wanted version is another than the task's. */
 export default function work(task: WorkTask): void {
@@ -99,11 +100,16 @@ function judgeBatch(batch: Batch, tools: JudgeTools, judge: typeof judgePacket):
     batch.judging(index);
     const { previousHop, origin } = batch.sender(index);
     const context: PacketContext = { previousHop, origin, nowSeconds, beforeClaim };
-    const shared = batch.packet(index);
-    scratch.set(shared);
-    batch.write(index, judge(scratch.subarray(0, shared.length), context, tools));
+    batch.write(index, judge(placed(batch.packet(index)), context, tools));
   }
   batch.judging(taken);
+}
+
+/** The packet in the scratch memory. Packets that come one after another are often of one length: so is the view of it. */
+function placed(shared: Uint8Array): Uint8Array {
+  scratch.set(shared);
+  if (view.length !== shared.length) view = scratch.subarray(0, shared.length);
+  return view;
 }
 
 /** Reads invoices with their signatures: the list is one packet, and the answer takes its place. */
