@@ -23,12 +23,15 @@ import type { Runner } from './suite.js';
 /** Bytes of packets in one round, and packets at the most. */
 const ROUND_BYTES = 256 * 2 ** 20;
 const ROUND_PACKETS = 131_072;
+/** Before a clock runs, so that workers and main thread run compiled code; each worker starts cold in each round. */
+const WARM_PACKETS = 65_536;
+const WARM_BYTES = 64 * 2 ** 20;
 const QUICK_SHARE = 4;
 /** Of these many different packets: free ones may come again. */
 const DIFFERENT_BYTES = 32 * 2 ** 20;
 const DIFFERENT_PACKETS = 4_096;
 
-const MIXED_PACKETS = 32_768;
+const MIXED_PACKETS = 65_536;
 
 export function asFree(packets: readonly Uint8Array[]): readonly Expected[] {
   return packets.map((bytes) => ({ bytes, kind: 'free' }));
@@ -45,8 +48,9 @@ function freePipeline(bytes: number, target?: Target): Runner {
       const different = Math.min(DIFFERENT_PACKETS, DIFFERENT_BYTES / bytes);
       const packets = asFree(freePackets(different, bytes));
       const count = Math.min(ROUND_PACKETS, ROUND_BYTES / bytes) / (isQuick ? QUICK_SHARE : 1);
-      const round = Array.from({ length: count }, (_, index) => packets[index % packets.length] ?? NONE);
-      return besideOneThread(rounds, Math.max(...workers), round, [], target);
+      const warm = Math.min(WARM_PACKETS, WARM_BYTES / bytes);
+      const all = Array.from({ length: warm + count }, (_, index) => packets[index % packets.length] ?? NONE);
+      return besideOneThread(rounds, Math.max(...workers), { all, warm, issued: [] }, target);
     },
   };
 }
@@ -66,26 +70,32 @@ export function mixedLoad(): Runner {
         ...asFree(freePackets(part(15), 1_400)),
         ...junkPackets(part(5), 200).map((bytes): Expected => ({ bytes, kind: 'refused' })),
       ];
-      return besideOneThread(rounds, Math.max(...workers), shuffled(packets), issued);
+      const warm = Math.floor(packets.length / 4);
+      return besideOneThread(rounds, Math.max(...workers), { all: shuffled(packets), warm, issued });
     },
   };
 }
 
 const NONE: Expected = { bytes: new Uint8Array(0), kind: 'refused' };
 
+/** The packets of a round, of which the first are judged before the clock runs. */
+interface Load {
+  readonly all: readonly Expected[];
+  readonly warm: number;
+  readonly issued: readonly PaidSample[];
+}
+
 async function besideOneThread(
   rounds: number,
   workers: number,
-  packets: readonly Expected[],
-  issued: readonly PaidSample[],
+  { all, warm, issued }: Load,
   target?: Target,
 ): ReturnType<Runner['measure']> {
   const alone: Rate[] = [];
   const pooled: Rate[] = [];
-  const warm = Math.floor(packets.length / 8);
   for (let round = 0; round < rounds; round++) {
-    alone.push(rateAlone(packets, issued, warm));
-    pooled.push(await rateOf({ workers, issued }, packets, warm));
+    alone.push(rateAlone(all, issued, warm));
+    pooled.push(await rateOf({ workers, issued }, all, warm));
   }
   const reference = 'one thread, no pool';
   return [

@@ -21,7 +21,7 @@ const QUICK_SHARE = 4;
 
 /** Before a clock runs, so that workers and main thread run compiled code. */
 const WARM_UNKNOWN = 12_288;
-const WARM_ISSUED = 16_384;
+const WARM_ISSUED = 32_768;
 
 export function asPaid(samples: readonly PaidSample[]): readonly Expected[] {
   return samples.map(({ bytes }) => ({ bytes, kind: 'paid' }));
