@@ -18,6 +18,8 @@ const PROMISED_SHARE = 0.6;
 
 /** Checks of each kind in a round. */
 const CHECKS = 200_000;
+/** Of the index, where a check looks first: about 2.5 slots of 4 bytes for each key. */
+const INDEX_BYTES = 10;
 const MOST_CLAIMED_AT_ONCE = 20_000;
 /** From here on the bound on memory holds. */
 const BOUND_FROM_KEYS = 65_536;
@@ -57,10 +59,17 @@ function measure({ isQuick, rounds }: Settings): readonly Reading[] {
     ...sizes.map((size) => filled('shared', size, (capacity) => SharedReplayTable.create(kernel, capacity))),
   ];
   const rates = tables.map(() => ({ hit: [] as number[], miss: [] as number[], claim: [] as number[] }));
+  const memory = new SharedArrayBuffer(INDEX_BYTES * (sizes.at(-1) ?? 0));
+  // Memory that was never written is one page, however large.
+  new Int32Array(memory).fill(1);
+  const bounds: number[] = [];
   for (let round = 0; round < rounds; round++) {
     tables.forEach((table, index) => {
       for (const kind of KINDS) rates[index]?.[kind].push(rateOf(table, kind));
     });
+    // What a miss takes where all of the table is in the cache, and two lines that are in none.
+    const cached = 1 / (rates[1]?.miss.at(-1) ?? NaN);
+    bounds.push(1 / (cached + coldSeconds(memory)));
   }
   const readings = tables.flatMap((table, index) =>
     KINDS.map((kind): Reading => ({
@@ -70,7 +79,29 @@ function measure({ isQuick, rounds }: Settings): readonly Reading[] {
       ...comparisonOf(table, kind),
     })),
   );
-  return [...readings, ...tables.slice(1).flatMap(growthOf)];
+  const [smallest = 0, largest = 0] = [sizes[0], sizes.at(-1)];
+  const bound: Reading = {
+    name: `miss as in ${smallest.toLocaleString('en')} keys, and two cold lines of ${largest.toLocaleString('en')}`,
+    unit: 'checks/s',
+    samples: bounds,
+    reference: nameOf('shared', PROMISED_SIZE, 'miss'),
+  };
+  return [...readings, bound, ...tables.slice(1).flatMap(growthOf)];
+}
+
+/** Seconds for two words at random places of a memory: what a miss must read of an index as large. */
+function coldSeconds(memory: SharedArrayBuffer): number {
+  const words = new Int32Array(memory);
+  let sum = 0;
+  const began = performance.now();
+  for (let i = 0; i < CHECKS; i++) {
+    const first = (Math.imul(i, 0x9e37_79b1) >>> 0) % words.length;
+    const second = (Math.imul(i ^ 0x5555_5555, 0x85eb_ca6b) >>> 0) % words.length;
+    sum += Atomics.load(words, first) + Atomics.load(words, second);
+  }
+  const millis = performance.now() - began;
+  if (sum !== 2 * CHECKS) throw new Error('all words were written');
+  return millis / 1_000 / CHECKS;
 }
 
 function nameOf(table: string, keys: number, kind: string): string {
