@@ -143,7 +143,12 @@ export class KeyIndex {
   /** The same by plain loads: a yes is sure, and a no that is wrong comes of another thread's claim at this moment. */
   isSeenIn(shard: number): boolean {
     const start = this.startOf(shard);
-    return this.#isSeenInBucket(start + this.#first) || this.#isSeenInBucket(start + this.#second);
+    const second = start + this.#second;
+    // One slot of the second bucket before all of the first: the lines of both are on their way from memory at once, which
+    // a processor does not look far enough ahead for by itself.
+    return (
+      this.#isSeenAt(second) || this.#isSeenInBucket(start + this.#first) || this.#isSeenInBucket(second)
+    );
   }
 
   /** The lowest free slot of the emptier of the key's two buckets of a shard, or NO_SLOT. */
@@ -199,14 +204,13 @@ export class KeyIndex {
   }
 
   #isSeenInBucket(start: number): boolean {
-    const words = this.#words;
-    const tag = this.#tag;
-    const tagMask = this.#tagMask;
-    // Nothing but the tag is asked of most slots, so that the processor guesses right and reads both buckets at once.
-    for (let slot = start; slot < start + BUCKET_SLOTS; slot++) {
-      if (((words[slot] ?? 0) & tagMask) === tag && this.#isHere(slot)) return true;
-    }
+    for (let slot = start; slot < start + BUCKET_SLOTS; slot++) if (this.#isSeenAt(slot)) return true;
     return false;
+  }
+
+  /** Nothing but the tag is asked of most slots, so that the processor guesses right. */
+  #isSeenAt(slot: number): boolean {
+    return ((this.#words[slot] ?? 0) & this.#tagMask) === this.#tag && this.#isHere(slot);
   }
 
   /** Whether the key at hand is in a slot. */
