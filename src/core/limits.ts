@@ -59,12 +59,14 @@ export const LIMIT_TABLE = {
   ADVERTISE_MILLIS: [30_000, 'ms', 'between two advertisements of all, with jitter (routing.md, Discovery)'],
   ADVERTISE_CHANGE_MILLIS: [1_000, 'ms', 'between two advertisements on change (routing.md, Discovery)'],
   ADVERTISED_ROUTES: [128, 'routes', 'in one advertisement of all; a longer list is told in turns'],
+  ADVERTISED_PEERS: [96, 'routes', 'direct peers in one advertisement, so that there is room for others'],
   ADVERTISED_BYTES_PER_SECOND: [
     320,
     'bytes per second',
     'advertised to one neighbour: 2 % of a link of 128 kbit/s (routing.md, Discovery)',
   ],
   HINT_MILLIS: [105_000, 'ms', 'how long an advertised hint holds: three and a half rounds'],
+  GATHERED_MILLIS: [5_000, 'ms', 'how long the gathered lists of what a neighbour is near to are used'],
   ANNOUNCED_MILLIS: [
     180_000,
     'ms',
@@ -72,6 +74,8 @@ export const LIMIT_TABLE = {
   ],
   ANNOUNCED_DESTINATIONS: [8_192, 'destinations', 'whose smallest announced cost is remembered'],
   PRECURSORS: [16_384, 'entries', 'of who relies on this node for which way, in each of two generations'],
+  ANSWERS_TAKEN: [4, 'answers', 'to one route request, by its source and by each node that passes them back'],
+  ANSWERS_TAKEN_OF_ONE: [2, 'answers', 'of these from one neighbour: the first may be a lie'],
   ANSWER_FRESH_MILLIS: [
     30_000,
     'ms',
@@ -85,6 +89,12 @@ export const LIMIT_TABLE = {
   RETRACTIONS_WAITING: [512, 'destinations', 'lost nodes that wait to be told; fits one control message'],
   ROUTES_PER_DESTINATION: [3, 'routes', 'alternatives kept per destination (routing.md, Anti-monopoly, 2)'],
   REFRESH_MILLIS: [30_000, 'ms', 'between two fresh requests for one destination that nobody asked for'],
+  REFRESH_MILLIS_MOST: [
+    900_000,
+    'ms',
+    'between two such requests for one destination where they bring nothing better; it doubles up to here',
+  ],
+  REFRESHES_REMEMBERED: [4_096, 'destinations', 'for which a fresh request was made lately'],
   REFRESH_INTERVAL_MILLIS: [250, 'ms', 'between two fresh requests that nobody asked for'],
   REFRESHES_WAITING: [256, 'destinations', 'that wait for a fresh request; the next use asks for the rest'],
   ROUTE_QUALITY_USES: [
@@ -92,6 +102,13 @@ export const LIMIT_TABLE = {
     'uses',
     'over which success and latency of a route are smoothed (routing.md, Anti-monopoly, 4)',
   ],
+  SUSPECT_FAILURES: [
+    2,
+    'failures',
+    'over a node since it delivered last, after which routes through others are preferred',
+  ],
+  SUSPECT_MILLIS: [600_000, 'ms', 'since the last failure over a node, for which it is suspect'],
+  SUSPECTS: [16_384, 'nodes', 'over which packets failed lately'],
   ROUTE_FAILURES: [3, 'failures', 'in a row after which a route is dropped'],
   ROUTE_SCORES: [32_768, 'routes', 'whose success and latency are remembered, dropped routes included'],
   ENTITY_NODES: [100_000, 'nodes', 'of which network group, payee or family is known'],

@@ -78,7 +78,7 @@ export class Outbound {
         break;
       }
       const { route } = choice;
-      if (choice.isDegraded) discovery.lookForOthers(destination);
+      if (choice.wantsOthers) discovery.lookForOthers(destination);
       const packet = this.#packet(request, route);
       const outcome = await manager.submitPacket(packet, request.ttlSeconds ?? packetTtlSeconds);
       if (outcome.kind !== 'refused') {

@@ -1,5 +1,6 @@
 /**
- * What this node advertises: whom it is next to, the routes that it uses, and what it has lost.
+ * What this node advertises: whom it is next to, whom its neighbours are next to, the routes that it uses, and what it
+ * has lost.
  *
  * Rules: routing.md, Discovery: every 30 s with jitter and on change, at most once a second; split horizon; at most
  * 2 % of the link, which LIMITS.ADVERTISED_BYTES_PER_SECOND is of a slow one. Changes within a second share a message.
@@ -13,13 +14,20 @@ import type { Clock, Random, Timer } from '../core/ports.js';
 import { jittered } from '../core/random.js';
 import { TokenBucket } from '../core/token-bucket.js';
 import type { AdvertisedRoute, RouteAdvertisement } from '../packet/discovery.js';
-import { addCosts, hopsOf, UNREACHABLE } from './route.js';
+import type { Near } from './hints.js';
+import { addCosts, hopsOf, shortKey, UNREACHABLE } from './route.js';
 import type { RoutingTable } from './table.js';
 
 /** Of one route in an advertisement: two ids, a cost and a hop count (wire.md). */
 const ROUTE_BYTES = 73;
 /** Of everything around the routes: the packet with its route and metadata. */
 const MESSAGE_BYTES = 300;
+
+/** Routes used last that are told at most where there is much else to tell. */
+const ROUTES_TOLD = 32;
+
+/** When the first round comes at the earliest, after a start. */
+const FIRST_ROUND_MILLIS = 2_000;
 
 /** Rounds in which a lost destination is named again. */
 const RETRACTED_ROUNDS = 2;
@@ -31,6 +39,8 @@ export interface AdvertiserOptions {
   readonly random: Random;
   /** Sats that this node asks for as a router. */
   readonly hopCostSats: bigint;
+  /** What the neighbours are next to (hints.ts). */
+  readonly near: (nowMillis: number) => readonly Near[];
   readonly send: (peer: NodeId, message: RouteAdvertisement) => void;
   /** A destination was announced at this cost: the feasibility distance follows. */
   readonly onAnnounced: (destination: NodeId, cost: bigint) => void;
@@ -53,7 +63,7 @@ export class Advertiser {
   #lastSentMillis = Number.NEGATIVE_INFINITY;
   #changeTimer: Timer | null = null;
   #roundTimer: Timer | null = null;
-  /** Where the next round begins to list, so that a long list is told in turns. */
+  /** Rounds so far: where the next one begins to list, so that a long list is told in turns. */
   #offset = 0;
   #withheld = 0;
 
@@ -66,14 +76,14 @@ export class Advertiser {
     return this.#withheld;
   }
 
-  /** Starts the rounds; the first comes within one of them. */
+  /** Starts the rounds; the first comes soon, when neighbours have told whom they are next to. */
   start(): void {
     const { clock, random } = this.#options;
     const round = (): void => {
       this.#round();
       this.#roundTimer = clock.after(jittered(random, LIMITS.ADVERTISE_MILLIS), round);
     };
-    this.#roundTimer ??= clock.after(LIMITS.ADVERTISE_MILLIS * random.unit(), round);
+    this.#roundTimer ??= clock.after(FIRST_ROUND_MILLIS * (1 + random.unit()), round);
   }
 
   /** A direct peer joined and is in the table. */
@@ -146,17 +156,20 @@ export class Advertiser {
     const joined = [...this.#joined.values()].filter((nodeId) => table.isDirectPeer(nodeId));
     const isNew = new Set(joined.map(nodeKey));
     const changes = joined.map((nodeId) => this.#next(nodeId));
+    this.#announced(changes);
     // A peer that came back meanwhile was never lost to all; a way through it may be lost to some all the same.
     const lost = [...this.#lost.values()].filter(
       ({ nodeId, to }) => to !== null || !table.isDirectPeer(nodeId),
     );
     this.#joined.clear();
     this.#lost.clear();
+    const all = isNew.size > 0 ? this.#all() : [];
+    this.#announced(all);
     for (const { nodeId: peer } of table.directPeers()) {
       const key = nodeKey(peer);
       const taken = lost.filter(({ to }) => to === null || to.has(key)).map(({ nodeId }) => back(nodeId));
       // Whoever is new has heard nothing yet.
-      const told = isNew.has(key) ? this.#all() : changes;
+      const told = isNew.has(key) ? all : changes;
       this.#send(peer, [...taken, ...told]);
     }
   }
@@ -170,23 +183,52 @@ export class Advertiser {
       if (entry.roundsLeft <= 0) this.#retracted.delete(key);
     }
     const routes = [...gone.map(({ nodeId }) => back(nodeId)), ...this.#all()];
+    this.#announced(routes);
     for (const { nodeId } of table.directPeers()) this.#send(nodeId, routes);
-    this.#offset += LIMITS.ADVERTISED_ROUTES;
+    this.#offset += 1;
   }
 
-  /** Direct peers, then the routes used last; a list that is too long goes on where the last round ended. */
+  /**
+   * Direct peers, then the routes used last, then whom the neighbours are next to, no destination twice. A list that is
+   * too long goes on where the last round ended.
+   */
   #all(): readonly AdvertisedRoute[] {
     const { table } = this.#options;
-    const peers = table.directPeers();
-    const from = peers.length > LIMITS.ADVERTISED_ROUTES ? this.#offset % peers.length : 0;
-    const listed = [...peers.slice(from), ...peers.slice(0, from)].slice(0, LIMITS.ADVERTISED_ROUTES);
-    const routes = listed.map(({ nodeId }) => this.#next(nodeId));
-    for (const { ids, cost } of table.newestRoutes(LIMITS.ADVERTISED_ROUTES - routes.length)) {
+    const routes = new Map<number, AdvertisedRoute>();
+    const room = (): number => LIMITS.ADVERTISED_ROUTES - routes.size;
+    const add = (route: AdvertisedRoute): void => {
+      const key = shortKey(route.destination);
+      if (room() > 0 && !routes.has(key)) routes.set(key, route);
+    };
+    for (const { nodeId } of this.#inTurn(table.directPeers(), LIMITS.ADVERTISED_PEERS))
+      add(this.#next(nodeId));
+    for (const { ids, cost } of table.newestRoutes(Math.min(ROUTES_TOLD, room()))) {
       const [destination, nextHop] = [ids[ids.length - 1], ids[1]];
       if (destination === undefined || nextHop === undefined || hopsOf(ids) >= LIMITS.ROUTE_HOPS) continue;
-      routes.push({ destination, nextHop, cost: this.#priced(cost), hopCount: hopsOf(ids) });
+      add({ destination, nextHop, cost: this.#priced(cost), hopCount: hopsOf(ids) });
     }
-    return routes;
+    const near = this.#options.near(this.#options.clock.monotonicMillis()).filter(({ destination }) => {
+      return !table.isDirectPeer(destination);
+    });
+    for (const { destination, neighbour, cost } of this.#inTurn(near, room())) {
+      const nextHop = table.directPeer(neighbour)?.nodeId;
+      if (nextHop === undefined) continue;
+      add({ destination, nextHop, cost: this.#priced(cost), hopCount: 2 });
+    }
+    return [...routes.values()];
+  }
+
+  /** As many as there is room for, beginning where the last round ended where that is not for all. */
+  #inTurn<T>(items: readonly T[], room: number): readonly T[] {
+    if (items.length <= room) return items;
+    const from = (this.#offset * room) % items.length;
+    return [...items.slice(from), ...items.slice(0, from)].slice(0, room);
+  }
+
+  #announced(routes: readonly AdvertisedRoute[]): void {
+    for (const { destination, cost } of routes) {
+      if (cost < UNREACHABLE) this.#options.onAnnounced(destination, cost);
+    }
   }
 
   /** A direct peer, as it is advertised. */
@@ -202,7 +244,7 @@ export class Advertiser {
 
   /** Sends what concerns a peer, by split horizon: nothing about itself, and no route that leads through it. */
   #send(peer: NodeId, routes: readonly AdvertisedRoute[]): void {
-    const { self, clock, send, onAnnounced } = this.#options;
+    const { self, clock, send } = this.#options;
     const told = routes.filter(
       ({ destination, nextHop }) => !equalBytes(destination, peer) && !equalBytes(nextHop, peer),
     );
@@ -213,7 +255,6 @@ export class Advertiser {
       return;
     }
     send(peer, { kind: 'RouteAdvertisement', routes: told, source: self });
-    for (const { destination, cost } of told) if (cost < UNREACHABLE) onAnnounced(destination, cost);
   }
 
   #budgetOf(peer: NodeKey): TokenBucket {

@@ -25,6 +25,7 @@ import {
 } from './monopoly.js';
 import type { Route } from './route.js';
 import type { ForwardingShares } from './shares.js';
+import { Suspects } from './suspects.js';
 
 export interface RouteChooserOptions {
   readonly entities: Entities;
@@ -54,6 +55,8 @@ export type Choice =
       readonly route: Route;
       /** It breaks the share limit or repeats an entity, and no known route does better (only-route rule). */
       readonly isDegraded: boolean;
+      /** Other routes should be looked for: it is degraded, or leads over nodes that lose packets. */
+      readonly wantsOthers: boolean;
     }
   /** RouteUnknown, or RouteConcentrated where `concentration` is strict. */
   | { readonly ok: false; readonly reason: Reason };
@@ -96,6 +99,8 @@ interface Candidate {
   /** Largest share among its routers after this packet; 0 while shares are not enforced. */
   readonly shareAfter: number;
   readonly repeats: boolean;
+  /** Routers on it that lose packets (suspects.ts). */
+  readonly suspects: number;
 }
 
 export class RouteChooser {
@@ -103,6 +108,7 @@ export class RouteChooser {
   readonly #scores = new LRUCache<string, Score>({ maxSize: LIMITS.ROUTE_SCORES, sizeCalculation: () => 1 });
   /** Entities that were routers, newest use last. */
   readonly #known: LRUCache<EntityKey, Known>;
+  readonly #suspects = new Suspects();
   readonly #counts = { chosen: 0, degraded: 0, refused: 0 };
 
   constructor(options: RouteChooserOptions) {
@@ -136,19 +142,39 @@ export class RouteChooser {
       .map((route) => this.#candidate(route, wish.paidMsat));
     if (candidates.length === 0) return { ok: false, reason: Reason.RouteUnknown };
     const { cap } = this;
-    const permitted = candidates.filter(({ repeats, shareAfter }) => !repeats && shareAfter <= cap);
-    if (permitted.length > 0) {
+    const permitted = candidates.filter((candidate) => isPermitted(candidate, cap));
+    const trusted = leastSuspect(candidates);
+    const [first] = trusted;
+    const wantsOthers = first !== undefined && first.suspects > 0;
+    // Whoever must not concentrate takes what is permitted even over nodes that lose packets.
+    const isStrict = policy.concentration === 'strict';
+    const drawn = isStrict ? leastSuspect(permitted) : permitted.filter((one) => trusted.includes(one));
+    if (drawn.length > 0) {
       this.#counts.chosen += 1;
-      return { ok: true, route: this.#draw(permitted, cap).route, isDegraded: false };
+      return { ok: true, route: this.#draw(drawn, cap).route, isDegraded: false, wantsOthers };
     }
-    if (policy.concentration === 'strict') {
+    if (isStrict) {
       this.#counts.refused += 1;
       return { ok: false, reason: Reason.RouteConcentrated };
     }
     this.#counts.chosen += 1;
     this.#counts.degraded += 1;
-    const least = candidates.reduce((best, one) => (isLessConcentrated(one, best) ? one : best));
-    return { ok: true, route: least.route, isDegraded: true };
+    const least = trusted.reduce((best, one) => (isLessConcentrated(one, best) ? one : best));
+    return { ok: true, route: least.route, isDegraded: true, wantsOthers: true };
+  }
+
+  /** Whether a route could be chosen without a doubt: it is permitted, and nobody on it loses packets. */
+  isGood(route: Route): boolean {
+    const candidate = this.#candidate(route, undefined);
+    return candidate.suspects === 0 && isPermitted(candidate, this.cap);
+  }
+
+  /** How many routers of a route lose packets (suspects.ts). */
+  suspectsOn(route: Route): number {
+    return this.#suspects.among(
+      this.#options.labels.of(route).routers,
+      this.#options.clock.monotonicMillis(),
+    );
   }
 
   /**
@@ -156,13 +182,15 @@ export class RouteChooser {
    * @param latencyMillis how long it took, where it was delivered; null where that is not known
    */
   outcome(route: Pick<Route, 'ids'>, delivered: boolean, latencyMillis: number | null): void {
-    const { name, entities } = this.#options.labels.of(route);
+    const { name, routers, entities } = this.#options.labels.of(route);
     const score = this.#scoreOf(name);
     score.uses += 1;
     // One success is given in advance, so that the first failure does not decide everything.
     const weight = 1 / Math.min(score.uses + 1, LIMITS.ROUTE_QUALITY_USES);
     score.successRate += weight * ((delivered ? 1 : 0) - score.successRate);
     score.failuresInARow = delivered ? 0 : score.failuresInARow + 1;
+    if (delivered) this.#suspects.cleared(routers);
+    else this.#suspects.failed(routers, this.#options.clock.monotonicMillis());
     if (delivered) {
       for (const entity of new Set(entities)) this.#knownOf(entity).delivered += 1;
       if (latencyMillis !== null) {
@@ -223,13 +251,14 @@ export class RouteChooser {
     const label = this.#options.labels.of(route);
     const price = priceMsat(route, 0n);
     const routers = label.entities.length;
+    const suspects = this.suspectsOn(route);
     let shareAfter = 0;
     for (const entity of label.entities) {
       this.#knownOf(entity);
       if (!shares.isEnforced) continue;
       shareAfter = Math.max(shareAfter, shares.shareAfter(entity, paidMsat ?? price, routers));
     }
-    return { route, label, priceMsat: price, shareAfter, repeats: repeatsEntity(label.entities) };
+    return { route, label, priceMsat: price, shareAfter, repeats: repeatsEntity(label.entities), suspects };
   }
 
   #draw(candidates: readonly Candidate[], cap: number): Candidate {
@@ -290,6 +319,15 @@ export class RouteChooser {
   #scoreOf(name: string): Score {
     return this.#scores.get(name) ?? { uses: 0, successRate: 1, failuresInARow: 0, latencyMillis: null };
   }
+}
+
+function isPermitted({ repeats, shareAfter }: Candidate, cap: number): boolean {
+  return !repeats && shareAfter <= cap;
+}
+
+function leastSuspect(candidates: readonly Candidate[]): readonly Candidate[] {
+  const least = Math.min(...candidates.map(({ suspects }) => suspects));
+  return candidates.filter(({ suspects }) => suspects === least);
 }
 
 function isLessConcentrated(a: Candidate, b: Candidate): boolean {

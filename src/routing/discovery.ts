@@ -27,7 +27,7 @@ import { Advertiser } from './advertiser.js';
 import { Hints } from './hints.js';
 import { Precursors } from './precursors.js';
 import { Refresher } from './refresher.js';
-import { isSelective, Relays } from './relays.js';
+import { reachOf, Relays } from './relays.js';
 import { addCosts, hopsOf, includesNode, judgeResponse, UNREACHABLE, type Route } from './route.js';
 import { RouteSearches, type SearchLimits } from './searches.js';
 import { SeenRequests, type SeenRequest } from './seen.js';
@@ -108,6 +108,7 @@ export class RouteDiscovery {
       clock,
       random,
       hopCostSats: this.#hopCostSats,
+      near: (nowMillis) => this.#hints.near(nowMillis),
       send: (peer, message) => {
         this.#counts.advertisementsSent += 1;
         transmit(peer, message);
@@ -142,8 +143,8 @@ export class RouteDiscovery {
   }
 
   /**
-   * The known routes to a destination concentrate on too few: searches for others, at most once in
-   * LIMITS.REFRESH_MILLIS for each destination.
+   * The known routes to a destination concentrate on too few, or fail: searches for others, at most once in
+   * LIMITS.REFRESH_MILLIS for each destination, and ever less often where that has not helped.
    */
   lookForOthers(destination: NodeId): void {
     this.#refresher.request(destination);
@@ -227,20 +228,21 @@ export class RouteDiscovery {
     if (seen !== undefined && !isFartherReaching(seen, request, hopsLeft)) return Reason.RequestSeen;
     if (!this.#allowances.of(fromKey, now).requests.take(now)) return Reason.RequestQuotaExceeded;
 
-    const wayBack = { previous: from, hopsLeft };
+    const wayBack = { previous: from, hopsLeft: hopsLeft - 1 };
     if (seen !== undefined) {
       seen.waysBack.push(wayBack);
       return this.#forward(from, request, seen, hopsLeft - 1);
     }
     const route = this.#answerTo(from, request, hopsLeft, now);
-    const handled = {
+    const handled: SeenRequest = {
+      source,
       destination,
       firstSeenMillis: now,
       waysBack: [wayBack],
-      asked: new Set<NodeKey>(),
-      isAnswered: route !== null,
+      asked: new Map<NodeKey, number>(),
+      answersLeft: route === null ? LIMITS.ANSWERS_TAKEN : 0,
     };
-    this.#seen.add(source, requestId, handled);
+    this.#seen.add(requestId, handled);
     if (route === null) return this.#forward(from, request, handled, hopsLeft - 1);
     const { ids, cost } = route;
     this.#counts.responsesAnswered += 1;
@@ -263,7 +265,7 @@ export class RouteDiscovery {
     now: number,
   ): Pick<Route, 'ids' | 'cost'> | null {
     if (equalBytes(destination, this.#self)) return { ids: [this.#self], cost: 0n };
-    if (!isSelective(requestId)) return null;
+    if (reachOf(requestId) === 'everybody') return null;
     const fresh = this.#table.freshRoutes(destination, LIMITS.ANSWER_FRESH_MILLIS).find(({ ids }) => {
       return hopsOf(ids) < hopsLeft && !includesNode(ids, from) && !includesNode(ids, source);
     });
@@ -281,19 +283,24 @@ export class RouteDiscovery {
     const question = { requestId, destination, source, from, hopsLeft: maxHops };
     const forwarded: RouteRequest = { ...request, maxHops };
     for (const peer of this.#relays.of(question, this.#clock.monotonicMillis())) {
-      seen.asked.add(nodeKey(peer));
+      seen.asked.set(nodeKey(peer), LIMITS.ANSWERS_TAKEN_OF_ONE);
       this.#counts.requestsForwarded += 1;
       this.#transmit(peer, forwarded);
     }
     return Reason.Accepted;
   }
 
-  /** Passes a response back on the ways that its request came, with this node's cost added. */
+  /**
+   * Passes a response back on the ways that its request came, with this node's cost added. Of several neighbours that
+   * answer, the first few are heard: a liar that is quick keeps nobody from the truth.
+   */
   #passBack(from: NodeId, response: RouteResponse): Reason {
     const { source, requestId, route } = response;
     const seen = this.#seen.get(source, requestId, this.#clock.monotonicMillis());
-    if (seen === undefined || seen.isAnswered) return Reason.ResponseNotAsked;
-    if (!seen.asked.has(nodeKey(from))) return Reason.ResponseNotAsked;
+    const fromKey = nodeKey(from);
+    if (seen === undefined || seen.answersLeft === 0) return Reason.ResponseNotAsked;
+    const answersLeft = seen.asked.get(fromKey) ?? 0;
+    if (answersLeft === 0) return Reason.ResponseNotAsked;
     const farthest = present(seen.waysBack[seen.waysBack.length - 1], 'a request came from somewhere');
     const verdict = judgeResponse(response, this.#self, from, seen.destination, farthest.hopsLeft);
     if (verdict !== Reason.Accepted) return verdict;
@@ -307,7 +314,8 @@ export class RouteDiscovery {
     if (waysBack.length === 0) return Reason.RouteRepeatsNode;
     const connected = waysBack.filter(({ previous }) => this.#table.isDirectPeer(previous));
     if (connected.length === 0) return Reason.NextHopLost;
-    seen.isAnswered = true;
+    seen.answersLeft -= 1;
+    seen.asked.set(fromKey, answersLeft - 1);
     const now = this.#clock.monotonicMillis();
     this.#hints.answered(seen.destination);
     for (const { previous } of connected) {
@@ -357,7 +365,8 @@ export class RouteDiscovery {
  * It adds a way back and replaces none, so that no neighbour can take an answer away from another by a high count.
  */
 function isFartherReaching(seen: SeenRequest, request: RouteRequest, hopsLeft: number): boolean {
-  if (isSelective(request.requestId) || seen.isAnswered) return false;
+  if (reachOf(request.requestId) !== 'everybody') return false;
+  if (seen.answersLeft < LIMITS.ANSWERS_TAKEN) return false;
   if (!equalBytes(seen.destination, request.destination)) return false;
-  return seen.waysBack.every((way) => way.hopsLeft < hopsLeft);
+  return seen.waysBack.every((way) => way.hopsLeft < hopsLeft - 1);
 }

@@ -7,16 +7,20 @@
  * A packet needs the whole list of ids, which no advertisement carries. So a hint only says whom to ask first: a liar
  * wins a question by it, and his answer is judged like any other.
  *
- * What a neighbour says it is next to is kept even where it is no feasible hint: it tells which neighbours a request
- * need not be sent to (relays.ts). Keys are numbers of 48 bits: two ids that share one share a hint, no more.
- * Main thread only.
+ * What a neighbour says it is next to, or two hops away from, is kept even where it is no feasible hint: it tells which
+ * neighbours a request need not be sent to (relays.ts). Keys are numbers of 48 bits: two ids that share one share a
+ * hint, no more. Main thread only.
  */
 import type { NodeId, NodeKey } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import { Reason } from '../core/reasons.js';
 import type { AdvertisedRoute } from '../packet/discovery.js';
 import { equalBytes } from '../core/bytes.js';
+import { InternedIds } from './interned.js';
 import { shortKey, UNREACHABLE } from './route.js';
+
+/** How far the nodes are at most that a node tells its neighbours of: its own, and those next to them. */
+const TOLD_HOPS = 2;
 
 /** A neighbour that says it knows the way. */
 export interface Hint {
@@ -27,11 +31,29 @@ export interface Hint {
   readonly hopCount: number;
 }
 
+/** A node that a neighbour is next to, to be told on. */
+export interface Near {
+  readonly destination: NodeId;
+  readonly neighbour: NodeKey;
+  readonly cost: bigint;
+}
+
 interface Entry {
   cost: bigint;
   hopCount: number;
   heardMillis: number;
   isFeasible: boolean;
+  /** Kept where the neighbour is next to it, and null elsewhere: who is told of it needs the whole id. */
+  destination: NodeId | null;
+}
+
+/** What one neighbour said. */
+interface Heard {
+  readonly entries: Map<number, Entry>;
+  /** Short keys of what it is next to, and of what is two hops from it; null when they must be gathered anew. */
+  near: readonly number[] | null;
+  nearTwo: readonly number[] | null;
+  gatheredMillis: number;
 }
 
 /** The smallest cost announced, and when it was announced last. */
@@ -42,8 +64,9 @@ interface Announced {
 
 export class Hints {
   readonly #self: NodeId;
-  readonly #byNeighbour = new Map<NodeKey, Map<number, Entry>>();
+  readonly #byNeighbour = new Map<NodeKey, Heard>();
   readonly #announced = new Map<number, Announced>();
+  readonly #ids = new InternedIds();
 
   constructor(self: NodeId) {
     this.#self = self;
@@ -62,23 +85,43 @@ export class Hints {
     // Every router asks for something: nobody who passes packets on can promise a way for nothing.
     if (cost === 0n) return Reason.AdvertisementInfeasible;
     const key = shortKey(destination);
-    const entries = this.#byNeighbour.get(from) ?? new Map<number, Entry>();
-    const known = entries.get(key);
-    if (known === undefined && entries.size >= LIMITS.ROUTES_PER_NEIGHBOUR) {
+    const heard = this.#heardFrom(from);
+    const known = heard.entries.get(key);
+    if (known === undefined && heard.entries.size >= LIMITS.ROUTES_PER_NEIGHBOUR) {
       return Reason.AdvertisementQuotaExceeded;
     }
     const isFeasible = cost < this.#feasibilityDistance(key, nowMillis);
-    entries.set(key, { cost, hopCount, heardMillis: nowMillis, isFeasible });
-    this.#byNeighbour.set(from, entries);
+    if (known?.hopCount === hopCount) {
+      known.cost = cost;
+      known.heardMillis = nowMillis;
+      known.isFeasible = isFeasible;
+    } else {
+      if (known !== undefined) this.#forget(heard, key, known);
+      const isNext = hopCount === 1;
+      heard.entries.set(key, {
+        cost,
+        hopCount,
+        heardMillis: nowMillis,
+        isFeasible,
+        destination: isNext ? this.#ids.take(destination) : null,
+      });
+      if (hopCount <= TOLD_HOPS) heard.near = heard.nearTwo = null;
+    }
     return isFeasible ? Reason.Accepted : Reason.AdvertisementInfeasible;
   }
 
   /** The neighbour takes a destination back. */
   retract(from: NodeKey, destination: NodeId): void {
-    this.#byNeighbour.get(from)?.delete(shortKey(destination));
+    const heard = this.#byNeighbour.get(from);
+    const key = shortKey(destination);
+    const known = heard?.entries.get(key);
+    if (heard !== undefined && known !== undefined) this.#forget(heard, key, known);
   }
 
   dropNeighbour(neighbour: NodeKey): void {
+    const heard = this.#byNeighbour.get(neighbour);
+    if (heard === undefined) return;
+    for (const [key, entry] of heard.entries) this.#forget(heard, key, entry);
     this.#byNeighbour.delete(neighbour);
   }
 
@@ -98,46 +141,102 @@ export class Hints {
     this.#announced.delete(shortKey(destination));
   }
 
-  /** Neighbours that advertise a destination feasibly, cheapest first. */
-  of(destination: NodeId, nowMillis: number): readonly Hint[] {
+  /** Neighbours that advertise a destination feasibly within some hops, cheapest first. */
+  of(destination: NodeId, mostHops: number, nowMillis: number): readonly Hint[] {
     const key = shortKey(destination);
     const found: Hint[] = [];
-    for (const [neighbour, entries] of this.#byNeighbour) {
+    for (const [neighbour, { entries }] of this.#byNeighbour) {
       const entry = entries.get(key);
-      if (entry === undefined || !entry.isFeasible || isOld(entry, nowMillis)) continue;
+      if (entry === undefined || !entry.isFeasible || entry.hopCount > mostHops) continue;
+      if (isOld(entry, nowMillis)) continue;
       found.push({ neighbour, cost: entry.cost, hopCount: entry.hopCount });
     }
-    return found.sort((a, b) => a.hopCount - b.hopCount || (a.cost < b.cost ? -1 : a.cost > b.cost ? 1 : 0));
+    return found.sort((a, b) => (a.cost === b.cost ? a.hopCount - b.hopCount : a.cost < b.cost ? -1 : 1));
   }
 
   /** Short keys of the nodes that a neighbour says it is next to, or null where it has said nothing lately. */
   nextTo(neighbour: NodeKey, nowMillis: number): readonly number[] | null {
-    const entries = this.#byNeighbour.get(neighbour);
-    if (entries === undefined) return null;
-    const near: number[] = [];
-    let isKnown = false;
-    for (const [key, entry] of entries) {
-      if (isOld(entry, nowMillis)) continue;
-      isKnown = true;
-      if (entry.hopCount === 1) near.push(key);
+    return this.#gathered(neighbour, nowMillis)?.near ?? null;
+  }
+
+  /**
+   * Short keys of the nodes that a neighbour says are two hops from it; null where it has said nothing lately, or is near
+   * to more than it can tell while a hint lives.
+   */
+  twoFrom(neighbour: NodeKey, nowMillis: number): readonly number[] | null {
+    const { near, nearTwo } = this.#gathered(neighbour, nowMillis) ?? { near: null, nearTwo: null };
+    if (near === null || nearTwo === null) return null;
+    const isCut =
+      near.length >= LIMITS.ADVERTISED_PEERS || near.length + nearTwo.length >= 2 * LIMITS.ADVERTISED_ROUTES;
+    return isCut ? null : nearTwo;
+  }
+
+  /** What a neighbour asks for as a router, as far as it says, in sats. */
+  priceOf(neighbour: NodeKey): number {
+    const entries = this.#byNeighbour.get(neighbour)?.entries ?? new Map<number, Entry>();
+    for (const { hopCount, cost } of entries.values()) if (hopCount === 1) return Number(cost);
+    return 1;
+  }
+
+  /** What neighbours are next to, the cheapest of each: feasible hints alone. */
+  near(nowMillis: number): readonly Near[] {
+    const best = new Map<number, Near>();
+    for (const [neighbour, { entries }] of this.#byNeighbour) {
+      for (const [key, entry] of entries) {
+        const { destination, cost } = entry;
+        if (destination === null || !entry.isFeasible || isOld(entry, nowMillis)) continue;
+        const known = best.get(key);
+        if (known === undefined || cost < known.cost) best.set(key, { destination, neighbour, cost });
+      }
     }
-    return isKnown ? near : null;
+    return [...best.values()];
   }
 
   /** Frees what is too old to be used. */
   sweep(nowMillis: number): void {
     this.#dropOldest(nowMillis);
-    for (const [neighbour, entries] of this.#byNeighbour) {
-      for (const [key, entry] of entries) if (isOld(entry, nowMillis)) entries.delete(key);
-      if (entries.size === 0) this.#byNeighbour.delete(neighbour);
+    for (const [neighbour, heard] of this.#byNeighbour) {
+      for (const [key, entry] of heard.entries) if (isOld(entry, nowMillis)) this.#forget(heard, key, entry);
+      if (heard.entries.size === 0) this.#byNeighbour.delete(neighbour);
     }
   }
 
   /** Hints held. */
   get size(): number {
     let size = 0;
-    for (const entries of this.#byNeighbour.values()) size += entries.size;
+    for (const { entries } of this.#byNeighbour.values()) size += entries.size;
     return size;
+  }
+
+  #heardFrom(neighbour: NodeKey): Heard {
+    const known = this.#byNeighbour.get(neighbour);
+    if (known !== undefined) return known;
+    const fresh = { entries: new Map<number, Entry>(), near: null, nearTwo: null, gatheredMillis: 0 };
+    this.#byNeighbour.set(neighbour, fresh);
+    return fresh;
+  }
+
+  #forget(heard: Heard, key: number, { destination, hopCount }: Entry): void {
+    if (destination !== null) this.#ids.release(destination);
+    heard.entries.delete(key);
+    if (hopCount <= TOLD_HOPS) heard.near = heard.nearTwo = null;
+  }
+
+  /** With both lists, or null where nothing was heard lately. */
+  #gathered(neighbour: NodeKey, nowMillis: number): Heard | null {
+    const heard = this.#byNeighbour.get(neighbour);
+    if (heard === undefined) return null;
+    const isReady = heard.near !== null && nowMillis - heard.gatheredMillis < LIMITS.GATHERED_MILLIS;
+    if (!isReady) {
+      const near: number[] = [];
+      const nearTwo: number[] = [];
+      for (const [key, entry] of heard.entries) {
+        if (entry.hopCount > TOLD_HOPS || isOld(entry, nowMillis)) continue;
+        (entry.hopCount === 1 ? near : nearTwo).push(key);
+      }
+      Object.assign(heard, { near, nearTwo, gatheredMillis: nowMillis });
+    }
+    return heard.near?.length === 0 ? null : heard;
   }
 
   #feasibilityDistance(key: number, nowMillis: number): bigint {

@@ -2,13 +2,15 @@
  * What the anti-monopoly rules ask of a route again and again: its name and the entities of its routers, made once
  * per route and anew when entities change. Main thread only.
  */
-import { nodeKey } from '../core/ids.js';
+import { nodeKey, type NodeKey } from '../core/ids.js';
 import type { Entities, EntityKey } from './entities.js';
 import type { Route } from './route.js';
 
 export interface RouteLabel {
   /** The keys of all its ids: the same for every route over the same nodes. */
   readonly name: string;
+  /** The keys of its routers, in the order of the route. */
+  readonly routers: readonly NodeKey[];
   /** The entity of each router, in the order of the route. */
   readonly entities: readonly EntityKey[];
 }
@@ -29,9 +31,10 @@ export class RouteLabels {
     const { version } = this.#entities;
     const known = this.#labels.get(route);
     if (known?.version === version) return known;
-    const keys = route.ids.map(nodeKey);
-    const entities = keys.slice(1, -1).map((key) => this.#entities.entityOf(key));
-    const label = { version, name: known?.name ?? keys.join(''), entities };
+    const routers = known?.routers ?? route.ids.slice(1, -1).map(nodeKey);
+    const name = known?.name ?? route.ids.map(nodeKey).join('');
+    const entities = routers.map((key) => this.#entities.entityOf(key));
+    const label = { version, name, routers, entities };
     this.#labels.set(route, label);
     return label;
   }

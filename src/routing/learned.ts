@@ -31,10 +31,10 @@ export interface LearnedRoutesOptions {
 
 export class LearnedRoutes {
   readonly #options: LearnedRoutesOptions;
-  /** Best first, one per first hop. The order of the map is the order of use, oldest first. */
+  /** Best first. The order of the map is the order of use, oldest first. */
   readonly #byDestination = new Map<NodeKey, readonly Learned[]>();
-  /** By first hop, then by destination, in the order of use. */
-  readonly #byNeighbour = new Map<NodeKey, Map<NodeKey, Learned>>();
+  /** By first hop, in the order of use. */
+  readonly #byNeighbour = new Map<NodeKey, Set<Learned>>();
   readonly #ids = new InternedIds();
   /** In the order in which they were learned, which is the order in which they expire. */
   readonly #byAge = new Set<Learned>();
@@ -49,15 +49,14 @@ export class LearnedRoutes {
   }
 
   /**
-   * Takes a route whose shape was judged. One through the same first hop is replaced, since the newer answer
-   * tells how things are now; of the others those stay that are most worth keeping, at most
-   * LIMITS.ROUTES_PER_DESTINATION.
+   * Takes a route whose shape was judged. One over the same nodes is replaced, since the newer answer tells how things
+   * are now; of the others those stay that are most worth keeping, at most LIMITS.ROUTES_PER_DESTINATION.
    */
   add(route: Route): void {
     this.dropExpired(route.learnedAtMillis);
     const learned = this.#labelled(route);
     const { destination, firstHop } = learned;
-    const replaced = this.#byNeighbour.get(firstHop)?.get(destination);
+    const replaced = this.of(destination).find(({ ids }) => isSame(ids, learned.ids));
     if (replaced !== undefined) this.#remove(replaced);
     const rivals = this.#byDestination.get(destination) ?? [];
     if (rivals.length >= LIMITS.ROUTES_PER_DESTINATION) {
@@ -73,8 +72,8 @@ export class LearnedRoutes {
     // A new list has just the room that it needs; one that grows takes room for 17.
     const routes = this.of(destination).concat(learned).sort(compareRoutes);
     this.#byDestination.set(destination, routes);
-    const ofNeighbour = this.#byNeighbour.get(firstHop) ?? new Map<NodeKey, Learned>();
-    ofNeighbour.set(destination, learned);
+    const ofNeighbour = this.#byNeighbour.get(firstHop) ?? new Set<Learned>();
+    ofNeighbour.add(learned);
     this.#byNeighbour.set(firstHop, ofNeighbour);
     this.#byAge.add(learned);
     this.#options.onChanged(destination);
@@ -89,10 +88,14 @@ export class LearnedRoutes {
   touch(destination: NodeKey, nowMillis: number): void {
     const routes = this.#byDestination.get(destination);
     if (routes === undefined) return;
-    moveToEnd(this.#byDestination, destination, routes);
+    // A map and a set keep the order of insertion, so the end is the place of what was used last.
+    this.#byDestination.delete(destination);
+    this.#byDestination.set(destination, routes);
     for (const route of routes) {
       route.usedMillis = nowMillis;
-      moveToEnd(this.#ofNeighbour(route.firstHop), destination, route);
+      const ofNeighbour = this.#ofNeighbour(route.firstHop);
+      ofNeighbour.delete(route);
+      ofNeighbour.add(route);
     }
   }
 
@@ -106,7 +109,7 @@ export class LearnedRoutes {
 
   /** Drops the routes that start through a neighbour, and gives them. */
   dropNeighbour(neighbour: NodeKey): readonly Learned[] {
-    return this.#dropWhere(this.#ofNeighbour(neighbour).values(), () => true);
+    return this.#dropWhere(this.#ofNeighbour(neighbour), () => true);
   }
 
   /**
@@ -118,7 +121,7 @@ export class LearnedRoutes {
     for (const key of nodes) prefixes.add(Number.parseInt(key.slice(0, 8), 16));
     // A key costs far more to make than a prefix, and a hostile neighbour may name hundreds of nodes.
     const isNamed = (id: NodeId): boolean => prefixes.has(prefixOf(id)) && nodes.has(nodeKey(id));
-    return this.#dropWhere(this.#ofNeighbour(neighbour).values(), (route) => onward(route).some(isNamed));
+    return this.#dropWhere(this.#ofNeighbour(neighbour), (route) => onward(route).some(isNamed));
   }
 
   /**
@@ -131,11 +134,9 @@ export class LearnedRoutes {
 
   /** Drops the route over exactly these nodes, and gives it where it was held. */
   dropRoute({ ids }: Pick<Route, 'ids'>): readonly Learned[] {
-    const [, firstHop] = ids;
     const last = ids[ids.length - 1];
-    const held = firstHop && last && this.#ofNeighbour(nodeKey(firstHop)).get(nodeKey(last));
-    const isSame = held?.ids.length === ids.length && held.ids.every((id, at) => isAt(ids, at, id));
-    return isSame ? this.#dropWhere([held], () => true) : [];
+    const held = last && this.of(nodeKey(last)).find((route) => isSame(route.ids, ids));
+    return held === undefined ? [] : this.#dropWhere([held], () => true);
   }
 
   /** The destinations used last, each with its best route. */
@@ -170,14 +171,14 @@ export class LearnedRoutes {
     for (const id of ids.slice(0, -1)) this.#ids.release(id);
   }
 
-  #ofNeighbour(neighbour: NodeKey): Map<NodeKey, Learned> {
-    return this.#byNeighbour.get(neighbour) ?? new Map<NodeKey, Learned>();
+  #ofNeighbour(neighbour: NodeKey): Set<Learned> {
+    return this.#byNeighbour.get(neighbour) ?? new Set<Learned>();
   }
 
   #makeRoom({ firstHop, destination }: Learned): void {
     const ofNeighbour = this.#ofNeighbour(firstHop);
     if (ofNeighbour.size >= LIMITS.ROUTES_PER_NEIGHBOUR) {
-      this.#remove(present(first(ofNeighbour.values()), 'a full neighbour has a first route'));
+      this.#remove(present(first(ofNeighbour), 'a full neighbour has a first route'));
     }
     if (this.#byDestination.size >= LIMITS.ROUTE_DESTINATIONS && !this.#byDestination.has(destination)) {
       const leastUsed = present(first(this.#byDestination.values()), 'a full store has a first destination');
@@ -201,15 +202,15 @@ export class LearnedRoutes {
     if (left.length === 0) this.#byDestination.delete(destination);
     else this.#byDestination.set(destination, left);
     const ofNeighbour = present(this.#byNeighbour.get(firstHop), 'a held route stands under its first hop');
-    ofNeighbour.delete(destination);
+    ofNeighbour.delete(route);
     if (ofNeighbour.size === 0) this.#byNeighbour.delete(firstHop);
     this.#options.onChanged(destination);
   }
 }
 
-function isAt(ids: readonly NodeId[], at: number, id: NodeId): boolean {
-  const there = ids[at];
-  return there !== undefined && equalBytes(there, id);
+/** Whether both lead over the same nodes. */
+function isSame(ids: readonly NodeId[], others: readonly NodeId[]): boolean {
+  return ids.length === others.length && ids.every((id, at) => equalBytes(id, others[at] ?? id));
 }
 
 /** The ids behind this node. */
@@ -220,12 +221,6 @@ function onward({ ids }: Route): readonly NodeId[] {
 function first<T>(values: Iterable<T>): T | undefined {
   for (const value of values) return value;
   return undefined;
-}
-
-/** A map keeps the order of insertion, so the end is the place of what was used last. */
-function moveToEnd<K, V>(map: Map<K, V>, key: K, value: V): void {
-  map.delete(key);
-  map.set(key, value);
 }
 
 /** The first four bytes, as in the first eight digits of the key. */

@@ -3,7 +3,8 @@
  *
  * Rules: routing.md, Discovery (starvation triggers a fresh request, never a blind switch), Anti-monopoly 1 (look for
  * others). A lost hub starves many destinations at once: requests wait their turn, few a second, each destination
- * once in LIMITS.REFRESH_MILLIS. Main thread only.
+ * once in LIMITS.REFRESH_MILLIS. Where others are looked for again and again the time between doubles: some pairs have
+ * none. Main thread only.
  */
 import { nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
@@ -14,11 +15,17 @@ export interface RefresherOptions {
   readonly discover: (destination: NodeId) => void;
 }
 
+interface Asked {
+  readonly atMillis: number;
+  /** How long it is not asked for again. */
+  readonly restMillis: number;
+}
+
 export class Refresher {
   readonly #options: RefresherOptions;
   readonly #waiting = new Map<NodeKey, NodeId>();
   /** When each destination was asked for last, oldest first. */
-  readonly #asked = new Map<NodeKey, number>();
+  readonly #asked = new Map<NodeKey, Asked>();
   #timer: Timer | null = null;
   #lastMillis = Number.NEGATIVE_INFINITY;
 
@@ -30,11 +37,9 @@ export class Refresher {
   request(destination: NodeId): void {
     const key = nodeKey(destination);
     const now = this.#options.clock.monotonicMillis();
-    for (const [old, askedMillis] of this.#asked) {
-      if (now - askedMillis < LIMITS.REFRESH_MILLIS) break;
-      this.#asked.delete(old);
-    }
-    if (this.#asked.has(key) || this.#waiting.size >= LIMITS.REFRESHES_WAITING) return;
+    const last = this.#asked.get(key);
+    if (last !== undefined && now - last.atMillis < last.restMillis) return;
+    if (this.#waiting.size >= LIMITS.REFRESHES_WAITING) return;
     this.#waiting.set(key, destination);
     this.#next();
   }
@@ -56,9 +61,24 @@ export class Refresher {
       const [key, destination] = next;
       this.#waiting.delete(key);
       this.#lastMillis = clock.monotonicMillis();
-      this.#asked.set(key, this.#lastMillis);
+      this.#note(key, this.#lastMillis);
       discover(destination);
       if (this.#waiting.size > 0) this.#next();
     });
+  }
+
+  /** It was wanted again soon after its rest: what was found did not help. */
+  #note(key: NodeKey, atMillis: number): void {
+    const last = this.#asked.get(key);
+    const isAgain = last !== undefined && atMillis - last.atMillis < 2 * last.restMillis;
+    const restMillis = isAgain
+      ? Math.min(2 * last.restMillis, LIMITS.REFRESH_MILLIS_MOST)
+      : LIMITS.REFRESH_MILLIS;
+    this.#asked.delete(key);
+    this.#asked.set(key, { atMillis, restMillis });
+    for (const oldest of this.#asked.keys()) {
+      if (this.#asked.size <= LIMITS.REFRESHES_REMEMBERED) return;
+      this.#asked.delete(oldest);
+    }
   }
 }

@@ -1,19 +1,29 @@
 /**
  * Whom a route request is sent to.
  *
- * A request whose id is even is selective: it goes to neighbours that advertise the destination, and where none does,
- * to as few as reach every node two hops away that the sender before has not reached (dominant pruning, after Lim and
- * Kim 2001); never through an entity that owns more than its share of the nodes known here, while there are others.
- * One whose id is odd goes to everybody: what liars, losses and stale hints keep from a selective one is found by it.
- * Ids are random either way, so a node that knows nothing of this floods both.
+ * The last two bits of its random id say how widely it goes (`reachOf`), so that a node that knows nothing of this
+ * floods all of them:
+ * - frugal: to the cheapest neighbour that advertises the destination; where none does, to as few as together are two
+ *   hops from all that is three hops away (dominant pruning, after Lim and Kim 2001, by what neighbours tell of
+ *   theirs). Every node that is within three hops of the destination knows where to send it.
+ * - selective: as frugal, but by what neighbours are next to alone, of which they are sure.
+ * - everybody: what liars, losses and stale hints keep from the others is found by it.
  *
- * Rules: routing.md, Discovery and Anti-monopoly. Main thread only.
+ * Neither of the first two goes through an entity that owns more than its share of the nodes known here, while there
+ * are others. Rules: routing.md, Discovery and Anti-monopoly. Main thread only.
  */
 import { equalBytes } from '../core/bytes.js';
 import { nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
 import type { Hints } from './hints.js';
 import { shortKey } from './route.js';
 import type { DirectPeer, RoutingTable } from './table.js';
+
+/** How widely a request goes: the last two bits of its id. An odd one is for everybody. */
+export const REACH = { frugal: 0n, everybody: 1n, selective: 2n } as const;
+
+export type Reach = keyof typeof REACH;
+
+const REACH_BITS = 3n;
 
 export interface RelayQuestion {
   readonly requestId: bigint;
@@ -33,14 +43,22 @@ export interface RelaysOptions {
 
 interface Candidate {
   readonly nodeId: NodeId;
-  /** What it is next to, or null where that is not known. */
-  readonly near: readonly number[] | null;
-  readonly gain: number;
+  /** What it leads to, or null where that is not known. */
+  readonly leadsTo: readonly number[] | null;
+  readonly price: number;
+  /** What it was worth when it was looked at last: things covered for each sat. It only falls. */
+  worth: number;
 }
 
-/** Whether a request is for a few chosen neighbours at each node. */
-export function isSelective(requestId: bigint): boolean {
-  return (requestId & 1n) === 0n;
+/** How widely a request with this id goes. */
+export function reachOf(requestId: bigint): Reach {
+  if ((requestId & 1n) === 1n) return 'everybody';
+  return (requestId & REACH_BITS) === REACH.selective ? 'selective' : 'frugal';
+}
+
+/** A random number as the id of a request that goes so widely. */
+export function requestIdOf(random: bigint, reach: Reach): bigint {
+  return reach === 'everybody' ? random | REACH.everybody : (random & ~REACH_BITS) | REACH[reach];
 }
 
 export class Relays {
@@ -53,25 +71,27 @@ export class Relays {
   /** The neighbours to ask, best first. */
   of(question: RelayQuestion, nowMillis: number): readonly NodeId[] {
     const { table } = this.#options;
-    const { destination, from, requestId } = question;
+    const { destination, from, requestId, hopsLeft } = question;
     if (from !== null && equalBytes(from, destination)) return [];
     if (table.isDirectPeer(destination)) return [destination];
+    // Whoever is asked needs a hop to the destination.
+    if (hopsLeft < 2) return [];
     const others = this.#others(question);
-    if (!isSelective(requestId)) return others.map(({ nodeId }) => nodeId);
+    const reach = reachOf(requestId);
+    if (reach === 'everybody') return others.map(({ nodeId }) => nodeId);
     const allowed = this.#withoutDominant(others);
-    const hinted = this.hinted(question, nowMillis).filter((nodeId) =>
+    const hinted = this.hinted(question, nowMillis).find((nodeId) =>
       allowed.some((peer) => equalBytes(peer.nodeId, nodeId)),
     );
-    return hinted.length > 0 ? hinted.slice(0, 1) : this.#covering(allowed, from, nowMillis);
+    return hinted === undefined ? this.#covering(allowed, question, reach, nowMillis) : [hinted];
   }
 
-  /** Neighbours that advertise the destination within the hops left, nearest first. */
+  /** Neighbours that advertise the destination within the hops left, cheapest first. */
   hinted(question: RelayQuestion, nowMillis: number): readonly NodeId[] {
     const { table, hints } = this.#options;
     const { destination, from, source, hopsLeft } = question;
     return hints
-      .of(destination, nowMillis)
-      .filter(({ hopCount }) => hopCount < hopsLeft)
+      .of(destination, hopsLeft - 1, nowMillis)
       .flatMap(({ neighbour }) => table.directPeer(neighbour)?.nodeId ?? [])
       .filter((nodeId) => !isOneOf(nodeId, from, source));
   }
@@ -88,25 +108,63 @@ export class Relays {
     return allowed.length > 0 ? allowed : peers;
   }
 
-  /** Few neighbours that together are next to all that these are next to. */
-  #covering(peers: readonly DirectPeer[], from: NodeId | null, nowMillis: number): readonly NodeId[] {
+  /** Few neighbours that together lead to all that these lead to: greedily the one that adds most for its price. */
+  #covering(
+    peers: readonly DirectPeer[],
+    { from, hopsLeft }: RelayQuestion,
+    reach: Reach,
+    nowMillis: number,
+  ): readonly NodeId[] {
     const { self, table, hints } = this.#options;
+    const isFrugal = reach === 'frugal';
     const covered = new Set<number>([shortKey(self)]);
+    const cover = (keys: readonly number[] | null): void => {
+      for (const key of keys ?? []) covered.add(key);
+    };
     for (const { nodeId } of table.directPeers()) covered.add(shortKey(nodeId));
-    if (from !== null) {
-      for (const key of hints.nextTo(nodeKey(from), nowMillis) ?? []) covered.add(key);
-    }
+    const leadsTo = (key: NodeKey): readonly number[] | null => {
+      const near = hints.nextTo(key, nowMillis);
+      if (!isFrugal || near === null) return near;
+      const two = hints.twoFrom(key, nowMillis);
+      // Its own neighbours may not have told it anything yet.
+      return two?.length === 0 && near.some((node) => !covered.has(node)) ? null : two;
+    };
     const candidates = peers.map(({ nodeId }): Candidate => {
-      const near = hints.nextTo(nodeKey(nodeId), nowMillis);
-      const gain = near === null ? Infinity : near.filter((key) => !covered.has(key)).length;
-      return { nodeId, near, gain };
+      const key = nodeKey(nodeId);
+      return { nodeId, leadsTo: leadsTo(key), price: hints.priceOf(key), worth: 0 };
     });
-    candidates.sort((a, b) => (a.gain === b.gain ? 0 : b.gain - a.gain));
+    if (isFrugal) {
+      for (const { nodeId } of table.directPeers()) cover(hints.nextTo(nodeKey(nodeId), nowMillis));
+    }
+    if (from !== null) {
+      cover(hints.nextTo(nodeKey(from), nowMillis));
+      if (isFrugal) cover(hints.twoFrom(nodeKey(from), nowMillis));
+    }
+    // The destination is not among what is known, and what is behind that is out of reach.
+    const isWithinKnown = hopsLeft <= (isFrugal ? 3 : 2);
+    const added = ({ leadsTo: keys, price }: Candidate): number => {
+      if (keys === null) return Number.POSITIVE_INFINITY;
+      if (isWithinKnown) return 0;
+      let gain = 0;
+      for (const key of keys) if (!covered.has(key)) gain += 1;
+      return gain / price;
+    };
+    for (const candidate of candidates) candidate.worth = added(candidate);
+    const left = candidates.filter(({ worth }) => worth > 0).sort((a, b) => a.worth - b.worth);
     const chosen: NodeId[] = [];
-    for (const { nodeId, near } of candidates) {
-      if (near?.every((key) => covered.has(key)) === true) continue;
-      chosen.push(nodeId);
-      for (const key of near ?? []) covered.add(key);
+    for (let best = left.pop(); best !== undefined; best = left.pop()) {
+      const worth = added(best);
+      if (worth === 0) continue;
+      const next = left[left.length - 1];
+      if (next !== undefined && worth < next.worth) {
+        // Others have taken some of it: it stands again where it belongs.
+        best.worth = worth;
+        const place = left.findIndex((other) => other.worth > worth);
+        left.splice(place < 0 ? left.length : place, 0, best);
+        continue;
+      }
+      chosen.push(best.nodeId);
+      cover(best.leadsTo);
     }
     return chosen;
   }

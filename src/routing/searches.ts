@@ -1,11 +1,11 @@
 /**
- * The searches of this node itself: requests that go ever farther until a route is found or the time is over.
+ * The searches of this node itself: requests that go ever farther until a good route is found or the time is over.
  *
  * Rules: routing.md, Discovery (random id, rings of 2, 4 and 10 hops, 30 s, one in flight per destination, what a
- * response must satisfy). Neighbours that advertise the destination are asked before any ring. A selective ring
- * (relays.ts) asks under one id for each alternative that the table keeps: the neighbours are dealt out over the ids
- * at random, so that the answers come through distinct first hops. One ring asks everybody, under one id.
- * Main thread only.
+ * response must satisfy). Neighbours that advertise the destination are asked before any ring. A ring for few
+ * (relays.ts) asks under several ids: the neighbours are dealt out over them at random, so that the answers come
+ * through distinct first hops. A first route that is not good (it concentrates, or leads over nodes that lose packets)
+ * does not end the search before everybody would be asked. Main thread only.
  */
 import { present } from '../core/assert.js';
 import { equalBytes } from '../core/bytes.js';
@@ -15,24 +15,26 @@ import type { Clock, Random, Timer } from '../core/ports.js';
 import { randomBelow, randomU64 } from '../core/random.js';
 import { Reason } from '../core/reasons.js';
 import type { RouteRequest, RouteResponse } from '../packet/discovery.js';
-import { keysOf, type RelayQuestion } from './relays.js';
+import { requestIdOf, type Reach, type RelayQuestion } from './relays.js';
 import { judgeResponse, type Route } from './route.js';
 import type { RoutingTable } from './table.js';
 
 /**
- * How far each ring goes, whom it asks under how many ids, and when it starts, in thirtieths of the whole time.
- * An answer has one way back, and a single lost message ends it: so the widest ring is asked again and again, everybody
- * once, and a few under several ids more often, which costs less for each way that it tries.
+ * How far each ring goes, whom it asks under how many ids, and when it starts, in thirtieths of the whole time. A ring
+ * that finds nobody to ask takes no time. A single lost message ends an answer: so the widest ring is asked again and
+ * again, everybody twice, and few more often, which costs less for each way that it tries.
  */
 const RINGS = [
   { hops: LIMITS.ROUTE_HOPS, whom: 'hinted', ids: 3, startsAt: 0 },
-  { hops: 2, whom: 'selected', ids: 3, startsAt: 0.5 },
-  { hops: 4, whom: 'selected', ids: 3, startsAt: 1 },
-  { hops: LIMITS.ROUTE_HOPS, whom: 'selected', ids: 1, startsAt: 2 },
-  { hops: LIMITS.ROUTE_HOPS, whom: 'selected', ids: 2, startsAt: 5 },
-  { hops: LIMITS.ROUTE_HOPS, whom: 'all', ids: 1, startsAt: 9 },
-  { hops: LIMITS.ROUTE_HOPS, whom: 'selected', ids: 3, startsAt: 15 },
-  { hops: LIMITS.ROUTE_HOPS, whom: 'selected', ids: 3, startsAt: 22 },
+  { hops: 2, whom: 'frugal', ids: 3, startsAt: 0.4 },
+  { hops: 4, whom: 'frugal', ids: 3, startsAt: 0.6 },
+  { hops: LIMITS.ROUTE_HOPS, whom: 'frugal', ids: 3, startsAt: 1 },
+  { hops: LIMITS.ROUTE_HOPS, whom: 'selective', ids: 2, startsAt: 3 },
+  { hops: LIMITS.ROUTE_HOPS, whom: 'everybody', ids: 1, startsAt: 6 },
+  { hops: LIMITS.ROUTE_HOPS, whom: 'frugal', ids: 3, startsAt: 10 },
+  { hops: LIMITS.ROUTE_HOPS, whom: 'selective', ids: 3, startsAt: 14 },
+  { hops: LIMITS.ROUTE_HOPS, whom: 'everybody', ids: 1, startsAt: 19 },
+  { hops: LIMITS.ROUTE_HOPS, whom: 'selective', ids: 3, startsAt: 25 },
 ] as const;
 const RINGS_END_AT = 30;
 
@@ -68,7 +70,12 @@ interface Search {
   readonly resolve: (route: Route | null) => void;
   /** Ids that still may be answered. */
   readonly open: Set<bigint>;
+  /** A route was learned and told. */
   isFound: boolean;
+  /** A route was learned that leads over nodes that lose packets: told where nothing better comes in time. */
+  isDoubtful: boolean;
+  /** Nothing more is asked. */
+  rests: boolean;
   timer: Timer | null;
 }
 
@@ -76,7 +83,9 @@ interface Search {
 interface Branch {
   readonly search: Search;
   readonly hops: number;
-  readonly asked: ReadonlySet<NodeKey>;
+  /** The neighbours that were asked, and how often each may still answer. */
+  readonly asked: Map<NodeKey, number>;
+  answersLeft: number;
 }
 
 export class RouteSearches {
@@ -119,14 +128,18 @@ export class RouteSearches {
   take(from: NodeId, response: RouteResponse): Reason {
     const { self, table } = this.#options;
     const branch = this.#branches.get(response.requestId);
-    if (branch?.asked.has(nodeKey(from)) !== true) return Reason.ResponseNotAsked;
+    const fromKey = nodeKey(from);
+    const answersLeft = branch?.asked.get(fromKey) ?? 0;
+    if (branch === undefined || answersLeft === 0) return Reason.ResponseNotAsked;
     const { search, hops } = branch;
     const verdict = judgeResponse(response, self, from, search.destination, hops);
     if (verdict !== Reason.Accepted) return verdict;
     const learned = table.learn(response.route, response.cost);
     if (learned !== Reason.Accepted) return learned;
-    this.#close(response.requestId);
-    if (!search.isFound) this.#found(search);
+    branch.asked.set(fromKey, answersLeft - 1);
+    branch.answersLeft -= 1;
+    if (branch.answersLeft === 0) this.#close(response.requestId);
+    this.#learned(search);
     return Reason.Accepted;
   }
 
@@ -142,17 +155,15 @@ export class RouteSearches {
   #startRing(search: Search, index: number, now: number): void {
     const ring = present(RINGS[index], 'a ring is started while there is one');
     const next = RINGS[index + 1];
+    if (search.isFound && ring.whom === 'everybody') {
+      this.#rest(search);
+      return;
+    }
     const isAsked = this.#ask(search, ring);
-    // Where nobody advertises the destination, nothing is waited for.
     const until = isAsked ? (next?.startsAt ?? RINGS_END_AT) : now;
     const goOn = (): void => {
-      if (next !== undefined) {
-        this.#startRing(search, index + 1, until);
-        return;
-      }
-      this.#end(search);
-      search.resolve(null);
-      this.#options.onFailed(search.destination, Reason.DiscoveryTimeout);
+      if (next === undefined) this.#over(search);
+      else this.#startRing(search, index + 1, until);
     };
     if (until === now) {
       goOn();
@@ -166,43 +177,74 @@ export class RouteSearches {
   #ask(search: Search, ring: Ring): boolean {
     const { random } = this.#options;
     const maxHops = Math.min(ring.hops, search.maxHops);
-    const isSelective = ring.whom !== 'all';
-    const peers = this.#whom(search, ring, maxHops);
-    for (let offset = 0; offset < ring.ids; offset++) {
-      const dealt = peers.filter((_, index) => index % ring.ids === offset);
-      if (dealt.length > 0) this.#askUnder(requestIdOf(random, isSelective), search, maxHops, dealt);
+    const reach = ring.whom === 'hinted' ? 'frugal' : ring.whom;
+    const peers = this.#whom(search, ring.whom, reach, maxHops);
+    const ids = ring.ids;
+    // Those who are hinted at are few, and asked one by one.
+    const asked = ring.whom === 'hinted' ? peers.slice(0, ids) : shuffled(random, [...peers]);
+    for (let offset = 0; offset < ids; offset++) {
+      const dealt = asked.filter((_, index) => index % ids === offset);
+      if (dealt.length > 0) this.#askUnder(requestIdOf(randomU64(random), reach), search, maxHops, dealt);
     }
-    return ring.whom !== 'hinted' || peers.length > 0;
+    return peers.length > 0;
   }
 
-  #whom({ destination }: Search, { whom, ids }: Ring, hopsLeft: number): readonly NodeId[] {
-    const { self, relays, random, clock } = this.#options;
-    const now = clock.monotonicMillis();
-    const requestId = whom === 'all' ? 1n : 0n;
-    const question = { requestId, destination, source: self, from: null, hopsLeft };
-    if (whom === 'hinted') return relays.hinted(question, now).slice(0, ids);
-    return shuffled(random, [...relays.of(question, now)]);
+  #whom({ destination }: Search, whom: Ring['whom'], reach: Reach, hopsLeft: number): readonly NodeId[] {
+    const { self, relays, clock } = this.#options;
+    const question = { requestId: requestIdOf(0n, reach), destination, source: self, from: null, hopsLeft };
+    return whom === 'hinted'
+      ? relays.hinted(question, clock.monotonicMillis())
+      : relays.of(question, clock.monotonicMillis());
   }
 
   #askUnder(requestId: bigint, search: Search, maxHops: number, peers: readonly NodeId[]): void {
     const { self, ask } = this.#options;
     const { destination } = search;
-    this.#branches.set(requestId, { search, hops: maxHops, asked: keysOf(peers) });
+    const asked = new Map(peers.map((peer) => [nodeKey(peer), LIMITS.ANSWERS_TAKEN_OF_ONE]));
+    this.#branches.set(requestId, { search, hops: maxHops, asked, answersLeft: LIMITS.ANSWERS_TAKEN });
     search.open.add(requestId);
     const request: RouteRequest = { kind: 'RouteRequest', destination, source: self, requestId, maxHops };
     for (const peer of peers) ask(peer, request);
   }
 
-  #found(search: Search): void {
-    const { table, clock, onFound } = this.#options;
-    const route = present(table.findRoute(search.destination), 'a route just learned is found');
-    search.isFound = true;
+  /** What a route just learned means for its search. */
+  #learned(search: Search): void {
+    const { table } = this.#options;
+    const routes = table.alternatives(search.destination);
+    if (routes.some((route) => table.chooser.isGood(route))) {
+      if (search.rests) return;
+      this.#tell(search);
+      this.#rest(search);
+    } else if (routes.some((route) => table.chooser.suspectsOn(route) === 0)) this.#tell(search);
+    else search.isDoubtful = true;
+  }
+
+  /** Nothing more is asked; answers under way are taken for a while. */
+  #rest(search: Search): void {
+    search.rests = true;
     search.timer?.cancel();
-    search.timer = clock.after(LIMITS.DISCOVERY_GRACE_MILLIS, () => {
+    search.timer = this.#options.clock.after(LIMITS.DISCOVERY_GRACE_MILLIS, () => {
       this.#end(search);
     });
+  }
+
+  /** All rings are over. */
+  #over(search: Search): void {
+    if (search.isDoubtful) this.#tell(search);
+    this.#end(search);
+    if (search.isFound) return;
+    search.resolve(null);
+    this.#options.onFailed(search.destination, Reason.DiscoveryTimeout);
+  }
+
+  /** A first route is there. */
+  #tell(search: Search): void {
+    if (search.isFound) return;
+    const route = this.#options.table.findRoute(search.destination);
+    if (route === null) return;
+    search.isFound = true;
     search.resolve(route);
-    onFound(route);
+    this.#options.onFound(route);
   }
 
   #end(search: Search): void {
@@ -239,14 +281,10 @@ function makeSearch(
     resolve,
     open: new Set<bigint>(),
     isFound: false,
+    isDoubtful: false,
+    rests: false,
     timer: null,
   };
-}
-
-/** Random but for the last bit, which says whom the request is for (relays.ts). */
-function requestIdOf(random: Random, isSelective: boolean): bigint {
-  const id = randomU64(random);
-  return isSelective ? id & ~1n : id | 1n;
 }
 
 /** Fisher and Yates. */

@@ -1,61 +1,73 @@
 /**
- * The memory of other nodes' route requests: each is answered or forwarded once, and its answer finds the way back.
+ * The memory of other nodes' route requests: each is answered or forwarded once, and its answers find the way back.
  *
  * Rules: routing.md, Discovery ((source, request_id) for 30 s). Bounded by LIMITS.SEEN_REQUESTS, where the oldest
  * goes: the hop limit of every request still ends a flood that comes by twice. Main thread only.
  */
-import { nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
+import { equalBytes } from '../core/bytes.js';
+import type { NodeId, NodeKey } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 
 /** One copy of a request that this node took. */
 export interface WayBack {
   /** The neighbour that it came from. */
   readonly previous: NodeId;
-  /** Hops that it could still go when it came, the one to the destination included. */
+  /** Hops that it could still go from here, the one to the destination included. */
   readonly hopsLeft: number;
 }
 
 /** One request as this node handled it. */
 export interface SeenRequest {
+  readonly source: NodeId;
   readonly destination: NodeId;
   readonly firstSeenMillis: number;
   /** Never empty, and each reaches farther than the one before: at most 10. */
   readonly waysBack: WayBack[];
-  /** The neighbours that were asked. */
-  readonly asked: Set<NodeKey>;
-  /** Whether the answer was given or passed back. */
-  isAnswered: boolean;
+  /** The neighbours that were asked, and how often each may still answer. */
+  readonly asked: Map<NodeKey, number>;
+  /** Answers that may still be passed back: none where this node gave one itself. */
+  answersLeft: number;
 }
 
 export class SeenRequests {
-  /** In the order of first sight. */
-  readonly #requests = new Map<string, SeenRequest>();
+  /** By request id, in the order of their last sight; ids that several sources chose share a place. */
+  readonly #byId = new Map<bigint, SeenRequest[]>();
+  #size = 0;
 
   get size(): number {
-    return this.#requests.size;
+    return this.#size;
   }
 
   get(source: NodeId, requestId: bigint, nowMillis: number): SeenRequest | undefined {
-    this.dropExpired(nowMillis);
-    return this.#requests.get(keyOf(source, requestId));
+    const seen = this.#byId.get(requestId)?.find((one) => equalBytes(one.source, source));
+    return seen !== undefined && isAlive(seen, nowMillis) ? seen : undefined;
   }
 
-  add(source: NodeId, requestId: bigint, seen: SeenRequest): void {
-    for (const oldest of this.#requests.keys()) {
-      if (this.#requests.size < LIMITS.SEEN_REQUESTS) break;
-      this.#requests.delete(oldest);
+  add(requestId: bigint, seen: SeenRequest): void {
+    this.dropExpired(seen.firstSeenMillis);
+    for (const [oldest, { length }] of this.#byId) {
+      if (this.#size < LIMITS.SEEN_REQUESTS) break;
+      this.#byId.delete(oldest);
+      this.#size -= length;
     }
-    this.#requests.set(keyOf(source, requestId), seen);
+    const sameId = this.#byId.get(requestId) ?? [];
+    const alive = sameId.filter((one) => isAlive(one, seen.firstSeenMillis));
+    // The order of the map is that of the last sight.
+    this.#byId.delete(requestId);
+    this.#byId.set(requestId, [...alive, seen]);
+    this.#size += alive.length + 1 - sameId.length;
   }
 
   dropExpired(nowMillis: number): void {
-    for (const [key, seen] of this.#requests) {
-      if (nowMillis - seen.firstSeenMillis < LIMITS.SEEN_REQUEST_MILLIS) return;
-      this.#requests.delete(key);
+    for (const [requestId, seen] of this.#byId) {
+      const last = seen[seen.length - 1];
+      if (last !== undefined && isAlive(last, nowMillis)) return;
+      this.#byId.delete(requestId);
+      this.#size -= seen.length;
     }
   }
 }
 
-function keyOf(source: NodeId, requestId: bigint): string {
-  return nodeKey(source) + requestId.toString(16);
+function isAlive({ firstSeenMillis }: SeenRequest, nowMillis: number): boolean {
+  return nowMillis - firstSeenMillis < LIMITS.SEEN_REQUEST_MILLIS;
 }

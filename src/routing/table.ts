@@ -97,7 +97,6 @@ export class RoutingTable {
     const { entities = new Entities() } = options;
     const labels = new RouteLabels(entities);
     this.entities = entities;
-    this.entities = entities;
     this.#self = self;
     this.#clock = clock;
     this.#groups = groups;
@@ -105,7 +104,7 @@ export class RoutingTable {
     this.#expirySeconds = routeExpirySeconds;
     this.#learned = new LearnedRoutes({
       expiryMillis: routeExpirySeconds * 1_000,
-      rank: (routes) => disjointFirst(routes, labels),
+      rank: (routes) => disjointFirst(this.#trustedFirst(routes), labels),
       onChanged: (destination) => {
         this.#cache.delete(shortKeyOf(destination));
       },
@@ -241,7 +240,7 @@ export class RoutingTable {
     return this.alternatives(destination)[0] ?? null;
   }
 
-  /** At most 3 routes with distinct first hops, best first. */
+  /** At most 3 routes, best first. */
   alternatives(destination: NodeId): readonly Route[] {
     const short = shortKey(destination);
     const now = this.#clock.monotonicMillis();
@@ -362,6 +361,12 @@ export class RoutingTable {
       validUntilMillis,
       notedMillis: now,
     };
+  }
+
+  /** Routes over nodes that lose packets come last; otherwise as they stand. */
+  #trustedFirst<R extends Route>(routes: readonly R[]): readonly R[] {
+    const rated = routes.map((route) => ({ route, suspects: this.chooser.suspectsOn(route) }));
+    return rated.sort((a, b) => a.suspects - b.suspects).map(({ route }) => route);
   }
 
   #price(route: Route, amountMsat: bigint): bigint {

@@ -14,6 +14,9 @@ import type { Network, SimNode } from './network.js';
 /** How long a request may be answered, and a route name a link that is gone: the 30 s of a search, and its grace. */
 const STALE_MILLIS = 31_000;
 const MOST_IDS = 11;
+/** Answers that one request may have: each neighbour that was asked may give two, all of them together four. */
+const MOST_ANSWERS = 4;
+const MOST_ANSWERS_OF_ONE = 2;
 const UNREACHABLE = 2n ** 64n - 1n;
 /** Faults that are told in words; the rest are counted. */
 const FAULTS_TOLD = 20;
@@ -22,7 +25,7 @@ const FAULTS_TOLD = 20;
 export interface Faults {
   /** From somebody who is no neighbour, or a neighbour under another's id. */
   unauthenticated: number;
-  /** From an answer to nothing that this node had asked that neighbour, or a second answer. */
+  /** From an answer to nothing that this node had asked that neighbour, or one too many. */
   unasked: number;
   /** From a message that may install nothing. */
   infeasible: number;
@@ -38,9 +41,10 @@ export interface Look {
 
 interface Ask {
   readonly destination: NodeId;
-  readonly asked: Set<number>;
+  /** Who was asked, and how often each has answered with a route that was installed. */
+  readonly asked: Map<number, number>;
   readonly sinceMillis: number;
-  isAnswered: boolean;
+  answers: number;
 }
 
 export class Oracle {
@@ -102,9 +106,9 @@ export class Oracle {
     }
     const ask = ofNode.get(requestId);
     if (ask === undefined) {
-      ofNode.set(requestId, { destination, asked: new Set([asked]), sinceMillis: now, isAnswered: false });
+      ofNode.set(requestId, { destination, asked: new Map([[asked, 0]]), sinceMillis: now, answers: 0 });
     } else {
-      ask.asked.add(asked);
+      ask.asked.set(asked, 0);
     }
   }
 
@@ -114,14 +118,19 @@ export class Oracle {
     const link = links.between(node.index, from.index);
     if (link < 0 || !links.isUp(link)) this.#fault('unauthenticated', node, 'a route from a stranger');
     const ask = this.#asks.get(node.index)?.get(response.requestId);
+    const ofOne = ask?.asked.get(from.index) ?? MOST_ANSWERS_OF_ONE;
     const isAsked =
-      ask?.asked.has(from.index) === true &&
-      !ask.isAnswered &&
+      ask !== undefined &&
+      ofOne < MOST_ANSWERS_OF_ONE &&
+      ask.answers < MOST_ANSWERS &&
       now - ask.sinceMillis <= STALE_MILLIS &&
       equalBytes(ask.destination, response.destination) &&
       equalBytes(response.source, node.id);
     if (!isAsked) this.#fault('unasked', node, 'an answer to nothing');
-    if (ask !== undefined) ask.isAnswered = true;
+    if (ask !== undefined) {
+      ask.answers += 1;
+      ask.asked.set(from.index, ofOne + 1);
+    }
     this.audit(node, response.destination);
   }
 

@@ -142,10 +142,8 @@ export class Traffic implements SearchListener {
       this.#wait(flow);
       return;
     }
-    if (choice.isDegraded) {
-      this.#tally.degraded += 1;
-      discovery.lookForOthers(destination);
-    }
+    if (choice.isDegraded) this.#tally.degraded += 1;
+    if (choice.wantsOthers) discovery.lookForOthers(destination);
     this.#launch(flow, this.ways.of(from, choice.route), choice.route);
   }
 

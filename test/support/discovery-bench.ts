@@ -11,7 +11,7 @@ import type {
 } from '../../src/packet/discovery.js';
 import { RouteDiscovery } from '../../src/routing/discovery.js';
 import { RoutingTable, type Route } from '../../src/routing/table.js';
-import { NO_FEES } from './mesh-sim.js';
+import { NO_FEES } from '../../src/simulate/network.js';
 
 /** A node id that is told by its number. */
 export const id = (number: number): NodeId => {

@@ -15,7 +15,7 @@ import {
 } from '../../../src/routing/monopoly.js';
 import { RoutingTable, type Route } from '../../../src/routing/table.js';
 import { id, ids, numberOf } from '../../support/discovery-bench.js';
-import { NO_FEES } from '../../support/mesh-sim.js';
+import { NO_FEES } from '../../../src/simulate/network.js';
 
 const key = (number: number): NodeKey => nodeKey(id(number));
 

@@ -6,6 +6,7 @@ import { LIMITS } from '../../../src/core/limits.js';
 import { SeededRandom } from '../../../src/core/random.js';
 import { Reason, reasonName, type ReasonName } from '../../../src/core/reasons.js';
 import type { RouteAdvertisement, RouteRequest, RouteResponse } from '../../../src/packet/discovery.js';
+import type { Route } from '../../../src/routing/table.js';
 import {
   advertisement,
   Bench,
@@ -51,11 +52,13 @@ describe('discovery > own searches', () => {
     expect(rings).toEqual([
       [0, 2],
       [1, 4],
-      [2, 10],
-      [5, 10],
-      [9, 10],
-      [15, 10],
-      [22, 10],
+      [1, 10],
+      [3, 10],
+      [6, 10],
+      [10, 10],
+      [14, 10],
+      [19, 10],
+      [25, 10],
     ]);
     expect(await answer).toBeNull();
     expect(bench.failed).toEqual([[90, 'DiscoveryTimeout']]);
@@ -69,7 +72,7 @@ describe('discovery > own searches', () => {
     expect(bench.failed).toEqual([]);
     bench.clock.advance(2);
     expect(await hurried).toBeNull();
-    expect(requestsOf(bench.take()).map(({ maxHops }) => maxHops)).toEqual([2, 3, 3, 3, 3, 3, 3]);
+    expect(requestsOf(bench.take()).map(({ maxHops }) => maxHops)).toEqual([2, 3, 3, 3, 3, 3, 3, 3, 3]);
     void bench.discovery.discover(id(90), { maxHops: 200, timeoutMillis: 1e12 });
     bench.clock.advance(30_000);
     expect(bench.discovery.stats().pending).toBe(0);
@@ -157,14 +160,37 @@ describe('discovery > own searches', () => {
     }
   });
 
-  it('an answer comes from a neighbour that was asked under its id, once, and no longer than its ring', () => {
+  it('an answer comes from a neighbour that was asked under its id, twice at most, and no longer than its ring', () => {
     const bench = new Bench([1, 2]);
     void bench.discovery.discover(id(90));
     const asked = askedOf(bench.take(), 1);
     expect(bench.from(2, answerTo(asked, ids(0, 2, 90)))).toBe(Reason.ResponseNotAsked);
     expect(bench.from(1, answerTo(asked, ids(0, 1, 50, 90)))).toBe(Reason.RouteTooLong);
     expect(bench.from(1, answerTo(asked, ids(0, 1, 90)))).toBe(Reason.Accepted);
+    expect(bench.from(1, answerTo(asked, ids(0, 1, 90)))).toBe(Reason.Accepted);
     expect(bench.from(1, answerTo(asked, ids(0, 1, 90)))).toBe(Reason.ResponseNotAsked);
+  });
+
+  it('go on where the first answer leads over a node that loses packets, and take it at the end', async () => {
+    const bench = new Bench([1]);
+    const lossy = { ids: ids(0, 1, 66, 90) };
+    for (let i = 0; i < LIMITS.SUSPECT_FAILURES; i++) bench.table.chooser.outcome(lossy, false, null);
+    bench.table.chooser.outcome({ ids: ids(0, 1, 70) }, true, 1);
+    let found: Route | null = null;
+    void bench.discovery.discover(id(90)).then((route) => (found = route));
+    bench.clock.advance(700);
+    const ring = askedOf(bench.take().slice(-1), 1);
+    expect(bench.from(1, answerTo(ring, lossy.ids))).toBe(Reason.Accepted);
+    bench.clock.advance(2_500);
+    await Promise.resolve();
+    expect(found).toBeNull();
+    const later = askedOf(bench.take().slice(-1), 1);
+    expect(bench.from(1, answerTo(later, ids(0, 1, 5, 6, 90)))).toBe(Reason.Accepted);
+    await Promise.resolve();
+    bench.clock.advance(30_000);
+    expect(bench.take()).toEqual([]);
+    const choice = bench.table.chooser.choose(id(90));
+    expect(choice.ok && choice.route.ids.map(numberOf)).toEqual([0, 1, 5, 6, 90]);
   });
 
   it('end at once where there is nothing to ask or nobody', async () => {

@@ -67,8 +67,8 @@ describe('hints', () => {
     const hints = new Hints(id(0));
     const route = { destination: id(9), nextHop: id(5), cost: 2n, hopCount: 3 };
     expect(hints.take(nodeKey(id(1)), route, 0)).toBe(Reason.Accepted);
-    expect(hints.of(id(9), 104_999)).toEqual([{ neighbour: nodeKey(id(1)), cost: 2n, hopCount: 3 }]);
-    expect(hints.of(id(9), 105_000)).toEqual([]);
+    expect(hints.of(id(9), 9, 104_999)).toEqual([{ neighbour: nodeKey(id(1)), cost: 2n, hopCount: 3 }]);
+    expect(hints.of(id(9), 9, 105_000)).toEqual([]);
   });
 
   it('of one neighbour are at most 1,024', () => {

@@ -1,10 +1,11 @@
 /** Discovery in whole networks: who finds whom, at what cost, and what liars achieve (routing.md, Discovery). */
 import { describe, expect, it } from 'vitest';
 import { randomBelow, SeededRandom } from '../../../src/core/random.js';
-import { blackHole, forger, inflater, pretender } from '../../support/mesh-liars.js';
+import { blackHole, forger, inflater, pretender, type Liar } from '../../../src/simulate/liars.js';
 import { JITTERY_LINKS, ROUGH_LINKS } from '../../../src/simulate/links.js';
-import { MeshSim, type Liar } from '../../support/mesh-sim.js';
-import { grid, indices, randomGraph, ring, type Topology } from '../../support/mesh-topology.js';
+import { Network } from '../../../src/simulate/network.js';
+import { floodMessages } from '../../../src/simulate/reach.js';
+import { grid, indices, randomGraph, ring, type Topology } from '../../../src/simulate/topology.js';
 
 /** Time between two searches: the neighbours' allowances fill up again. */
 const PAUSE_MILLIS = 1_000;
@@ -17,7 +18,7 @@ interface Outcome {
 
 type Pair = readonly [number, number];
 
-async function discoverAll(sim: MeshSim, pairs: Iterable<Pair>): Promise<Outcome> {
+async function discoverAll(sim: Network, pairs: Iterable<Pair>): Promise<Outcome> {
   const outcome: Outcome = { found: 0, missed: [], messages: 0 };
   const before = sim.totalSent();
   for (const [from, to] of pairs) {
@@ -31,11 +32,11 @@ async function discoverAll(sim: MeshSim, pairs: Iterable<Pair>): Promise<Outcome
 }
 
 /** Ordered pairs within 10 hops, over nodes that pass messages on. */
-function pairsWithin10(sim: MeshSim, passes: (index: number) => boolean = () => true): Pair[] {
+function pairsWithin10(sim: Network, passes: (index: number) => boolean = () => true): Pair[] {
   const honest = indices(sim.nodes.length).filter(passes);
   return honest.flatMap((from) => {
     const hops = sim.hopsFrom(from, passes);
-    return honest.filter((to) => to !== from && (hops.get(to) ?? 99) <= 10).map((to): Pair => [from, to]);
+    return honest.filter((to) => to !== from && (hops[to] ?? 99) <= 10).map((to): Pair => [from, to]);
   });
 }
 
@@ -44,30 +45,15 @@ function sample(pairs: readonly Pair[], count: number, seed: number): Pair[] {
   return indices(count).map(() => pairs[randomBelow(random, pairs.length)] ?? [0, 0]);
 }
 
-/** Messages of plain flooding: one request that goes 10 hops everywhere, and its answer. */
-function floodMessages(sim: MeshSim, pairs: readonly Pair[]): number {
-  const degrees = sim.nodes.map(({ table }) => table.directPeers().length);
-  const hopsFrom = new Map(
-    [...new Set(pairs.map(([from]) => from))].map((from) => [from, sim.hopsFrom(from)]),
-  );
-  let messages = 0;
-  for (const [from, to] of pairs) {
-    for (const [index, distance] of hopsFrom.get(from) ?? []) {
-      if (index === to) messages += distance;
-      else if (distance < 10) messages += (degrees[index] ?? 0) - (distance === 0 ? 0 : 1);
-    }
-  }
-  return messages;
-}
-
-function report(name: string, sim: MeshSim, pairs: readonly Pair[], { found, messages }: Outcome): void {
+function report(name: string, sim: Network, pairs: readonly Pair[], { found, messages }: Outcome): void {
   const mean = (sum: number): number => Math.round((10 * sum) / pairs.length) / 10;
   const routes = pairs.reduce((sum, [from, to]) => {
     return sum + sim.node(from).table.alternatives(sim.node(to).id).length;
   }, 0);
+  const flood = pairs.reduce((sum, [from, to]) => sum + floodMessages(sim, { from, to }), 0);
   console.info(
     `${name}: ${found} of ${pairs.length} pairs; ${mean(messages)} messages a search for ${mean(routes)} routes ` +
-      `through distinct first hops; plain flooding needs ${mean(floodMessages(sim, pairs))} for one`,
+      `each; plain flooding needs ${mean(flood)} for one`,
   );
 }
 
@@ -79,26 +65,26 @@ describe('discovery > every pair within 10 hops finds a route', () => {
     ['sparse random graph of 200', randomGraph(200, 2.5, new SeededRandom(6)), 80],
   ];
   it.each(cases)('%s, with links of uneven speed', async (name, topology, count) => {
-    const sim = MeshSim.of(topology, { seed: 1, links: JITTERY_LINKS });
+    const sim = Network.of(topology, { seed: 1, links: JITTERY_LINKS });
     const all = pairsWithin10(sim);
     const pairs = count === 'all' ? all : sample(all, count, 2);
     const outcome = await discoverAll(sim, pairs);
     report(name, sim, pairs, outcome);
     expect(outcome.missed).toEqual([]);
-    expect(sim.badRoutes).toEqual([]);
+    expect(sim.oracle.badRoutes).toEqual([]);
   });
 
   it('with loss, duplication and reordering', async () => {
-    const sim = MeshSim.of(randomGraph(150, 4, new SeededRandom(7)), { seed: 3, links: ROUGH_LINKS });
+    const sim = Network.of(randomGraph(150, 4, new SeededRandom(7)), { seed: 3, links: ROUGH_LINKS });
     const pairs = sample(pairsWithin10(sim), 100, 4);
     const outcome = await discoverAll(sim, pairs);
     report('rough links, 150 nodes', sim, pairs, outcome);
     expect(outcome.missed).toEqual([]);
-    expect(sim.badRoutes).toEqual([]);
+    expect(sim.oracle.badRoutes).toEqual([]);
   });
 
   it('and none that is farther away', async () => {
-    const sim = MeshSim.of(ring(24), { seed: 1 });
+    const sim = Network.of(ring(24), { seed: 1 });
     expect(await sim.discover(0, 10)).not.toBeNull();
     expect(await sim.discover(0, 11)).toBeNull();
     expect(await sim.discover(0, 12)).toBeNull();
@@ -108,7 +94,7 @@ describe('discovery > every pair within 10 hops finds a route', () => {
 describe('discovery > churn', () => {
   it('installs no bad route while links come and go, and finds all pairs once they rest', async () => {
     const topology = randomGraph(80, 4, new SeededRandom(11));
-    const sim = MeshSim.of(topology, { seed: 12, links: ROUGH_LINKS });
+    const sim = Network.of(topology, { seed: 12, links: ROUGH_LINKS });
     const random = new SeededRandom(13);
     for (let round = 0; round < 300; round++) {
       const [a, b] = topology.links[randomBelow(random, topology.links.length)] ?? [0, 1];
@@ -118,19 +104,19 @@ describe('discovery > churn', () => {
       void node.discovery.discover(sim.node((node.index + 1 + randomBelow(random, 79)) % 80).id);
       sim.run(200);
       for (const { index, id } of sim.nodes) {
-        if (index % 8 === round % 8) sim.audit(node, id);
+        if (index % 8 === round % 8) sim.oracle.audit(node, id);
       }
     }
     for (const [a, b] of topology.links) sim.connect(a, b);
     sim.run(60_000);
     const outcome = await discoverAll(sim, sample(pairsWithin10(sim), 60, 14));
     expect(outcome.missed).toEqual([]);
-    expect(sim.badRoutes).toEqual([]);
+    expect(sim.oracle.badRoutes).toEqual([]);
     expect(sim.sent.RouteAdvertisement).toBeGreaterThan(0);
   });
 
   it('a lost neighbour is told to the others, whose routes through this node to it go', async () => {
-    const sim = MeshSim.of(ring(6), { seed: 1 });
+    const sim = Network.of(ring(6), { seed: 1 });
     await sim.discover(0, 2);
     await sim.discover(0, 3);
     sim.run(2_000);
@@ -147,15 +133,15 @@ describe('discovery > churn', () => {
 });
 
 describe('discovery > liars', () => {
-  const withLiars = (liar: Liar, everyNth: number): MeshSim =>
-    MeshSim.of(randomGraph(100, 5, new SeededRandom(21)), {
+  const withLiars = (liar: Liar, everyNth: number): Network =>
+    Network.of(randomGraph(100, 5, new SeededRandom(21)), {
       seed: 22,
       links: JITTERY_LINKS,
       liarAt: (index) => (index % everyNth === 0 ? liar : null),
     });
 
   /** Pairs that the honest nodes connect among themselves. */
-  const honestPairs = (sim: MeshSim, count: number): Pair[] =>
+  const honestPairs = (sim: Network, count: number): Pair[] =>
     sample(
       pairsWithin10(sim, (index) => sim.node(index).liar === null),
       count,
@@ -168,14 +154,14 @@ describe('discovery > liars', () => {
     const outcome = await discoverAll(sim, pairs);
     report('a fifth of forgers', sim, pairs, outcome);
     expect(outcome.missed).toEqual([]);
-    expect(sim.badRoutes).toEqual([]);
+    expect(sim.oracle.badRoutes).toEqual([]);
     for (const name of [
       'ResponseNotAsked',
       'ResponseBadRoute',
       'RouteRepeatsNode',
       'RouteTooLong',
     ] as const) {
-      expect(sim.verdicts.get(name), name).toBeGreaterThan(0);
+      expect(sim.verdicts().get(name), name).toBeGreaterThan(0);
     }
   });
 
@@ -188,7 +174,7 @@ describe('discovery > liars', () => {
     const outcome = await discoverAll(sim, pairs);
     report(name, sim, pairs, outcome);
     expect(outcome.missed).toEqual([]);
-    expect(sim.badRoutes).toEqual([]);
+    expect(sim.oracle.badRoutes).toEqual([]);
   });
 
   it('a false claim to be next to the destination draws routes to the liar alone', async () => {
@@ -196,7 +182,7 @@ describe('discovery > liars', () => {
     const pairs = honestPairs(sim, 100);
     await discoverAll(sim, pairs);
     // Every hop up to the first liar is real: badRoutes would name it otherwise.
-    expect(sim.badRoutes).toEqual([]);
+    expect(sim.oracle.badRoutes).toEqual([]);
     const isHonest = ([from, to]: Pair): boolean =>
       sim
         .node(from)
@@ -212,7 +198,7 @@ describe('discovery > liars', () => {
 
 describe('discovery > replay of a run', () => {
   const run = async (seed: number): Promise<string> => {
-    const sim = MeshSim.of(randomGraph(40, 4, new SeededRandom(31)), {
+    const sim = Network.of(randomGraph(40, 4, new SeededRandom(31)), {
       seed,
       links: ROUGH_LINKS,
       liarAt: (index) => (index % 10 === 0 ? forger : null),

@@ -41,7 +41,7 @@ class Model {
     const destination = nodes[nodes.length - 1];
     const same = (route: ModelRoute): boolean => route.nodes[route.nodes.length - 1] === destination;
     const fresh = { nodes, cost, learnedAt: this.now, order: this.#order++ };
-    const others = this.#routes.filter((route) => !(same(route) && route.nodes[1] === firstHop));
+    const others = this.#routes.filter((route) => route.nodes.join() !== nodes.join());
     const rivals = [...others.filter((route) => same(route) && this.#holds(route)), fresh].sort(byRank);
     const best = disjointFirst(rivals).slice(0, 3);
     this.#routes = [...others.filter((route) => !same(route)), ...best];

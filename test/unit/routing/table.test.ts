@@ -121,11 +121,15 @@ describe('routing table > learning', () => {
     ]);
   });
 
-  it('replaces a route through the same first hop, even by a dearer one: it is the newer answer', () => {
+  it('replaces a route over the same nodes, even by a dearer one: it is the newer answer', () => {
     const { table, alternatives } = fixture([1]);
     table.learn(ids(0, 1, 9), 1n);
-    table.learn(ids(0, 1, 5, 9), 3n);
-    expect(alternatives(9)).toEqual([[0, 1, 5, 9]]);
+    table.learn(ids(0, 1, 5, 9), 2n);
+    table.learn(ids(0, 1, 9), 3n);
+    expect(alternatives(9)).toEqual([
+      [0, 1, 5, 9],
+      [0, 1, 9],
+    ]);
   });
 
   it('puts the direct way to a peer before learned ones, and falls back to them when it is lost', () => {

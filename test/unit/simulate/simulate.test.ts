@@ -120,7 +120,12 @@ describe('simulator > what is seen from above', () => {
       0,
     );
     const looping = { ids, cost: 0n, learnedAtMillis: 0 };
-    network.node(0).table.chooser.choose = () => ({ ok: true, route: looping, isDegraded: false });
+    network.node(0).table.chooser.choose = () => ({
+      ok: true,
+      route: looping,
+      isDegraded: false,
+      wantsOthers: false,
+    });
     traffic.start();
     network.run(10_000);
     expect(tally.loops).toBeGreaterThan(0);

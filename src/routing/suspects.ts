@@ -1,0 +1,50 @@
+/**
+ * Nodes over which packets were lost, and none delivered since: whoever drops packets, as far as a source can tell.
+ *
+ * A failure throws doubt on every router of its route, and a delivery clears all of its own: what stays is what the
+ * failed routes have that the good ones have not. Doubt ends with time, since links fail too. Main thread only.
+ */
+import type { NodeKey } from '../core/ids.js';
+import { LIMITS } from '../core/limits.js';
+
+interface Doubt {
+  failures: number;
+  lastMillis: number;
+}
+
+export class Suspects {
+  /** In the order of their last failure. */
+  readonly #doubts = new Map<NodeKey, Doubt>();
+
+  /** A packet came through these routers. */
+  cleared(routers: readonly NodeKey[]): void {
+    if (this.#doubts.size === 0) return;
+    for (const router of routers) this.#doubts.delete(router);
+  }
+
+  /** A packet that went through these routers was lost. */
+  failed(routers: readonly NodeKey[], nowMillis: number): void {
+    for (const router of routers) {
+      const known = this.#doubts.get(router);
+      const isOver = known === undefined || nowMillis - known.lastMillis >= LIMITS.SUSPECT_MILLIS;
+      this.#doubts.delete(router);
+      this.#doubts.set(router, { failures: isOver ? 1 : known.failures + 1, lastMillis: nowMillis });
+    }
+    for (const oldest of this.#doubts.keys()) {
+      if (this.#doubts.size <= LIMITS.SUSPECTS) return;
+      this.#doubts.delete(oldest);
+    }
+  }
+
+  /** How many of these are suspect. */
+  among(routers: readonly NodeKey[], nowMillis: number): number {
+    if (this.#doubts.size === 0) return 0;
+    return routers.filter((router) => this.#isSuspect(router, nowMillis)).length;
+  }
+
+  #isSuspect(router: NodeKey, nowMillis: number): boolean {
+    const doubt = this.#doubts.get(router);
+    if (doubt === undefined || doubt.failures < LIMITS.SUSPECT_FAILURES) return false;
+    return nowMillis - doubt.lastMillis < LIMITS.SUSPECT_MILLIS;
+  }
+}
