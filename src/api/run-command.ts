@@ -18,8 +18,7 @@ import type { LogLevelName } from '../node/messages.js';
 import { ModuleIntegration } from '../node/module-integration.js';
 import { openDataDir } from '../store/data-dir.js';
 import { logDirectory, MeshLog } from '../store/log.js';
-import { DOOR_FILE, type Door } from './door/door.js';
-import { serve } from './serve.js';
+import { serve, type Doors } from './serve.js';
 
 interface RunFlags {
   readonly socket?: string;
@@ -181,9 +180,9 @@ async function runMesh(parts: RunParts, stopping: Stopping): Promise<void> {
       void reload(mesh, readConfig, log);
     },
   });
-  let door: Door | null = null;
+  let doors: Doors | null = null;
   try {
-    door = await serve({ mesh, integration, configPath, doorPath: join(dataDir, DOOR_FILE), log });
+    doors = await serve({ mesh, integration, configPath, dataDir, log });
     log.log('info', 'the mesh is up', {
       mode: config.mode,
       network: config.network,
@@ -191,7 +190,7 @@ async function runMesh(parts: RunParts, stopping: Stopping): Promise<void> {
     });
     log.log('info', 'stopping', { because: await stopping.reason });
   } finally {
-    await door?.close();
+    await doors?.close();
     await mesh.close();
   }
 }

@@ -3,52 +3,82 @@
  *
  * Rules: node-ipc.md 5, 9, 10 (a refused registration closes the connection; `Rpc` results cannot be sent).
  */
+import { join } from 'node:path';
 import { errorText } from '../core/errors.js';
 import type { Log } from '../core/ports.js';
+import type { HostPort } from '../config/kinds.js';
 import type { MeshModule } from '../engine/module.js';
 import type { InvocationOutcome, ModuleIntegration } from '../node/module-integration.js';
 import type { Invocation } from '../node/messages.js';
-import { Door } from './door/door.js';
+import { systemRandom } from '../core/random.js';
+import { Door, DOOR_FILE } from './door/door.js';
+import { JsonRpc } from './door/json-rpc.js';
 import { doorMethods } from './door/methods.js';
+import { HttpDoor, type HttpRoute } from './http/http-door.js';
+import { rpcRoute } from './http/rpc-route.js';
+import { openToken } from './http/token.js';
 import { MeshModuleApi } from './module-api.js';
 import { ModuleCli } from './module-cli.js';
+
+/** By which this module is asked. */
+export interface Doors {
+  close(): Promise<void>;
+}
 
 export interface ServeParts {
   readonly mesh: MeshModule;
   readonly integration: ModuleIntegration;
   /** Where the configuration is read from. */
   readonly configPath: string;
-  /** Path of the door's socket. */
-  readonly doorPath: string;
+  /** Where the doors have their socket and token. */
+  readonly dataDir: string;
   readonly log: Log;
 }
 
 /**
- * Answers invocations, registers what this module offers, and opens its door. What the node refuses, or a door that
+ * Answers invocations, registers what this module offers, and opens its doors. What the node refuses, or a door that
  * cannot be opened, is logged and done without.
- * @returns the door, to be closed before the mesh; null where it could not be opened
+ * @returns the doors, to be closed before the mesh
  */
-export async function serve({
-  mesh,
-  integration,
-  configPath,
-  doorPath,
-  log,
-}: ServeParts): Promise<Door | null> {
+export async function serve({ mesh, integration, configPath, dataDir, log }: ServeParts): Promise<Doors> {
   const api = new MeshModuleApi(mesh);
   const cli = new ModuleCli(mesh, configPath);
   integration.onInvocation((invocation) => answer(invocation, api, cli));
   const nodeApi = integration.nodeApi();
   await attempt(log, 'the module API', () => nodeApi.registerModuleApi(api.methods, api.apiVersion));
   await attempt(log, "the node's command line", () => nodeApi.registerCliSpec(cli.spec()));
+  const rpc = new JsonRpc(doorMethods({ mesh, api, cli }), log);
+  return openDoors(rpc, [rpcRoute(rpc)], { dataDir, address: mesh.config.dashboardAddr, log });
+}
+
+/** Opens the Unix socket, and the HTTP door where it has an address. */
+async function openDoors(
+  rpc: JsonRpc,
+  routes: readonly HttpRoute[],
+  where: { readonly dataDir: string; readonly address: HostPort | null; readonly log: Log },
+): Promise<Doors> {
+  const { dataDir, address, log } = where;
+  const opened: (Door | HttpDoor)[] = [];
   try {
-    return await Door.open(doorPath, doorMethods({ mesh, api, cli }), log);
+    opened.push(await Door.open(join(dataDir, DOOR_FILE), rpc));
   } catch (error) {
-    log.log('warn', 'the door is closed: commands reach this module through its node alone', {
-      error: errorText(error),
-    });
-    return null;
+    const facts = { error: errorText(error) };
+    log.log('warn', 'the door is closed: commands reach this module through its node alone', facts);
   }
+  if (address !== null) {
+    try {
+      const token = await openToken(dataDir, systemRandom, log);
+      opened.push(await HttpDoor.open({ address, token, routes, log }));
+      log.log('info', 'the HTTP door is open', { ...address });
+    } catch (error) {
+      log.log('warn', 'the HTTP door is closed', { error: errorText(error) });
+    }
+  }
+  return {
+    close: async () => {
+      for (const door of opened) await door.close();
+    },
+  };
 }
 
 async function answer(

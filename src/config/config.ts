@@ -30,6 +30,8 @@ export interface MeshConfig {
   readonly network: Network;
   /** Where the direct transport will listen, or null. */
   readonly listenAddr: HostPort | null;
+  /** Where the HTTP door listens, or null. */
+  readonly dashboardAddr: HostPort | null;
   readonly workers: number;
   /** Packets in one batch for a worker at most. */
   readonly batchMax: number;
@@ -148,12 +150,13 @@ export function judgePolicyOf(
 }
 
 function configOf(values: Readonly<OptionValues>): MeshConfig {
-  const { listen_addr: listenAddr } = values;
+  const { listen_addr: listenAddr, dashboard_addr: dashboardAddr } = values;
   return Object.freeze({
     enabled: values.enabled,
     mode: values.mode,
     network: values.network,
     listenAddr: listenAddr === null ? null : Object.freeze({ ...listenAddr }),
+    dashboardAddr: dashboardAddr === null ? null : Object.freeze({ ...dashboardAddr }),
     workers: values.workers,
     batchMax: values.batch_max,
     batchLingerMicros: values.batch_linger_us,

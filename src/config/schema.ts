@@ -45,6 +45,7 @@ export interface OptionValues {
   mode: MeshMode;
   network: Network;
   listen_addr: HostPort | null;
+  dashboard_addr: HostPort | null;
   workers: number;
   batch_max: number;
   batch_linger_us: number;
@@ -110,6 +111,12 @@ export const OPTIONS: { readonly [N in OptionName]: Option<OptionValues[N]> } = 
     hostPort,
     '0.0.0.0:8334',
     'Address of the direct transport between mesh nodes; "" switches it off. This version checks the value and does not listen yet: packets travel through the node.',
+  ),
+  dashboard_addr: textOption(
+    hostPort,
+    '',
+    'Address of the HTTP door (JSON-RPC at /rpc), such as "127.0.0.1:8335"; "" keeps it closed. Its token is in ' +
+      'http.token of the data directory. On an address that others reach put a proxy with TLS before it.',
   ),
   workers: integerOption(
     {

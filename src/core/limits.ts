@@ -270,7 +270,7 @@ export const LIMIT_TABLE = {
   CONFIG_LIST_ITEMS: [1_024, 'items', 'one list of the configuration'],
   CONFIG_DEPTH: [8, 'levels', 'lists and tables inside one another in a configuration file'],
   CONFIG_WARNINGS: [32, 'warnings', 'warnings about one configuration that are spelled out'],
-  IDENTITY_FILE_BYTES: [4_096, 'bytes', 'the identity file; an Ed25519 key in PEM has 119'],
+  SECRET_FILE_BYTES: [4_096, 'bytes', 'a file that holds a secret; an Ed25519 key in PEM has 119'],
   JOURNAL_GROUP_BYTES: [1_048_576, 'bytes', 'records made durable by one fdatasync'],
   JOURNAL_SEGMENT_BYTES: [67_108_864, 'bytes', 'one file of the journal before the next is begun'],
   JOURNAL_COMPACT_MILLIS: [
@@ -335,6 +335,10 @@ export const LIMIT_TABLE = {
     'requests',
     'of one connection to it that wait for an answer, those of a batch together',
   ],
+  HTTP_CONNECTIONS: [64, 'connections', 'to the HTTP door at once'],
+  HTTP_HEADER_BYTES: [16_384, 'bytes', 'all header fields of a request at the HTTP door'],
+  HTTP_REQUEST_MILLIS: [10_000, 'ms', 'in which a request has arrived at the HTTP door'],
+  HTTP_IDLE_MILLIS: [30_000, 'ms', 'that a connection to the HTTP door is kept between two requests'],
   DOOR_ANSWER_MILLIS: [30_000, 'ms', 'that a command waits for a running module to answer'],
   UNIX_PATH_BYTES: [
     107,

@@ -5,13 +5,13 @@
  * while the data directory is locked (data-dir.ts), so that no second process makes another.
  */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { access, chmod, open } from 'node:fs/promises';
+import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorText, MeshError } from '../core/errors.js';
 import { NODE_ID_BYTES, nodeIdOf, nodeKey, type NodeId } from '../core/ids.js';
-import { LIMITS } from '../core/limits.js';
 import type { Log } from '../core/ports.js';
 import { writeFileDurably } from './durable-file.js';
+import { OWNER_ONLY, readPrivateFile } from './private-file.js';
 
 export const IDENTITY_FILE = 'identity.pem';
 
@@ -30,11 +30,11 @@ export interface Identity {
 export async function openIdentity(dataDir: string, log: Log): Promise<Identity> {
   const path = join(dataDir, IDENTITY_FILE);
   try {
-    const pem = await readIdentity(path, log);
+    const pem = await readPrivateFile(path, (why) => invalid(path, why), log);
     if (pem !== null) return identityOf(pem, path);
     const { privateKey } = generateKeyPairSync('ed25519');
     const made = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-    await writeFileDurably(path, Buffer.from(made, 'utf8'), 0o600);
+    await writeFileDurably(path, Buffer.from(made, 'utf8'), OWNER_ONLY);
     const identity = identityOf(made, path);
     log.log('info', 'made a new identity', { nodeId: nodeKey(identity.nodeId), file: path });
     return identity;
@@ -56,31 +56,6 @@ export async function hasIdentity(dataDir: string): Promise<boolean> {
     return true;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code !== 'ENOENT';
-  }
-}
-
-/** The text of the file, or null where there is none. */
-async function readIdentity(path: string, log: Log): Promise<string | null> {
-  let handle;
-  try {
-    handle = await open(path, 'r');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw error;
-  }
-  try {
-    const { mode, size } = await handle.stat();
-    if (size > LIMITS.IDENTITY_FILE_BYTES) throw invalid(path, 'it is too large');
-    if ((mode & 0o077) !== 0) {
-      await chmod(path, 0o600);
-      log.log('warn', 'the identity file was open to other users and is now closed to them', {
-        file: path,
-        mode: (mode & 0o777).toString(8),
-      });
-    }
-    return await handle.readFile('utf8');
-  } finally {
-    await handle.close();
   }
 }
 

@@ -1,53 +1,30 @@
 /**
  * The module's own door: a Unix socket in the data directory that serves JSON-RPC 2.0, one JSON text a line.
  *
- * Rules: JSON-RPC 2.0 (requests, notifications, batches), wire.md. The node has no way to carry such answers yet
+ * Rules: JSON-RPC 2.0, wire.md. The node has no way to carry such answers yet
  * (node-ipc.md, 9). Whoever may open the data directory may ask; everything is bounded, and a client that breaks a
  * bound loses its connection only. Main thread.
  */
 import { chmod, rm } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
-import {
-  JSONRPCErrorCode,
-  JSONRPCServer,
-  createJSONRPCErrorResponse,
-  type JSONRPCRequest,
-  type JSONRPCResponse,
-} from 'json-rpc-2.0';
-import { errorText } from '../../core/errors.js';
 import { LIMITS } from '../../core/limits.js';
 import { LineReader } from '../../core/lines.js';
-import type { Log } from '../../core/ports.js';
 import { listenOn } from '../../node/unix-listen.js';
-import { paramsOf, rpcError, type DoorMethod } from './methods.js';
+import { OWNER_ONLY } from '../../store/private-file.js';
+import type { JsonRpc } from './json-rpc.js';
 
 /** In the data directory. */
 export const DOOR_FILE = 'mesh.sock';
 
-const OWNER_ONLY = 0o600;
-
-type Answer = JSONRPCResponse | JSONRPCResponse[] | null;
-
 export class Door {
   readonly #path: string;
-  readonly #rpc: JSONRPCServer;
+  readonly #rpc: JsonRpc;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
 
-  private constructor(path: string, methods: ReadonlyMap<string, DoorMethod>, log: Log) {
+  private constructor(path: string, rpc: JsonRpc) {
     this.#path = path;
-    // What a method throws is answered; the library's own listener would write to standard error.
-    this.#rpc = new JSONRPCServer({ errorListener: () => undefined });
-    this.#rpc.mapErrorToJSONRPCErrorResponse = (id, error: unknown) => {
-      const { code, message, data } = rpcError(error);
-      if (code === (JSONRPCErrorCode.InternalError as number)) {
-        log.log('error', 'a request at the door failed', { error: errorText(error) });
-      }
-      return createJSONRPCErrorResponse(id, code, message, data);
-    };
-    for (const [name, method] of methods) {
-      this.#rpc.addMethod(name, (params: unknown) => method(paramsOf(params)));
-    }
+    this.#rpc = rpc;
     this.#server = createServer((socket) => {
       this.#welcome(socket);
     });
@@ -58,8 +35,8 @@ export class Door {
    * Opens the door. A socket that a killed process left is replaced.
    * @throws MeshError DOOR_FAILED where the path is too long, taken or not usable
    */
-  static async open(path: string, methods: ReadonlyMap<string, DoorMethod>, log: Log): Promise<Door> {
-    const door = new Door(path, methods, log);
+  static async open(path: string, rpc: JsonRpc): Promise<Door> {
+    const door = new Door(path, rpc);
     await listenOn(door.#server, path, 'DOOR_FAILED');
     await chmod(path, OWNER_ONLY);
     return door;
@@ -82,7 +59,7 @@ export class Door {
     socket.on('data', (chunk) => {
       const isFine = reader.push(chunk, (line) => {
         inFlight++;
-        void this.#answer(line).then((answer) => {
+        void this.#rpc.answer(line).then((answer) => {
           inFlight--;
           if (answer !== null && socket.writable) socket.write(`${JSON.stringify(answer)}\n`);
           if (inFlight < LIMITS.DOOR_IN_FLIGHT && socket.writableLength === 0) socket.resume();
@@ -101,28 +78,4 @@ export class Door {
       this.#sockets.delete(socket);
     });
   }
-
-  async #answer(line: string): Promise<Answer> {
-    let request: unknown;
-    try {
-      request = JSON.parse(line);
-    } catch {
-      return createJSONRPCErrorResponse(
-        null,
-        JSONRPCErrorCode.ParseError,
-        'a request is one JSON text on a line',
-      );
-    }
-    if (Array.isArray(request) && request.length > LIMITS.DOOR_IN_FLIGHT) {
-      const most = `a batch holds at most ${LIMITS.DOOR_IN_FLIGHT} requests`;
-      return createJSONRPCErrorResponse(null, JSONRPCErrorCode.InvalidRequest, most);
-    }
-    // The library answers what is no request, but for null, which it cannot look into.
-    const readable: unknown = Array.isArray(request) ? request.map(withoutNull) : withoutNull(request);
-    return this.#rpc.receive(readable as JSONRPCRequest);
-  }
-}
-
-function withoutNull(request: unknown): unknown {
-  return request ?? {};
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { askModule, RefusedRequest } from '../../../src/api/door/client.js';
 import { Door, DOOR_FILE } from '../../../src/api/door/door.js';
+import { JsonRpc } from '../../../src/api/door/json-rpc.js';
 import type { DoorMethod } from '../../../src/api/door/methods.js';
 import { LIMITS } from '../../../src/core/limits.js';
 import { BadRequest } from '../../../src/core/params.js';
@@ -34,7 +35,7 @@ beforeEach(async () => {
   directory = temporaryDirectory();
   path = join(directory, DOOR_FILE);
   logged.length = 0;
-  const door = await Door.open(path, methods, { log: (_, message) => logged.push(message) });
+  const door = await Door.open(path, new JsonRpc(methods, { log: (_, message) => logged.push(message) }));
   endLater(() => door.close());
 });
 
@@ -107,9 +108,13 @@ describe('door › JSON-RPC 2.0', () => {
     expect(JSON.stringify(answers)).toContain('text is a text');
   });
 
-  it('answers null, alone and in a batch, as no request', async () => {
-    for (const line of ['null', '[null]', '0']) {
-      expect(await exchange(`${line}\n`, 1)).toMatchObject([{ id: null, error: { code: -32_600 } }]);
+  it('answers what is no request as such, alone, and in a batch by a batch', async () => {
+    const refusal = { id: null, error: { code: -32_600 } };
+    for (const line of ['null', '0', '[]']) {
+      expect(await exchange(`${line}\n`, 1)).toMatchObject([refusal]);
+    }
+    for (const line of ['[null]', '[0]', '[[]]']) {
+      expect(await exchange(`${line}\n`, 1)).toMatchObject([[refusal]]);
     }
     expect(await exchange(`${request(1, 'echo', { text: 'still here' })}\n`, 1)).toHaveLength(1);
   });
@@ -167,10 +172,11 @@ describe('door › its client', () => {
 
   it('a socket that a killed module left is replaced', async () => {
     const at = join(temporaryDirectory(), DOOR_FILE);
-    const first = await Door.open(at, methods, { log: () => undefined });
-    await expect(Door.open(at, methods, { log: () => undefined })).rejects.toThrow(/is taken/);
+    const rpc = new JsonRpc(methods, { log: () => undefined });
+    const first = await Door.open(at, rpc);
+    await expect(Door.open(at, rpc)).rejects.toThrow(/is taken/);
     await first.close();
-    const second = await Door.open(at, methods, { log: () => undefined });
+    const second = await Door.open(at, rpc);
     await second.close();
   });
 });

@@ -54,14 +54,14 @@ describe('identity', () => {
     chmodSync(path(), 0o644);
     await openIdentity(folder, log);
     expect(statSync(path()).mode & 0o777).toBe(0o600);
-    expect(lines.at(-1)).toContain('warn the identity file was open to other users');
+    expect(lines.at(-1)).toContain('warn a file with a secret was open to other users');
   });
 
   it.each<[string, () => string]>([
     ['empty', () => ''],
     ['no key', () => 'hello'],
     ['a torn key', () => '-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQ\n-----END PRIVATE KEY-----\n'],
-    ['too large', () => '-'.repeat(LIMITS.IDENTITY_FILE_BYTES + 1)],
+    ['too large', () => '-'.repeat(LIMITS.SECRET_FILE_BYTES + 1)],
     [
       'a key of another kind',
       () => generateKeyPairSync('x25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
