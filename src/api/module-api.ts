@@ -41,9 +41,6 @@ const NO_PACKET_ID = new Uint8Array(32);
 /** Default and largest number of deliveries in one poll (wire.md, poll_local_deliveries). */
 const DEFAULT_POLL = 16;
 
-/** A day: no packet is retried for longer, whatever its sender asks. */
-const MAX_TTL_SECONDS = 86_400n;
-
 export class MeshModuleApi {
   readonly apiVersion: number = API_VERSION;
   readonly methods: readonly MethodName[] = METHOD_NAMES;
@@ -88,7 +85,7 @@ export class MeshModuleApi {
     const mesh = this.#mesh;
     return {
       send_packet: async ({ destination, payload, paymentProof, protocolId, ttl }) => {
-        const ttlSeconds = ttl === null ? null : Number(atMost(MAX_TTL_SECONDS, ttl));
+        const ttlSeconds = ttl === null ? null : Number(atMost(BigInt(LIMITS.PACKET_TTL_MOST_SECONDS), ttl));
         const result = await mesh.outbound.send({
           destination,
           payload,
@@ -118,10 +115,12 @@ export class MeshModuleApi {
       },
       discover_route: ({ destination, maxHops, timeoutSeconds }) => {
         const startedMillis = mesh.clock.monotonicMillis();
-        const hops = Math.min(maxHops ?? LIMITS.ROUTE_HOPS, LIMITS.ROUTE_HOPS);
         const longest = BigInt(LIMITS.DISCOVERY_TIMEOUT_MILLIS);
         const timeoutMillis = timeoutSeconds === null ? longest : atMost(longest, timeoutSeconds * 1_000n);
-        const [best] = mesh.outbound.routes(destination, hops, Number(timeoutMillis));
+        const [best] = mesh.outbound.routes(destination, {
+          maxHops: Math.min(maxHops ?? LIMITS.ROUTE_HOPS, LIMITS.ROUTE_HOPS),
+          timeoutMillis: Number(timeoutMillis),
+        });
         return {
           value: {
             route: best?.ids ?? null,

@@ -129,6 +129,7 @@ export const LIMIT_TABLE = {
     'seconds',
     'how long an accepted packet is retried by default (payments.md, any proof, 7)',
   ],
+  PACKET_TTL_MOST_SECONDS: [86_400, 'seconds', 'that a sender may ask for as the ttl of a packet'],
   PACKETS_IN_CARE: [65_536, 'packets', 'accepted packets that still wait for their next hop'],
   PACKETS_IN_CARE_BYTES: [
     67_108_864,

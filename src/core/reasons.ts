@@ -49,6 +49,7 @@ export const REASON_TABLE = [
   [211, 'PacketExpired', 'the packet outlived its ttl'],
   [212, 'SpoofedSource', 'the packet names this node as its source but came from elsewhere'],
   [213, 'MetadataTooLarge', 'the metadata of a packet is at most 64 fields and 4,096 bytes'],
+  [214, 'BadTtl', 'the ttl in the metadata of a packet is a whole number of seconds from 0 to 86,400'],
 
   // 3xx: the gate (payments.md, free traffic).
   [300, 'ModeForbids', 'the mode of this node does not carry this traffic'],

@@ -17,6 +17,7 @@ import { declaredTraffic, type DeclaredTraffic } from '../packet/declared.js';
 import { decodeDiscovery } from '../packet/discovery.js';
 import { PacketHead } from '../packet/head.js';
 import { encodePacket, packetId, type MeshPacket } from '../packet/packet.js';
+import { secondsLeft } from '../packet/ttl.js';
 import type { Counters } from '../metrics/counters.js';
 import type { OnVerdict, PacketJudge, PacketSender, PacketVerdict } from '../pool/judge-port.js';
 import type { ReplayPrevention } from '../replay/replay-prevention.js';
@@ -177,9 +178,16 @@ export class MeshManager {
     } else if (verdict.kind === 'control') {
       onOutcome(this.#handleControl(judgedPacket(packetBytes), verdict, peer));
     } else {
-      const ttlSeconds = this.#parts.packetTtlSeconds;
+      const ttlSeconds = verdict.hasTtl ? this.#ttlOf(packetBytes) : this.#parts.packetTtlSeconds;
       this.#accept(packetBytes, verdict, { from: peer.address, ttlSeconds, until, onOutcome });
     }
+  }
+
+  /** Seconds for which a packet is kept whose sender gave it a time: that, or this node's own where it is less. */
+  #ttlOf(packetBytes: Uint8Array): number {
+    const { clock, packetTtlSeconds } = this.#parts;
+    const left = secondsLeft(judgedPacket(packetBytes), clock.unixSeconds()) ?? packetTtlSeconds;
+    return Math.max(0, Math.min(packetTtlSeconds, left));
   }
 
   /**

@@ -11,11 +11,13 @@ import type { Clock } from '../core/ports.js';
 import type { FeeSchedule } from '../core/policy.js';
 import { Reason, reasonName, reasonText } from '../core/reasons.js';
 import type { PacketType } from '../packet/packet-type.js';
+import { metadataWith } from '../packet/ttl.js';
 import { encodePacket, packetId, PACKET_VERSION, type MeshPacket } from '../packet/packet.js';
 import type { RoutingPolicyEngine } from '../packet/policy.js';
 import { amountMsatOf, type PaymentProof } from '../packet/proof.js';
 import { priceMsat } from '../ledger/fee.js';
 import type { RouteDiscovery } from '../routing/discovery.js';
+import type { SearchLimits } from '../routing/searches.js';
 import type { Route, RoutingTable } from '../routing/table.js';
 import type { MeshManager } from './mesh-manager.js';
 
@@ -24,7 +26,7 @@ export interface SendRequest {
   readonly payload: Uint8Array;
   readonly paymentProof: PaymentProof | null;
   readonly protocolId: string | null;
-  /** Seconds, or null for the configured default. */
+  /** Whole seconds that the packet may be on its way, at most PACKET_TTL_MOST_SECONDS; null leaves that to each hop. */
   readonly ttlSeconds: number | null;
 }
 
@@ -96,7 +98,7 @@ export class Outbound {
 
   #packet(request: SendRequest, route: Route): MeshPacket {
     const { self, clock } = this.#parts;
-    const { destination, payload, paymentProof, protocolId } = request;
+    const { destination, payload, paymentProof, protocolId, ttlSeconds } = request;
     this.#sequence += 1n;
     return {
       version: PACKET_VERSION,
@@ -108,19 +110,20 @@ export class Outbound {
       timestamp: BigInt(clock.unixSeconds()),
       paymentProof,
       payload,
-      metadata: protocolId === null ? null : { protocol: protocolId, fields: new Map() },
+      metadata: metadataWith(protocolId, ttlSeconds),
     };
   }
 
-  /** The known routes to a destination; where there is none, a search starts in the background. */
-  routes(
-    destination: NodeId,
-    maxHops: number = LIMITS.ROUTE_HOPS,
-    timeoutMillis: number = LIMITS.DISCOVERY_TIMEOUT_MILLIS,
-  ): readonly Route[] {
+  /**
+   * The known routes to a destination; where there is none, a search within the limits starts in the background. Without
+   * any hops or time there is nothing to search.
+   */
+  routes(destination: NodeId, limits: SearchLimits = {}): readonly Route[] {
+    const { maxHops = LIMITS.ROUTE_HOPS, timeoutMillis = LIMITS.DISCOVERY_TIMEOUT_MILLIS } = limits;
     const { table, discovery } = this.#parts;
     const known = table.alternatives(destination).filter((route) => route.ids.length - 1 <= maxHops);
-    if (known.length === 0) void discovery.discover(destination, { maxHops, timeoutMillis });
+    const isWorthIt = known.length === 0 && maxHops > 0 && timeoutMillis > 0;
+    if (isWorthIt) void discovery.discover(destination, { maxHops, timeoutMillis });
     return known;
   }
 

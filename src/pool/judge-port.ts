@@ -56,6 +56,8 @@ export interface PacketVerdict {
    * all others: one that is paid for is named by its replay key.
    */
   readonly mark: Uint8Array;
+  /** Whether its sender gave a packet that was accepted a time (packet/ttl.ts): most have none. */
+  readonly hasTtl: boolean;
 }
 
 export type OnVerdict = (verdict: PacketVerdict) => void;

@@ -13,6 +13,7 @@ import type { ExaminedPacket, ExaminerRules, PacketExaminer, PacketSize } from '
 import { MAGIC_BYTES, viewPacket, type MeshPacket } from '../packet/packet.js';
 import { RoutingPolicyEngine, type GateVerdict } from '../packet/policy.js';
 import { judgeStructure } from '../packet/structure.js';
+import { hasTtl, judgeTtl } from '../packet/ttl.js';
 import type { QuickInvoiceReader } from '../payment/bolt11/quick.js';
 import type { InvoiceDecoder } from '../payment/invoice.js';
 import type { InvoiceLookup } from '../payment/registry.js';
@@ -79,7 +80,8 @@ export function judgePacket(bytes: Uint8Array, context: PacketContext, tools: Ju
   const examined = examine(bytes, context, tools);
   if (examined === null) return judgePlainly(bytes, context, tools);
   const { kind, protocol, position, packet } = examined;
-  if (kind === 'free') return passed({ kind, protocol }, position, examined.mark);
+  // It has no fields in its metadata, and so no ttl.
+  if (kind === 'free') return passed({ kind, protocol }, position, examined.mark, false);
   return judgePayment(packet, examined, position, context, tools);
 }
 
@@ -100,6 +102,8 @@ function judgePlainly(bytes: Uint8Array, context: PacketContext, tools: JudgeToo
   const { packet } = decoded.value;
   const structure = judgeStructure(packet, tools.self, context.previousHop, context.origin);
   if (!structure.ok) return refusedVerdict(structure.reason);
+  const alive = judgeTtl(packet, context.nowSeconds);
+  if (alive !== Reason.Accepted) return refusedVerdict(alive);
   const gate = tools.gate.judgeGate(packet);
   if (gate.kind === 'refused') return refusedVerdict(gate.reason);
 
@@ -107,11 +111,11 @@ function judgePlainly(bytes: Uint8Array, context: PacketContext, tools: JudgeToo
   if (gate.kind === 'paid') return judgePayment(packet, undefined, position, context, tools);
   const { hasMagic } = decoded.value;
   const mark = gate.kind === 'free' ? markOf(bytes, hasMagic, tools.fingerprinter) : NO_MARK;
-  return passed(gate, position, mark);
+  return passed(gate, position, mark, hasTtl(packet));
 }
 
 /** The verdict on a packet that passes the gate without a payment. */
-function passed(gate: PassingVerdict, position: number, mark: Uint8Array): PacketVerdict {
+function passed(gate: PassingVerdict, position: number, mark: Uint8Array, hasTtl: boolean): PacketVerdict {
   // Written out: objects copied by spread took more time than all checks together.
   return {
     kind: gate.kind,
@@ -125,6 +129,7 @@ function passed(gate: PassingVerdict, position: number, mark: Uint8Array): Packe
     replayKey: null,
     payee: null,
     mark,
+    hasTtl,
   };
 }
 
@@ -151,6 +156,7 @@ export function refusedVerdict(reason: Reason): PacketVerdict {
     replayKey: null,
     payee: null,
     mark: NO_MARK,
+    hasTtl: false,
   });
 }
 
@@ -171,14 +177,16 @@ function judgePayment(
     // Without troubling the node.
     return tools.table.has(replayKey)
       ? told('refused', Reason.ReplayedPayment, position, result)
-      : told('question', result.reason, position, result);
+      : told('question', result.reason, position, result, hasTtl(packet));
   }
   if (!result.verified) return told('refused', result.reason, position, result);
 
   const key = present(result.replayKey, 'a verified payment has a key');
   context.beforeClaim?.();
   const reason = claimReason(tools.table.claim(key, result.expiresAt));
-  return told(reason === Reason.Accepted ? 'paid' : 'refused', reason, position, result);
+  return reason === Reason.Accepted
+    ? told('paid', reason, position, result, hasTtl(packet))
+    : told('refused', reason, position, result);
 }
 
 /** The verdict on a packet whose payment was looked at: what was found out is told whatever came of it. */
@@ -187,6 +195,7 @@ function told(
   reason: Reason,
   position: number,
   { amountMsat, priceMsat, expiresAt, replayKey, payee }: VerificationResult,
+  hasTtl = false,
 ): PacketVerdict {
   return {
     kind,
@@ -200,5 +209,6 @@ function told(
     replayKey,
     payee,
     mark: NO_MARK,
+    hasTtl,
   };
 }

@@ -41,6 +41,7 @@ const HAS_SUMS = 1; // amount, price, expiry
 const HAS_KEY = 2;
 const HAS_PAYEE = 4;
 const HAS_MARK = 8;
+const HAS_TTL = 16;
 
 const KEY_BYTES = 32;
 const PAYEE_BYTES = 33;
@@ -62,6 +63,7 @@ export function writeVerdict({ bytes, wide, real }: RecordView, at: number, verd
     wide[(at + PRICE) / 8] = priceMsat;
     real[(at + EXPIRES_AT) / 8] = verdict.expiresAt;
   }
+  if (verdict.hasTtl) flags |= HAS_TTL;
   if (mark !== NO_MARK) {
     flags |= HAS_MARK;
     bytes.set(mark, at + MARK);
@@ -103,6 +105,7 @@ export function readVerdict({ bytes, wide, real }: RecordView, at: number): Pack
     replayKey: (flags & HAS_KEY) === 0 ? null : copied(bytes, at + REPLAY_KEY, KEY_BYTES),
     payee: (flags & HAS_PAYEE) === 0 ? null : payeeText(bytes, at + PAYEE),
     mark: (flags & HAS_MARK) === 0 ? NO_MARK : copied(bytes, at + MARK, MARK_BYTES),
+    hasTtl: (flags & HAS_TTL) !== 0,
   };
 }
 

@@ -64,8 +64,8 @@ export interface SearchesOptions {
 
 interface Search {
   readonly destination: NodeId;
-  readonly maxHops: number;
-  readonly timeoutMillis: number;
+  maxHops: number;
+  timeoutMillis: number;
   readonly answer: Promise<Route | null>;
   readonly resolve: (route: Route | null) => void;
   /** Ids that still may be answered. */
@@ -102,13 +102,19 @@ export class RouteSearches {
     return this.#byDestination.size;
   }
 
-  /** Starts a search, or joins the one in flight. Resolves with the first route, or null when the time is over. */
+  /**
+   * Starts a search, or joins the one in flight, which begins anew where it did not go as far or as long. Resolves with
+   * the first route, or null when the time is over.
+   */
   async start(destination: NodeId, limits: SearchLimits): Promise<Route | null> {
     const { self, table } = this.#options;
     const key = nodeKey(destination);
     const running = this.#byDestination.get(key);
     if (running !== undefined) {
-      if (!running.isFound) return running.answer;
+      if (!running.isFound) {
+        this.#widen(running, limits);
+        return running.answer;
+      }
       const known = table.findRoute(destination);
       if (known !== null) return known;
       this.#end(running);
@@ -149,6 +155,16 @@ export class RouteSearches {
       this.#end(search);
       search.resolve(null);
     }
+  }
+
+  /** Who joins may want more than who came first; each may so begin it anew only a few times. */
+  #widen(search: Search, wanted: SearchLimits): void {
+    const { maxHops, timeoutMillis } = withinLimits(wanted);
+    if (maxHops <= search.maxHops && timeoutMillis <= search.timeoutMillis) return;
+    search.maxHops = Math.max(maxHops, search.maxHops);
+    search.timeoutMillis = Math.max(timeoutMillis, search.timeoutMillis);
+    search.timer?.cancel();
+    this.#startRing(search, 0, 0);
   }
 
   /** @param now in thirtieths of the whole time */
@@ -265,18 +281,24 @@ export class RouteSearches {
   }
 }
 
-function makeSearch(
-  destination: NodeId,
-  { maxHops = LIMITS.ROUTE_HOPS, timeoutMillis = LIMITS.DISCOVERY_TIMEOUT_MILLIS }: SearchLimits,
-): Search {
+function withinLimits({
+  maxHops = LIMITS.ROUTE_HOPS,
+  timeoutMillis = LIMITS.DISCOVERY_TIMEOUT_MILLIS,
+}: SearchLimits): Required<SearchLimits> {
+  return {
+    maxHops: clamp(maxHops, 1, LIMITS.ROUTE_HOPS),
+    timeoutMillis: clamp(timeoutMillis, LIMITS.DISCOVERY_TIMEOUT_MIN_MILLIS, LIMITS.DISCOVERY_TIMEOUT_MILLIS),
+  };
+}
+
+function makeSearch(destination: NodeId, limits: SearchLimits): Search {
   let resolve: (route: Route | null) => void = () => undefined;
   const answer = new Promise<Route | null>((settle) => {
     resolve = settle;
   });
   return {
     destination,
-    maxHops: clamp(maxHops, 1, LIMITS.ROUTE_HOPS),
-    timeoutMillis: clamp(timeoutMillis, LIMITS.DISCOVERY_TIMEOUT_MIN_MILLIS, LIMITS.DISCOVERY_TIMEOUT_MILLIS),
+    ...withinLimits(limits),
     answer,
     resolve,
     open: new Set<bigint>(),

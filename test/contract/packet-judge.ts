@@ -175,6 +175,7 @@ export function packetJudgeContract(name: string, make: (setUp: JudgeSetUp) => P
         expiresAt: 0,
         payee: null,
         mark: NO_MARK,
+        hasTtl: false,
       });
       expect(reasonName(verdict.reason)).toBe('PaymentUnknown');
       const key = present(verdict.replayKey, 'a question is about a payment');

@@ -28,6 +28,12 @@ export function honestPacket(seed: number): MeshPacket {
   return paidPacket(proofOf(makeInvoice({ seed, payee: PAYEES.destination })), { sequence: BigInt(seed) });
 }
 
+/** Dated a second ago. */
+function withTtl(packet: MeshPacket, ttl: string): MeshPacket {
+  const fields = new Map([['ttl', ttl]]);
+  return { ...packet, timestamp: BigInt(ISSUED_AT - 1), metadata: { protocol: 'chat-v1', fields } };
+}
+
 /** The kinds of packets, each made from a number. */
 function kinds(random: SeededRandom): readonly (readonly [string, (seed: number) => TracedPacket])[] {
   const traced = (what: string, packet: MeshPacket, sender = fromSource, magic = true): TracedPacket => ({
@@ -58,6 +64,8 @@ function kinds(random: SeededRandom): readonly (readonly [string, (seed: number)
     ),
     sent('from a stranger', honestPacket, { previousHop: testNode(77), origin: 'peer', peer: 'source' }),
     sent('before a hello', honestPacket, unknownPeer),
+    sent('late', (seed) => withTtl(honestPacket(seed), '0')),
+    sent('broken ttl', (seed) => withTtl(honestPacket(seed), 'soon')),
     sent('replayed', (seed) => honestPacket(seed % 5)),
     sent('self-issued', invoiceOf(PAYEES.source)),
     sent('payee of nobody', invoiceOf(PAYEES.stranger)),

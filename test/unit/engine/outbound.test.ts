@@ -106,14 +106,41 @@ describe('outbound > the route', () => {
   it('is found within the hops that the caller allows', async () => {
     const net = await netOf();
     const { outbound } = net.node(0);
-    expect(outbound.routes(net.idOf(3), 1)).toEqual([]);
+    expect(outbound.routes(net.idOf(3), { maxHops: 1 })).toEqual([]);
     await net.run(1_500);
-    expect(outbound.routes(net.idOf(3), 1)).toEqual([]);
+    expect(outbound.routes(net.idOf(3), { maxHops: 1 })).toEqual([]);
     await net.run(35_000);
     await net.discover(0, 3);
     teachDetour(net);
-    expect(outbound.routes(net.idOf(3), 2)).toHaveLength(1);
+    expect(outbound.routes(net.idOf(3), { maxHops: 2 })).toHaveLength(1);
     expect(outbound.routes(net.idOf(3))).toHaveLength(2);
+  });
+
+  it('is searched within the time that the caller allows, and not at all without hops or time', async () => {
+    const net = await netOf();
+    net.links.break(0, 1, 'silent');
+    net.links.break(0, 2, 'silent');
+    const { outbound, discovery } = net.node(0);
+    const pending = (): number => discovery.stats().pending;
+    outbound.routes(net.idOf(3), { maxHops: 0 });
+    outbound.routes(net.idOf(3), { timeoutMillis: 0 });
+    expect(pending()).toBe(0);
+    outbound.routes(net.idOf(3), { timeoutMillis: 2_000 });
+    await net.run(1_900);
+    expect(pending()).toBe(1);
+    await net.run(200);
+    expect(pending()).toBe(0);
+  });
+
+  it('is found by whoever asks farther while a search that goes less far is under way', async () => {
+    const net = await netOf();
+    const { outbound, discovery } = net.node(0);
+    expect(outbound.routes(net.idOf(3), { maxHops: 1 })).toEqual([]);
+    await net.run(1_000);
+    expect(outbound.routes(net.idOf(3))).toEqual([]);
+    expect(discovery.stats().pending).toBe(1);
+    await net.run(500);
+    expect(outbound.routes(net.idOf(3))).not.toEqual([]);
   });
 });
 
@@ -211,5 +238,46 @@ describe('outbound > ttl', () => {
     expect(told(await send(net, { ...request, ttlSeconds: 1 }))).toBe('sent');
     await net.run(1_200);
     expect(net.node(0).failures).toEqual([{ destination: net.idOf(1), reason: 'NextHopLost' }]);
+  });
+
+  it('goes along: a packet that is late is refused on its way, and its payment is not used there', async () => {
+    const quality = { latencyMillis: [1_500, 1_500], loss: 0, reordering: 0 } as const;
+    const net = await netOf({ ...NET, quality });
+    await net.discover(0, 3);
+    expect(told(await send(net, { ttlSeconds: 2 }))).toBe('sent');
+    await net.run(10_000);
+    expect(net.hops.map(({ from, to }) => [from, to])).toEqual([
+      [0, 1],
+      [1, 3],
+    ]);
+    expect(net.node(1).counters.refusedFor(Reason.PacketExpired)).toBe(0);
+    expect(net.node(3).counters.refusedFor(Reason.PacketExpired)).toBe(1);
+    expect(net.node(3).delivered()).toEqual([]);
+    expect(net.node(3).replay.stats().activeHashes).toBe(0);
+  });
+
+  it('holds at each hop: none keeps a packet for longer than its sender asked', async () => {
+    const net = await netOf({ nodes: 3, links: [[0, 1], [1, 2]], packetTtlSeconds: 60 }); // prettier-ignore
+    await net.discover(0, 2);
+    const request: Partial<SendRequest> = { destination: net.idOf(2), ttlSeconds: 5 };
+    net.links.break(1, 2, 'silent');
+    expect(told(await send(net, { ...request, paymentProof: net.pay(2) }))).toBe('sent');
+    net.links.break(1, 2, 'down');
+    await net.run(4_000);
+    expect(net.node(1).manager.stats().waiting + net.node(1).manager.stats().kept).toBe(1);
+    await net.run(2_500);
+    expect(net.node(1).manager.stats()).toMatchObject({ waiting: 0, kept: 0, bytes: 0 });
+  });
+
+  it('is not on the wire where none was asked for', async () => {
+    const net = await netOf({ nodes: 2, links: [[0, 1]] });
+    const request = { destination: net.idOf(1), paymentProof: net.pay(1) };
+    await send(net, request);
+    await send(net, { ...request, paymentProof: net.pay(1), protocolId: null, ttlSeconds: 86_400 });
+    const sent = net.hops.map(({ packet }) => packet.metadata);
+    expect(sent).toEqual([
+      { protocol: PROTOCOL, fields: new Map() },
+      { protocol: null, fields: new Map([['ttl', '86400']]) },
+    ]);
   });
 });
