@@ -6,6 +6,7 @@
  */
 import { systemClock } from '../core/clock.js';
 import { MeshError } from '../core/errors.js';
+import { LIMITS } from '../core/limits.js';
 import type { Clock } from '../core/ports.js';
 import { MODULE_NAME } from '../core/version.js';
 import type { NodeId } from '../core/ids.js';
@@ -41,13 +42,15 @@ export class MeshClient {
   readonly #integration: ModuleIntegration;
   readonly #meshModule: string;
   readonly #receiver: Receiver;
+  readonly #clock: Clock;
 
   constructor(integration: ModuleIntegration, options: MeshClientOptions = {}) {
     this.#integration = integration;
     this.#meshModule = options.meshModule ?? MODULE_NAME;
+    this.#clock = options.clock ?? systemClock;
     this.#receiver = new Receiver({
       integration,
-      clock: options.clock ?? systemClock,
+      clock: this.#clock,
       ownApi: options.ownApi ?? null,
       register: (protocolId, handlerMethod) => this.registerProtocolHandler(protocolId, handlerMethod),
     });
@@ -66,13 +69,23 @@ export class MeshClient {
     return this.#call('send_packet', { destination, payload, paymentProof, protocolId, ttl });
   }
 
-  /** The best known route; null while none is known, and a search has begun. */
-  discoverRoute(
+  /**
+   * The best known route of at most so many hops. Without a time it is answered at once: null while none is known, and a
+   * search has begun. With one, it is asked for again until a route is found or the time is over.
+   */
+  async discoverRoute(
     destination: NodeId,
     maxHops: number | null = null,
     timeoutSeconds: bigint | null = null,
   ): Promise<DiscoverRouteResponse> {
-    return this.#call('discover_route', { destination, maxHops, timeoutSeconds });
+    const startedMillis = this.#clock.monotonicMillis();
+    const response = await this.#again(
+      () => this.#call('discover_route', { destination, maxHops, timeoutSeconds }),
+      ({ route }) => route !== null,
+      Math.min(1_000 * Number(timeoutSeconds ?? 0n), LIMITS.DISCOVERY_TIMEOUT_MILLIS),
+    );
+    const tookMillis = Math.round(this.#clock.monotonicMillis() - startedMillis);
+    return { ...response, discoveryTimeMs: BigInt(tookMillis) };
   }
 
   /** Packets of this protocol then arrive as calls of `handlerMethod` on this module, one at a time, in order. */
@@ -97,12 +110,26 @@ export class MeshClient {
     return this.#call('quote_route_fee', { destination, baseFeeSats });
   }
 
-  requestHopInvoice(
+  /**
+   * An invoice that pays this node for carrying a packet of another node to the destination. The mesh has it made, and
+   * it is asked for again until it is there.
+   * @throws MeshError as the mesh refuses it; WALLET_REFUSED where it was not made in time
+   */
+  async requestHopInvoice(
     destination: NodeId,
     amountMsats: bigint,
     expirySeconds: bigint | null = null,
   ): Promise<RequestHopInvoiceResponse> {
-    return this.#call('request_hop_invoice', { destination, amountMsats, expirySeconds });
+    const response = await this.#again(
+      () => this.#call('request_hop_invoice', { destination, amountMsats, expirySeconds }),
+      ({ invoice }) => invoice !== '',
+      LIMITS.HOP_INVOICE_MILLIS / 2,
+    );
+    if (response.invoice !== '') return response;
+    throw new MeshError(
+      'WALLET_REFUSED',
+      'the Lightning provider of the node did not make the invoice in time',
+    );
   }
 
   /** Packets for this node whose protocol has no handler, oldest first. */
@@ -121,6 +148,17 @@ export class MeshClient {
    */
   receive(protocolId: string): Promise<AsyncIterableIterator<ReceivedPacket, undefined>> {
     return this.#receiver.open(protocolId);
+  }
+
+  /** Asks until the answer is done or the time is over. */
+  async #again<T>(ask: () => Promise<T>, isDone: (answer: T) => boolean, forMillis: number): Promise<T> {
+    const until = this.#clock.monotonicMillis() + forMillis;
+    for (let wait = LIMITS.ASK_AGAIN_MIN_MILLIS; ; wait = Math.min(2 * wait, LIMITS.ASK_AGAIN_MAX_MILLIS)) {
+      const answer = await ask();
+      const left = until - this.#clock.monotonicMillis();
+      if (isDone(answer) || left <= 0) return answer;
+      await new Promise<void>((resolve) => this.#clock.after(Math.min(wait, left), resolve));
+    }
   }
 
   async #call<M extends MethodName>(method: M, request: RequestOf<M>): Promise<ResponseOf<M>> {

@@ -21,6 +21,9 @@ import {
   type ResponseOf,
 } from '../packet/module-api.js';
 import type { MeshModule } from '../engine/module.js';
+import type { Patience } from '../engine/settlements.js';
+import type { HopInvoices } from './hop-invoices.js';
+import { meshStats } from './mesh-stats.js';
 
 /** A response's bytes, or the text of an error for the calling module. */
 export type ApiOutcome =
@@ -33,8 +36,12 @@ type Methods = {
   readonly [M in MethodName]: (
     request: RequestOf<M>,
     callerModuleId: string,
+    patience: Patience,
   ) => Answer<ResponseOf<M>> | Promise<Answer<ResponseOf<M>>>;
 };
+
+/** wire.md, request_hop_invoice. */
+const DEFAULT_INVOICE_SECONDS = 3_600n;
 
 const NO_PACKET_ID = new Uint8Array(32);
 
@@ -45,10 +52,12 @@ export class MeshModuleApi {
   readonly apiVersion: number = API_VERSION;
   readonly methods: readonly MethodName[] = METHOD_NAMES;
   readonly #mesh: MeshModule;
+  readonly #hopInvoices: HopInvoices;
   readonly #serve: Methods;
 
-  constructor(mesh: MeshModule) {
+  constructor(mesh: MeshModule, hopInvoices: HopInvoices) {
     this.#mesh = mesh;
+    this.#hopInvoices = hopInvoices;
     this.#serve = this.#table();
   }
 
@@ -56,11 +65,17 @@ export class MeshModuleApi {
    * Serves one call.
    * @param params the request's bytes, borrowed
    * @param callerModuleId who asks, as the node vouches for it
+   * @param patience `known` where the node waits for the answer, and so cannot be asked meanwhile
    */
-  async call(method: string, params: Uint8Array, callerModuleId: string): Promise<ApiOutcome> {
+  async call(
+    method: string,
+    params: Uint8Array,
+    callerModuleId: string,
+    patience: Patience = 'known',
+  ): Promise<ApiOutcome> {
     if (!isMethodName(method))
       return { ok: false, error: `UnknownMethod: the mesh has no method '${method}'` };
-    return this.#call(method, this.#serve[method], params, callerModuleId);
+    return this.#call(method, this.#serve[method], params, callerModuleId, patience);
   }
 
   async #call<M extends MethodName>(
@@ -68,6 +83,7 @@ export class MeshModuleApi {
     serve: Methods[M],
     params: Uint8Array,
     caller: string,
+    patience: Patience,
   ): Promise<ApiOutcome> {
     const request = decodeRequest(method, params);
     if (!request.ok) {
@@ -76,7 +92,7 @@ export class MeshModuleApi {
         error: `${reasonName(request.failure.reason)}: ${method}: ${request.failure.detail}`,
       };
     }
-    const answer = await serve(request.value, caller);
+    const answer = await serve(request.value, caller, patience);
     if ('error' in answer) return { ok: false, error: answer.error };
     return { ok: true, response: encodeResponse(method, answer.value) };
   }
@@ -134,9 +150,9 @@ export class MeshModuleApi {
         const reason = isNamed ? mesh.delivery.register(protocolId, caller, handlerMethod) : Reason.BadLimit;
         return { value: { success: reason === Reason.Accepted } };
       },
-      get_routing_stats: () => ({ value: mesh.meshStats() }),
-      get_network_stats: () => ({ value: mesh.meshStats() }),
-      get_route_stats: () => ({ value: mesh.meshStats().routing }),
+      get_routing_stats: () => ({ value: meshStats(mesh) }),
+      get_network_stats: () => ({ value: meshStats(mesh) }),
+      get_route_stats: () => ({ value: meshStats(mesh).routing }),
       get_node_id: () => ({ value: mesh.self }),
       get_peer_list: () => ({
         value: mesh.table.directPeers().map(({ nodeId, address }) => ({ nodeIdHex: toHex(nodeId), address })),
@@ -158,9 +174,22 @@ export class MeshModuleApi {
         const dearest = prices.reduce((most, price) => (price > most ? price : most), 0n);
         return { value: atMost(U64_MAX, baseFeeSats + ceilSats(dearest)) };
       },
-      request_hop_invoice: () => ({
-        error: 'NoInvoiceProvider: no Lightning provider of this node can issue invoices for the mesh',
-      }),
+      request_hop_invoice: async ({ destination, amountMsats, expirySeconds }, caller, patience) => {
+        const request = {
+          caller,
+          destination,
+          amountMsat: amountMsats,
+          expirySeconds: expirySeconds ?? DEFAULT_INVOICE_SECONDS,
+        };
+        const answer =
+          patience === 'asked' ? await this.#hopInvoices.order(request) : this.#hopInvoices.take(request);
+        // A node may close the connection of a caller whose call fails (node-ipc.md, 5), and this one is to ask again.
+        const isPending = !answer.ok && answer.reason === Reason.InvoicePending;
+        if (isPending) return { value: { invoice: '', amountMsats, expiresAt: 0n } };
+        if (!answer.ok) return { error: answer.error };
+        const { invoice, amountMsat, expiresAt } = answer.value;
+        return { value: { invoice, amountMsats: amountMsat, expiresAt: BigInt(expiresAt) } };
+      },
       poll_local_deliveries: ({ protocolId, maxPackets }) => {
         if (maxPackets !== null && (maxPackets < 1n || maxPackets > BigInt(LIMITS.POLL_PACKETS))) {
           return { error: `BadLimit: max_packets is from 1 to ${LIMITS.POLL_PACKETS}` };

@@ -9,6 +9,10 @@ import type { Log } from '../core/ports.js';
 import type { HostPort } from '../config/kinds.js';
 import type { MeshModule } from '../engine/module.js';
 import type { InvocationOutcome, ModuleIntegration } from '../node/module-integration.js';
+import type { NodeApi } from '../node/node-api.js';
+import { NodeLightning } from '../node/node-lightning.js';
+import { lightningKey } from '../engine/lightning-key.js';
+import { HopInvoices } from './hop-invoices.js';
 import type { Invocation } from '../node/messages.js';
 import { systemRandom } from '../core/random.js';
 import { Door, DOOR_FILE } from './door/door.js';
@@ -41,7 +45,7 @@ export interface ServeParts {
  * @returns the doors, to be closed before the mesh
  */
 export async function serve({ mesh, integration, configPath, dataDir, log }: ServeParts): Promise<Doors> {
-  const api = new MeshModuleApi(mesh);
+  const api = new MeshModuleApi(mesh, hopInvoicesOf(mesh, integration.nodeApi(), log));
   const cli = new ModuleCli(mesh, configPath);
   integration.onInvocation((invocation) => answer(invocation, api, cli));
   const nodeApi = integration.nodeApi();
@@ -49,6 +53,25 @@ export async function serve({ mesh, integration, configPath, dataDir, log }: Ser
   await attempt(log, "the node's command line", () => nodeApi.registerCliSpec(cli.spec()));
   const rpc = new JsonRpc(doorMethods({ mesh, api, cli }), log);
   return openDoors(rpc, [rpcRoute(rpc)], { dataDir, address: mesh.config.dashboardAddr, log });
+}
+
+function hopInvoicesOf(mesh: MeshModule, node: NodeApi, log: Log): HopInvoices {
+  const { self, judge, clock, config } = mesh;
+  return new HopInvoices({
+    provider: new NodeLightning(node),
+    ownPayee: async () => mesh.config.ownPayee ?? (await lightningKey(node, log)),
+    judge,
+    onIssued: (invoice) => {
+      mesh.invoices.created(invoice);
+    },
+    hopsTo: (destination) => mesh.outbound.routes(destination).map(({ ids }) => ids.length - 1),
+    self,
+    network: config.network,
+    fees: config.fees,
+    isStrict: () => mesh.config.binding === 'strict',
+    clock,
+    log,
+  });
 }
 
 /** Opens the Unix socket, and the HTTP door where it has an address. */

@@ -3,6 +3,7 @@ import Table from 'cli-table3';
 import { bigintAsText, type Json } from '../core/codec.js';
 import { nodeKey } from '../core/ids.js';
 import type { MeshModule } from '../engine/module.js';
+import { consequenceOf, remedyFor } from '../node/refusals.js';
 import { secp256k1 } from '../payment/bolt11/secp256k1.js';
 
 export function statusJson(mesh: MeshModule): Json {
@@ -18,6 +19,7 @@ export function statusJson(mesh: MeshModule): Json {
     routes: mesh.table.stats().totalRoutes,
     workers: judge.workers,
     secp256k1: { name: secp256k1.name, passedOver: secp256k1.passedOver },
+    node: nodeJson(mesh),
     counters: { ...mesh.counters.snapshot() },
     replay: { ...mesh.replay.tableStats() },
     inCare: { ...mesh.manager.stats() },
@@ -30,6 +32,27 @@ export function statusJson(mesh: MeshModule): Json {
       routersMsat: String(received.routersMsat),
       treasuryMsat: String(received.treasuryMsat),
     },
+  };
+}
+
+/** The connection to the node; what it refuses, with what that means and what helps. */
+function nodeJson(mesh: MeshModule): Json {
+  const { state, nodeVersion, generation, connections, lost, corrupt, ...stats } = mesh.nodeStats();
+  return {
+    state,
+    version: nodeVersion,
+    generation,
+    connections,
+    lost,
+    corrupt,
+    refused: stats.refusedRequests.map((request) => ({
+      request,
+      consequence: consequenceOf(request),
+      remedy: remedyFor(request),
+    })),
+    requests: { ...stats.requests },
+    events: { ...stats.events },
+    invocations: { ...stats.invocations },
   };
 }
 
@@ -104,12 +127,16 @@ function monopolyJson(mesh: MeshModule): Json {
 
 export function statusText(mesh: MeshModule): string {
   const totals = mesh.ledger.totals();
+  const node = mesh.nodeStats();
   const { counts, refused } = mesh.counters.snapshot();
   const refusals = Object.entries(refused).map(([reason, count]) => `  ${reason}: ${count}`);
   return [
     `node      ${nodeKey(mesh.self)}`,
     `mode      ${mesh.config.mode} on ${mesh.config.network}${mesh.config.enabled ? '' : ' (disabled)'}`,
     `up        ${mesh.uptimeSeconds} s`,
+    `connected ${node.state === 'connected' ? `to a node ${node.nodeVersion}` : `no (${node.state})`}` +
+      (node.lost === 0 ? '' : `, ${node.lost} connections lost`),
+    ...node.refusedRequests.map((request) => `refused   ${request} by the node: ${consequenceOf(request)}`),
     `peers     ${mesh.table.directPeers().length}, routes ${mesh.table.stats().totalRoutes}`,
     `packets   ${counts['packets_received'] ?? 0} received, ${counts['packets_delivered'] ?? 0} delivered, ` +
       `${counts['packets_forwarded'] ?? 0} forwarded`,

@@ -152,6 +152,9 @@ export const REASON_TABLE = [
   [604, 'BadLimit', 'a limit is outside its range'],
   [605, 'InboxFull', 'as many packets wait for their module as this node keeps'],
   [606, 'HandlerTaken', 'another module has registered for this protocol'],
+  [607, 'NoInvoiceProvider', 'no Lightning provider of this node can issue invoices for the mesh'],
+  [608, 'InvoicePending', 'the Lightning provider of this node is making the invoice: ask again'],
+  [609, 'InvoiceNotIssued', 'the Lightning provider of this node made no invoice that can be used'],
 ] as const;
 
 /** The name of a reason, as shown to people and scripts. */

@@ -21,7 +21,7 @@ export { type OutPoint, type TxOutput } from './transaction.js';
 export { DevWallet, type DevInvoice, type DevPayment, type InvoiceRequest } from './wallet.js';
 export { PaymentDesk, type OnChainRequest } from './payments.js';
 export { ModuleRegistry, type CliResult, type LocalModule, type Readiness } from './modules.js';
-export { LIGHTNING_MODULE } from './lightning-module.js';
+export { LIGHTNING_MODULE } from '../node/node-lightning.js';
 export { ModuleConnection, type ModuleFacts } from './connection.js';
 export { DevControlClient } from './control-client.js';
 export type {

@@ -5,10 +5,9 @@
  * serves create_invoice.
  */
 import { utf8 } from '../core/bytes.js';
+import { LIGHTNING_MODULE } from '../node/node-lightning.js';
 import type { LocalModule } from './modules.js';
 import type { DevWallet } from './wallet.js';
-
-export const LIGHTNING_MODULE = 'blvm-lightning';
 
 /** Serves { amount_msats, description?, expiry_seconds? } -> { invoice }. */
 export function lightningModule(wallet: DevWallet): LocalModule {

@@ -1,8 +1,8 @@
 /**
  * Packets for this node: handed to the module that registered their protocol, or kept to be polled.
  *
- * Rules: wire.md (register_protocol_handler, poll_local_deliveries). A handler that fails costs a few tries and
- * then the packet waits in the inbox instead: an accepted packet is never dropped for a module's fault.
+ * Rules: wire.md (register_protocol_handler, poll_local_deliveries). A handler that fails costs a few tries, ever
+ * farther apart, and then the packet waits in the inbox instead: an accepted packet is never dropped for a module's fault.
  * Main thread only.
  */
 import { errorText } from '../core/errors.js';
@@ -67,8 +67,10 @@ export class DeliveryDesk {
     const known = this.#handlers.get(protocolId);
     if (known === undefined && this.#handlers.size >= LIMITS.HANDLERS) return Reason.BadLimit;
     const isOwn = known?.moduleId === moduleId;
+    // Whoever asks is alive again.
+    if (known !== undefined && isOwn) known.failedInARow = 0;
     if (known !== undefined && !isOwn) {
-      if (known.failedInARow < LIMITS.HANDLER_TRIES) return Reason.HandlerTaken;
+      if (!isFailing(known)) return Reason.HandlerTaken;
       this.#retire(known);
     }
     const handler = known !== undefined && isOwn ? known : newHandler(moduleId, method);
@@ -105,7 +107,10 @@ export class DeliveryDesk {
     const waiting: Waiting = { protocolId, packet, bytes, peerAddress, tries: 0 };
     const handler = this.#handlers.get(protocolId);
     if (handler === undefined) return this.#keep(waiting);
-    if (!this.#isRoomFor(handler, waiting)) return Reason.InboxFull;
+    if (!this.#isRoomFor(handler, waiting)) {
+      // One that fails may take for ever; what it leaves is there for it when it comes back.
+      return isFailing(handler) ? this.#keep(waiting) : Reason.InboxFull;
+    }
     this.#enqueue(handler, waiting);
     this.#run(handler);
     return Reason.Accepted;
@@ -198,9 +203,11 @@ export class DeliveryDesk {
         this.#dequeue(handler);
         continue;
       }
-      const isGivenUp = handler.isGone || next.tries >= LIMITS.HANDLER_TRIES;
-      if (isGivenUp && this.#keep(next) === Reason.Accepted) this.#dequeue(handler);
-      else await this.#pause(next.tries);
+      // Of a handler that fails all the time each further packet costs one try.
+      const isGivenUp = next.tries >= LIMITS.HANDLER_TRIES || handler.failedInARow > LIMITS.HANDLER_TRIES;
+      const isKept = (handler.isGone || isGivenUp) && this.#keep(next) === Reason.Accepted;
+      if (isKept) this.#dequeue(handler);
+      if (!isKept || !handler.isGone) await this.#pause(handler.failedInARow);
     }
     handler.running = false;
   }
@@ -221,12 +228,20 @@ export class DeliveryDesk {
     }
   }
 
-  #pause(tries: number): Promise<void> {
-    const wait = Math.min(LIMITS.RESEND_MIN_MILLIS * 2 ** Math.min(tries, 10), LIMITS.RESEND_MAX_MILLIS);
+  #pause(failures: number): Promise<void> {
+    const wait = Math.min(
+      LIMITS.RESEND_MIN_MILLIS * 2 ** Math.min(failures, 10),
+      LIMITS.HANDLER_PAUSE_MILLIS,
+    );
     return new Promise((resolve) => {
       this.#clock.after(wait, resolve);
     });
   }
+}
+
+/** Whether a handler takes nothing any more, as far as its last calls tell. */
+function isFailing(handler: Handler): boolean {
+  return handler.failedInARow >= LIMITS.HANDLER_TRIES;
 }
 
 function newHandler(moduleId: string, method: string): Handler {

@@ -16,7 +16,8 @@ import { Counters } from '../metrics/counters.js';
 import { Ledger } from '../ledger/ledger.js';
 import { discoveryPacket, helloPacket, type ControlHeader } from '../packet/control.js';
 import { encodePacket } from '../packet/packet.js';
-import { encodeRequest, type MeshStats, type ReportedMode } from '../packet/module-api.js';
+import type { ConnectionStats } from '../node/connection.js';
+import { encodeRequest } from '../packet/module-api.js';
 import { PlainProtocolDetector } from '../packet/detect.js';
 import { RoutingPolicyEngine } from '../packet/policy.js';
 import type { PacketJudge } from '../pool/judge-port.js';
@@ -41,12 +42,6 @@ import { Upkeep } from './upkeep.js';
 
 /** Of the requests to the node, the part that questions about payments may take: the rest sends packets. */
 const QUESTIONS_SHARE = 4;
-
-const REPORTED: { readonly [M in MeshMode]: ReportedMode } = {
-  bitcoin_only: 'BitcoinOnly',
-  payment_gated: 'PaymentGated',
-  open: 'Open',
-};
 
 export class MeshModule {
   readonly self: NodeId;
@@ -297,25 +292,9 @@ export class MeshModule {
     this.settlements.updatePolicy(this.#judgePolicy());
   }
 
-  /** As the module API reports it (wire.md, MeshStats). */
-  meshStats(): MeshStats {
-    const routing = this.table.stats();
-    const replay = this.replay.stats();
-    return {
-      enabled: this.#config.enabled,
-      mode: REPORTED[this.#config.mode],
-      routing: {
-        totalRoutes: BigInt(routing.totalRoutes),
-        directPeers: BigInt(routing.directPeers),
-        cachedRoutes: BigInt(routing.cachedRoutes),
-        routeExpirySeconds: BigInt(routing.routeExpirySeconds),
-      },
-      replay: {
-        activeHashes: BigInt(replay.activeHashes),
-        trackedPeers: BigInt(replay.trackedPeers),
-        expirySeconds: BigInt(replay.expirySeconds),
-      },
-    };
+  /** What came of the connection to the node, and what the node refuses. */
+  nodeStats(): ConnectionStats {
+    return this.#options.integration.stats();
   }
 
   /** Stops taking packets, finishes those that are judged, and closes the journal. */

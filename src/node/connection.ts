@@ -15,7 +15,7 @@ import { generationFor } from './generations.js';
 import { InvocationDesk, resultOf, type InvocationStats } from './invocations.js';
 import type { MessageHead } from './ipc-codec.js';
 import type { LogLevelName, ModuleMessage } from './messages.js';
-import { Refusals, remedyFor } from './refusals.js';
+import { consequenceOf, Refusals, remedyFor } from './refusals.js';
 import { Registrations } from './registrations.js';
 import { RequestDesk, type RequestStats } from './request-desk.js';
 import { shuttingDown } from './request-errors.js';
@@ -264,7 +264,8 @@ export class NodeConnection {
       why: end.why,
     });
     if (refused !== null) {
-      log.log('warn', `the node refuses ${refused}: going on without it`, { remedy: remedyFor(refused) });
+      const facts = { consequence: consequenceOf(refused), remedy: remedyFor(refused) };
+      log.log('warn', `the node refuses ${refused}: going on without it`, facts);
     }
   }
 

@@ -21,6 +21,26 @@ export function remedyFor(request: string): string {
     : `add "${capability}" to the capabilities in module.toml, and see the log of the node`;
 }
 
+/** What this module does without where the node refuses a kind of request. */
+const CONSEQUENCES: Readonly<Record<string, string>> = {
+  SubscribeEvents: 'nothing that happens on the node is seen',
+  SendMeshPacketToPeer: 'no packet leaves over the node',
+  GetNetworkPeers: 'peers are greeted only as they connect',
+  RegisterModuleApi: 'other modules cannot call the mesh',
+  RegisterCliSpec: "the node's command line has no mesh commands; `blvm-mesh` itself has them",
+  PublishEvent: 'routes and payments are not announced to other modules',
+  CallModule:
+    'packets wait to be polled instead of being handed to their modules, and there are no hop invoices',
+  IsModuleAvailable: 'there are no hop invoices',
+  GetLightningInfo: 'the own Lightning key is not known: payments to it count only with own_payee set',
+  GetPaymentState: 'payments on the chain are refused as PaymentUnknown',
+  GetUtxo: 'payments by covenant are refused as PaymentUnknown',
+};
+
+export function consequenceOf(request: string): string {
+  return CONSEQUENCES[request] ?? 'this module does without its answers';
+}
+
 export class Refusals {
   readonly #suspects = new Set<string>();
   readonly #strikes = new Map<string, number>();

@@ -6,7 +6,10 @@ import { concatBytes, toHex, utf8 } from '../../src/core/bytes.js';
 import { LIMITS } from '../../src/core/limits.js';
 import { nodeIdOf, type NodeId } from '../../src/core/ids.js';
 import { encodeRequest, METHOD_NAMES, type SendPacketResponse } from '../../src/packet/module-api.js';
+import { Bolt11Decoder } from '../../src/payment/bolt11/decode.js';
 import { decodePacket, encodePacket, type MeshPacket } from '../../src/packet/packet.js';
+import type { LightningProof } from '../../src/packet/proof.js';
+import { askModule } from '../../src/api/door/client.js';
 import { MESH, MeshBed, type Driver } from '../support/mesh-bed.js';
 import { endAll, waitFor } from '../support/mesh-process.js';
 
@@ -145,9 +148,58 @@ describe('module API › routes', () => {
     expect(await quote(STRANGER, 7n)).toBe(0n);
   });
 
-  it('request_hop_invoice says that nobody here issues invoices', async () => {
-    const request = { destination: idOf(FAR), amountMsats: 2_000n, expirySeconds: null };
-    await expect(near.call('request_hop_invoice', request)).rejects.toThrow('NoInvoiceProvider');
+  it('request_hop_invoice has an invoice made by the Lightning module of the node, and gives it to who asks again', async () => {
+    await routeTo(near, idOf(FAR));
+    const request = { destination: idOf(FAR), amountMsats: 2_000n, expirySeconds: 60n };
+    const first = await near.call('request_hop_invoice', request);
+    expect(first).toEqual({ invoice: '', amountMsats: 2_000n, expiresAt: 0n });
+    const made = await near.client.requestHopInvoice(idOf(FAR), 2_000n, 60n);
+    const invoice = new Bolt11Decoder().decode(made.invoice);
+    expect(invoice).toMatchObject({
+      ok: true,
+      invoice: { payee: bed.at(NEAR).node.payee, amountMsat: 2_000n, expirySeconds: 60, network: 'bcrt' },
+    });
+    expect(made.amountMsats).toBe(2_000n);
+    const cheap = { ...request, amountMsats: 1_000n };
+    await expect(near.call('request_hop_invoice', cheap)).rejects.toThrow('AmountTooLow');
+  });
+
+  it('what was paid by a hop invoice of the destination buys the way to it', async () => {
+    const at = bed.at(FAR);
+    const made = (await askModule(at.dataDir, 'meshrequesthopinvoice', {
+      destination_hex: toHex(at.nodeId),
+      amount_msats: 2_000,
+    })) as { readonly invoice: string; readonly amount_msats: number; readonly expires_at: number };
+    const { preimage } = bed.network.network.pay(made.invoice);
+    await routeTo(near, at.nodeId);
+    const paymentProof: LightningProof = {
+      kind: 'Lightning',
+      invoice: made.invoice,
+      preimage,
+      amountMsats: 2_000n,
+      timestamp: BigInt(Math.floor(Date.now() / 1_000)),
+      expiresAt: BigInt(made.expires_at),
+    };
+    const packet = {
+      destination: at.nodeId,
+      payload: utf8('paid at the far end'),
+      protocolId: 'hop-v1',
+      ttl: 30n,
+    };
+    expect(await near.call('send_packet', { ...packet, paymentProof })).toMatchObject({ success: true });
+    const [delivery] = await waitFor('the packet arrives', async () => {
+      const found = await far.client.pollLocalDeliveries('hop-v1');
+      return found.length > 0 && found;
+    });
+    expect(delivery).toMatchObject({ payload: utf8('paid at the far end'), source: idOf(NEAR) });
+  });
+
+  it('the client waits for a route as long as it is told, and no longer', async () => {
+    expect((await near.client.discoverRoute(idOf(FAR), null, 10n)).route).toHaveLength(3);
+    const nobody = await near.client.discoverRoute(STRANGER, null, 1n);
+    expect(nobody.route).toBeNull();
+    expect(nobody.discoveryTimeMs).toBeGreaterThanOrEqual(1_000n);
+    expect((await near.client.discoverRoute(idOf(FAR), 1)).route).toBeNull();
   });
 });
 

@@ -2,8 +2,8 @@
  * What the module's own door serves: the four methods of the documents, and what an operator asks.
  *
  * Rules: wire.md, JSON-RPC endpoints and Command line. Amounts of msat are decimal text, since JSON numbers are not
- * exact; counts and sats of the documents' methods are numbers as the documents have them. Nothing here waits for a
- * request of our own to the node. Main thread only.
+ * exact; counts and sats of the documents' methods are numbers as the documents have them. Only a hop invoice waits for
+ * the node, which does not wait for us here. Main thread only.
  */
 import { JSONRPCErrorCode, JSONRPCErrorException } from 'json-rpc-2.0';
 import { toHex } from '../../core/bytes.js';
@@ -42,7 +42,7 @@ export type DoorMethod = (params: Params) => Json | Promise<Json>;
 /** By name. Each throws BadRequest on parameters that it does not understand. */
 export function doorMethods({ mesh, api, cli }: DoorParts): ReadonlyMap<string, DoorMethod> {
   const callBytes = async <M extends MethodName>(method: M, request: Uint8Array): Promise<ResponseOf<M>> => {
-    const outcome = await api.call(method, request, CALLER);
+    const outcome = await api.call(method, request, CALLER, 'asked');
     if (!outcome.ok) throw new JSONRPCErrorException(outcome.error, REFUSED_CODE);
     const response = decodeResponse(method, outcome.response);
     if (response.ok) return response.value;

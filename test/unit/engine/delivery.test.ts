@@ -71,6 +71,48 @@ describe('delivery › handlers', () => {
     expect(desk.poll(null, 10)).toEqual([]);
   });
 
+  it('a handler that fails all the time is called ever less often, and nothing is lost', async () => {
+    const calls: number[] = [];
+    const { desk, clock, settle } = deskOf(() => {
+      calls.push(clock.monotonicMillis());
+      return Promise.reject(new Error('not now'));
+    });
+    const run = async (seconds: number): Promise<void> => {
+      for (let step = 0; step < 10 * seconds; step++) {
+        await settle();
+        clock.advance(100);
+      }
+    };
+    desk.register('onion-v1', 'onion', 'onPacket');
+    for (let payload = 0; payload < 50; payload++) give(desk, 'onion-v1', payload);
+    await run(600);
+    const gaps = calls.slice(1).map((at, index) => at - (calls[index] ?? 0));
+    expect(gaps.every((gap, index) => gap >= (gaps[index - 1] ?? 0))).toBe(true);
+    expect(gaps.at(-1)).toBe(LIMITS.HANDLER_PAUSE_MILLIS);
+    expect(calls.length).toBeLessThan(40);
+    // A module that is back says so, and gets what had been given up too.
+    desk.register('onion-v1', 'onion', 'onPacket');
+    desk.moduleGone('onion');
+    await run(60);
+    const left = desk.poll('onion-v1', 100).map(({ payload }) => payload[0] ?? 0);
+    expect(left.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 50 }, (_, n) => n));
+  });
+
+  it('what does not fit into the queue of a handler waits: at the sender, or in the inbox where it fails', async () => {
+    const { desk, clock, settle } = deskOf(() => Promise.reject(new Error('not now')));
+    desk.register('onion-v1', 'onion', 'onPacket');
+    for (let n = 0; n < LIMITS.HANDLER_QUEUE; n++)
+      expect(give(desk, 'onion-v1', n % 256)).toBe(Reason.Accepted);
+    expect(give(desk, 'onion-v1', 1)).toBe(Reason.InboxFull);
+    for (let tries = 0; tries < LIMITS.HANDLER_TRIES; tries++) {
+      await settle();
+      clock.advance(LIMITS.HANDLER_PAUSE_MILLIS);
+    }
+    await settle();
+    while (desk.stats().inbox < 2) give(desk, 'onion-v1', 2);
+    expect(give(desk, 'onion-v1', 3)).toBe(Reason.Accepted);
+  });
+
   it('replaces a handler, and hands over what had come before it', async () => {
     const calls: string[] = [];
     const { desk, settle } = deskOf((moduleId, method) => {
