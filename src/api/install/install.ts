@@ -5,7 +5,7 @@
  * made beside the old one and put in its place by renaming: a start in between finds one or the other.
  */
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, mkdtemp, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { errorText, MeshError } from '../../core/errors.js';
@@ -51,6 +51,7 @@ export async function install({ modulesDir, upgrade, onPackage }: InstallOptions
       await copyModule(PACKAGE_DIR, fresh, onPackage);
       await symlink(join('bin', MODULE_NAME), join(fresh, MODULE_NAME));
       await chmod(join(fresh, 'bin', MODULE_NAME), EXECUTABLE);
+      await keepConfig(directory, fresh);
       await replace(directory, fresh);
     } finally {
       await rm(fresh, { recursive: true, force: true });
@@ -85,6 +86,12 @@ export async function uninstall(modulesDir: string, purge: boolean): Promise<rea
   }
 }
 
+/** So that there is no moment in which a module could be started without its configuration. */
+async function keepConfig(directory: string, fresh: string): Promise<void> {
+  const path = join(directory, CONFIG_FILE);
+  if (existsSync(path)) await copyFile(path, join(fresh, CONFIG_FILE));
+}
+
 /** Puts a new installation in the place of an old one, and what is not the installation's own into the new one. */
 async function replace(directory: string, fresh: string): Promise<void> {
   if (!existsSync(directory)) {
@@ -100,7 +107,8 @@ async function replace(directory: string, fresh: string): Promise<void> {
     throw error;
   }
   for (const name of await readdir(old)) {
-    if (!INSTALLED.includes(name)) await rename(join(old, name), join(directory, name));
+    if (!INSTALLED.includes(name) && name !== CONFIG_FILE)
+      await rename(join(old, name), join(directory, name));
   }
   await rm(old, { recursive: true });
 }
