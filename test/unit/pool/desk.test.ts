@@ -230,6 +230,7 @@ describe('desk § batches', () => {
       replayKey: new Uint8Array(32).fill(1),
       payee: '02'.repeat(33),
       mark: new Uint8Array(16).fill(2),
+      hasTtl: true,
     };
     const told: PacketVerdict[] = [];
     all.desk.put(Uint8Array.of(1), fromPeer, (one) => told.push(one));
