@@ -358,7 +358,8 @@ describe('manager > a refusal changes nothing', () => {
     net.connect(1, 2);
     await net.until(() => net.node(1).manager.stats().waiting === 0, 1_000);
     expect(told(await net.inject(0, 1, paid))).toBe('forwarded');
-  });
+    // Sixty-four MiB go through the plain twin of the kernel's fingerprint.
+  }, 60_000);
 });
 
 describe('manager > free traffic', () => {
