@@ -291,7 +291,9 @@ describe.skipIf(REAL_NODE === '')('a module attached to a real node', () => {
       const tap = await WireTap.open('load', node.socketPath);
       const mesh = await connectAs(MESH, tap.path);
       let events = 0;
-      mesh.onEvent(() => void events++);
+      mesh.onEvent(() => {
+        events++;
+      });
       await mesh.subscribeEvents(['MeshPacketReceived']);
       const api = mesh.nodeApi();
       const until = performance.now() + 1_000 * LOAD_SECONDS;

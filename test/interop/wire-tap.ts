@@ -33,7 +33,9 @@ export class WireTap {
     const tap = new WireTap(name, target);
     tap.#server.listen(tap.path);
     await once(tap.#server, 'listening');
-    endLater(() => tap.close());
+    endLater(() => {
+      tap.close();
+    });
     return tap;
   }
 
