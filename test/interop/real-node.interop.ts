@@ -233,6 +233,7 @@ describe.skipIf(REAL_NODE === '')('a module attached to a real node', () => {
     const status = await attached.until(
       'the mesh is up',
       ({ node: { state, refused } }) => state === 'connected' && refused.length >= 4,
+      150_000,
     );
     const refused = status.node.refused.map(({ request }) => request);
     expect(refused).toEqual(

@@ -64,7 +64,8 @@ export class RealNode {
 
   /** Writes a command; resolves with the line that answers it. */
   async command(text: string): Promise<string> {
-    const [name = ''] = text.split(' ');
+    const [command = '', method = ''] = text.split(' ');
+    const name = command === 'call' ? method : command;
     const from = this.#lines.length;
     this.#process.stdin?.write(`${text}\n`);
     const answer = new RegExp(`^(?:OK ${name}|ERR).*$`, 'm');
