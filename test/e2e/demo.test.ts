@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 
@@ -64,9 +65,11 @@ describe('demo › npm start', () => {
   }, 90_000);
 
   it('ends every child and removes its directory on Ctrl-C', async () => {
-    const before = demoDirectories();
+    // A folder of its own: other demonstrations may come and go on this machine.
+    const directory = mkdtempSync(join(tmpdir(), 'demo-'));
     const child = spawn(process.execPath, [CLI, 'demo', '--packets', '100000'], {
       stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, TMPDIR: directory },
     });
     let stderr = '';
     await new Promise<void>((resolve) => {
@@ -75,10 +78,12 @@ describe('demo › npm start', () => {
         if (stderr.includes('modules are up')) resolve();
       });
     });
+    expect(readdirSync(directory)).toHaveLength(1);
     child.kill('SIGINT');
     await once(child, 'close');
     expect(child.exitCode).toBe(130);
-    expect(demoDirectories()).toEqual(before);
+    expect(readdirSync(directory)).toEqual([]);
+    rmdirSync(directory);
   }, 60_000);
 
   it('explains itself, and refuses what it does not know with exit code 2', async () => {
@@ -87,7 +92,3 @@ describe('demo › npm start', () => {
     expect((await runDemo(['--no-such-option'])).code).toBe(2);
   });
 });
-
-function demoDirectories(): readonly string[] {
-  return readdirSync(tmpdir()).filter((name) => name.startsWith('blvm-mesh-demo-'));
-}
