@@ -209,31 +209,29 @@ describe.skipIf(REAL_NODE === '')('a module attached to a real node', () => {
     await node.command(`perm ${MESH}`);
     const tap = await WireTap.open('burst', node.socketPath);
     const attached = new Attached(tap.path);
-    const before = await introduce(node, attached);
-    const self = selfOf(before);
-    const startedMillis = performance.now();
-    const bytes = encodePacket(freePacket(REMOTE, self, 1_000n));
-    const published = await node.command(`mesh ${toHex(bytes)} ${PEER} ${BURST}`);
-    const received = (status: InteropStatus): number =>
-      (status.counters.counts['packets_received'] ?? 0) - (before.counters.counts['packets_received'] ?? 0);
-    const after = await attached.until(
-      'all packets are judged',
-      (status) => received(status) >= BURST && verdictsOf(status) - verdictsOf(before) >= BURST,
-      120_000,
-    );
-    const tookMillis = Math.round(performance.now() - startedMillis);
-    expect(received(after)).toBe(BURST);
-    expect(verdictsOf(after) - verdictsOf(before)).toBe(BURST);
-    // On a busy machine some of these verdicts are Overloaded: one peer has one queue.
-    expect(after.node.events.dropped).toBe(0);
-    expect(after.node).toMatchObject({ state: 'connected', corrupt: 0, lost: before.node.lost });
-    report('burst', {
-      packets: BURST,
-      published,
-      tookMillis,
-      refused: after.counters.refused,
-      counts: after.counters.counts,
-    });
+    const bytes = encodePacket(freePacket(REMOTE, selfOf(await introduce(node, attached)), 1_000n));
+    const count = ({ counters }: InteropStatus): number => counters.counts['packets_received'] ?? 0;
+    // Where the socket is not read for a moment, the node itself drops events: then the burst counts as no burst.
+    for (let attempt = 1; ; attempt++) {
+      const before = await attached.until('it is idle', () => true);
+      const startedMillis = performance.now();
+      tap.watch(bytes);
+      const published = await node.command(`mesh ${toHex(bytes)} ${PEER} ${BURST}`);
+      const isOver = (status: InteropStatus): boolean =>
+        count(status) - count(before) === tap.watched &&
+        verdictsOf(status) - verdictsOf(before) === tap.watched;
+      await attached.until('all that the node sent is judged', isOver, 60_000);
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      const after = await attached.until('nothing came later', isOver);
+      expect(after.node.events.dropped).toBe(0);
+      expect(after.node).toMatchObject({ state: 'connected', corrupt: 0, lost: before.node.lost });
+      // On a busy machine some of the verdicts are Overloaded: one peer has one queue.
+      const { refused } = after.counters;
+      const tookMillis = Math.round(performance.now() - startedMillis) - 1_000;
+      report('burst', { attempt, published, sent: tap.watched, tookMillis, refused });
+      if (tap.watched === BURST) break;
+      expect(attempt, 'bursts of which the node dropped a part').toBeLessThan(5);
+    }
   });
 
   it('goes on without what the node does not permit, says so, and does not loop', async () => {

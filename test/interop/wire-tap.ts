@@ -27,6 +27,9 @@ export class WireTap {
   readonly #out: number;
   readonly #server: Server;
   #last = { from: '', hex: '', times: 0 };
+  /** Frames of the node since `watch` that hold its bytes. */
+  watched = 0;
+  #needle = '';
 
   /** @param name of the capture */
   static async open(name: string, target: string): Promise<WireTap> {
@@ -49,6 +52,11 @@ export class WireTap {
       this.#pipe('module', module, node);
       this.#pipe('node', node, module);
     });
+  }
+
+  watch(bytes: Uint8Array): void {
+    this.#needle = toHex(bytes);
+    this.watched = 0;
   }
 
   close(): void {
@@ -79,6 +87,7 @@ export class WireTap {
 
   /** A frame that comes many times in a row is one line. */
   #note(from: From, hex: string): void {
+    if (this.#needle !== '' && from === 'node' && hex.includes(this.#needle)) this.watched++;
     if (from === this.#last.from && hex === this.#last.hex) {
       this.#last.times++;
       return;
