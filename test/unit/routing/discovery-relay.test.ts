@@ -154,20 +154,22 @@ describe('discovery > responses that pass by', () => {
     expect(bench.take()).toEqual([{ to: 1, message: response({ route: ids(1, 0, 2, 50, 90), cost: 10n }) }]);
   });
 
-  it('are two of each neighbour, four in all: whoever is quick to lie keeps nobody from the truth', () => {
+  it('are few of each neighbour, and in all: whoever is quick to lie keeps nobody from the truth', () => {
     const bench = asked([1, 2, 3, 4]);
-    const verdicts = [2, 2, 2, 3, 4, 3].map((peer) =>
-      bench.from(peer, response({ route: ids(0, peer, 90) })),
-    );
-    expect(verdicts.map(reasonName)).toEqual([
-      'Accepted',
-      'Accepted',
-      'ResponseNotAsked',
-      'Accepted',
-      'Accepted',
-      'ResponseNotAsked',
-    ]);
-    expect(bench.reached()).toEqual([1, 1, 1, 1]);
+    const verdicts = [2, 2, 2, 2, 2, 3, 3, 4, 4, 3].map((peer) => {
+      return bench.from(peer, response({ route: ids(0, peer, 90) })) === Reason.Accepted;
+    });
+    expect(verdicts).toEqual([true, true, true, true, false, true, true, true, true, false]);
+    expect(bench.reached()).toEqual(Array.from({ length: LIMITS.ANSWERS_TAKEN }, () => 1));
+  });
+
+  it('that contradict what their sender advertises are dropped', () => {
+    const bench = asked();
+    const advertised = { destination: id(50), nextHop: id(50), cost: 3n, hopCount: 1 };
+    bench.from(2, { kind: 'RouteAdvertisement', source: id(2), routes: [advertised] });
+    expect(bench.from(2, response({ route: ids(0, 2, 90) }))).toBe(Reason.ResponseBadRoute);
+    expect(bench.from(2, response())).toBe(Reason.Accepted);
+    expect(bench.reached()).toEqual([1]);
   });
 
   it('teach this node nothing: it did not ask', () => {
