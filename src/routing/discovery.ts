@@ -81,7 +81,7 @@ export class RouteDiscovery {
       clock,
       random,
       relays: this.#relays,
-      contradicts: (from, route) => this.#contradicts(from, route),
+      contradicts: (from, response) => this.#contradicts(from, response),
       ask: (peer, request) => {
         this.#counts.requestsSent += 1;
         transmit(peer, request);
@@ -307,7 +307,7 @@ export class RouteDiscovery {
     const verdict = judgeResponse(response, this.#self, from, seen.destination, farthest.hopsLeft);
     if (verdict !== Reason.Accepted) return verdict;
     if (includesNode(route, source)) return Reason.RouteRepeatsNode;
-    if (this.#contradicts(fromKey, route)) return Reason.ResponseBadRoute;
+    if (this.#contradicts(fromKey, response)) return Reason.ResponseBadRoute;
     const cost = addCosts(response.cost, this.#hopCostSats);
     if (cost >= UNREACHABLE) return Reason.RouteUnreachable;
 
@@ -329,10 +329,14 @@ export class RouteDiscovery {
     return Reason.Accepted;
   }
 
-  /** Whether a neighbour answers with a way over a node that, by its own advertisements, it is not next to. */
-  #contradicts(from: NodeKey, route: readonly NodeId[]): boolean {
+  /**
+   * Whether a neighbour answers with a way over a node that, by its own advertisements, it is not next to. Not held
+   * against answers to a request for everybody: it is there for what is newer than the last advertisement.
+   */
+  #contradicts(from: NodeKey, { requestId, route }: RouteResponse): boolean {
     const [, , next] = route;
-    return next !== undefined && this.#hints.deniesNext(from, next, this.#clock.monotonicMillis());
+    if (next === undefined || reachOf(requestId) === 'everybody') return false;
+    return this.#hints.deniesNext(from, next, this.#clock.monotonicMillis());
   }
 
   #onAdvertisement(from: NodeId, fromKey: NodeKey, { source, routes }: RouteAdvertisement): Reason {

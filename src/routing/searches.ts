@@ -58,7 +58,7 @@ export interface SearchesOptions {
     readonly hinted: (question: RelayQuestion, nowMillis: number) => readonly NodeId[];
   };
   /** Whether a neighbour answers against its own word (Hints.deniesNext). */
-  readonly contradicts: (from: NodeKey, route: readonly NodeId[]) => boolean;
+  readonly contradicts: (from: NodeKey, response: RouteResponse) => boolean;
   readonly ask: (peer: NodeId, request: RouteRequest) => void;
   readonly onFound: (route: Route) => void;
   readonly onFailed: (destination: NodeId, reason: Reason) => void;
@@ -142,7 +142,7 @@ export class RouteSearches {
     const { search, hops } = branch;
     const verdict = judgeResponse(response, self, from, search.destination, hops);
     if (verdict !== Reason.Accepted) return verdict;
-    if (this.#options.contradicts(fromKey, response.route)) return Reason.ResponseBadRoute;
+    if (this.#options.contradicts(fromKey, response)) return Reason.ResponseBadRoute;
     const learned = table.learn(response.route, response.cost);
     if (learned !== Reason.Accepted) return learned;
     branch.asked.set(fromKey, answersLeft - 1);
@@ -179,7 +179,8 @@ export class RouteSearches {
       return;
     }
     const isAsked = this.#ask(search, ring);
-    const until = isAsked ? (next?.startsAt ?? RINGS_END_AT) : now;
+    const lasts = next === undefined ? RINGS_END_AT - now : isAsked ? next.startsAt - ring.startsAt : 0;
+    const until = now + lasts;
     const goOn = (): void => {
       if (next === undefined) this.#over(search);
       else this.#startRing(search, index + 1, until);

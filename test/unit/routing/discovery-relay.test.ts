@@ -1,5 +1,6 @@
 /** What a node does with the requests and responses of others (routing.md, Discovery). */
 import { describe, expect, it } from 'vitest';
+import type { NodeId } from '../../../src/core/ids.js';
 import { LIMITS } from '../../../src/core/limits.js';
 import { Reason, reasonName } from '../../../src/core/reasons.js';
 import type { RouteResponse } from '../../../src/packet/discovery.js';
@@ -163,13 +164,17 @@ describe('discovery > responses that pass by', () => {
     expect(bench.reached()).toEqual(Array.from({ length: LIMITS.ANSWERS_TAKEN }, () => 1));
   });
 
-  it('that contradict what their sender advertises are dropped', () => {
-    const bench = asked();
+  it('that contradict what their sender advertises are dropped, but for a request for everybody', () => {
+    const bench = new Bench([1, 2, 3]);
     const advertised = { destination: id(50), nextHop: id(50), cost: 3n, hopCount: 1 };
+    for (const requestId of [4n, 5n]) bench.from(1, request({ requestId }));
+    bench.take();
     bench.from(2, { kind: 'RouteAdvertisement', source: id(2), routes: [advertised] });
-    expect(bench.from(2, response({ route: ids(0, 2, 90) }))).toBe(Reason.ResponseBadRoute);
-    expect(bench.from(2, response())).toBe(Reason.Accepted);
-    expect(bench.reached()).toEqual([1]);
+    const answer = (requestId: bigint, route: NodeId[]): Reason =>
+      bench.from(2, response({ requestId, route }));
+    expect(answer(4n, ids(0, 2, 90))).toBe(Reason.ResponseBadRoute);
+    expect(answer(4n, ids(0, 2, 50, 90))).toBe(Reason.Accepted);
+    expect(answer(5n, ids(0, 2, 90))).toBe(Reason.Accepted);
   });
 
   it('teach this node nothing: it did not ask', () => {
