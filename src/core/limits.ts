@@ -74,8 +74,8 @@ export const LIMIT_TABLE = {
   ],
   ANNOUNCED_DESTINATIONS: [8_192, 'destinations', 'whose smallest announced cost is remembered'],
   PRECURSORS: [16_384, 'entries', 'of who relies on this node for which way, in each of two generations'],
-  ANSWERS_TAKEN: [4, 'answers', 'to one route request, by its source and by each node that passes them back'],
-  ANSWERS_TAKEN_OF_ONE: [2, 'answers', 'of these from one neighbour: the first may be a lie'],
+  ANSWERS_TAKEN: [8, 'answers', 'to one route request, by its source and by each node that passes them back'],
+  ANSWERS_TAKEN_OF_ONE: [4, 'answers', 'of these from one neighbour: the first may be lies'],
   ANSWER_FRESH_MILLIS: [
     30_000,
     'ms',

@@ -80,7 +80,7 @@ export class Outbound {
         break;
       }
       const { route } = choice;
-      if (choice.wantsOthers) discovery.lookForOthers(destination);
+      if (choice.isDegraded || choice.isLosing) discovery.lookForOthers(destination, choice.isLosing);
       const packet = this.#packet(request, route);
       const outcome = await manager.submitPacket(packet, request.ttlSeconds ?? packetTtlSeconds);
       if (outcome.kind !== 'refused') {

@@ -55,8 +55,8 @@ export type Choice =
       readonly route: Route;
       /** It breaks the share limit or repeats an entity, and no known route does better (only-route rule). */
       readonly isDegraded: boolean;
-      /** Other routes should be looked for: it is degraded, or leads over nodes that lose packets. */
-      readonly wantsOthers: boolean;
+      /** It leads over nodes that lose packets, as all known routes do. */
+      readonly isLosing: boolean;
     }
   /** RouteUnknown, or RouteConcentrated where `concentration` is strict. */
   | { readonly ok: false; readonly reason: Reason };
@@ -99,8 +99,8 @@ interface Candidate {
   /** Largest share among its routers after this packet; 0 while shares are not enforced. */
   readonly shareAfter: number;
   readonly repeats: boolean;
-  /** Routers on it that lose packets (suspects.ts). */
-  readonly suspects: number;
+  /** Packets lost over its worst router (suspects.ts). */
+  readonly doubt: number;
 }
 
 export class RouteChooser {
@@ -133,7 +133,7 @@ export class RouteChooser {
     return effectiveCap(this.#options.policy.maxEntityShare, this.#usableEntities());
   }
 
-  /** Draws one of the alternatives by quality. A degraded choice is a cue to look for other routes. */
+  /** Draws one of the alternatives by quality. One that is degraded or loses packets is a cue to look for others. */
   choose(destination: NodeId, wish: ChoiceWish = {}): Choice {
     const { policy, alternatives } = this.#options;
     const { accepts = () => true } = wish;
@@ -143,15 +143,15 @@ export class RouteChooser {
     if (candidates.length === 0) return { ok: false, reason: Reason.RouteUnknown };
     const { cap } = this;
     const permitted = candidates.filter((candidate) => isPermitted(candidate, cap));
-    const trusted = leastSuspect(candidates);
+    const trusted = leastDoubtful(candidates);
     const [first] = trusted;
-    const wantsOthers = first !== undefined && first.suspects > 0;
+    const isLosing = first !== undefined && first.doubt > 0;
     // Whoever must not concentrate takes what is permitted even over nodes that lose packets.
     const isStrict = policy.concentration === 'strict';
-    const drawn = isStrict ? leastSuspect(permitted) : permitted.filter((one) => trusted.includes(one));
+    const drawn = isStrict ? leastDoubtful(permitted) : permitted.filter((one) => trusted.includes(one));
     if (drawn.length > 0) {
       this.#counts.chosen += 1;
-      return { ok: true, route: this.#draw(drawn, cap).route, isDegraded: false, wantsOthers };
+      return { ok: true, route: this.#draw(drawn, cap).route, isDegraded: false, isLosing };
     }
     if (isStrict) {
       this.#counts.refused += 1;
@@ -160,18 +160,18 @@ export class RouteChooser {
     this.#counts.chosen += 1;
     this.#counts.degraded += 1;
     const least = trusted.reduce((best, one) => (isLessConcentrated(one, best) ? one : best));
-    return { ok: true, route: least.route, isDegraded: true, wantsOthers: true };
+    return { ok: true, route: least.route, isDegraded: true, isLosing };
   }
 
   /** Whether a route could be chosen without a doubt: it is permitted, and nobody on it loses packets. */
   isGood(route: Route): boolean {
     const candidate = this.#candidate(route, undefined);
-    return candidate.suspects === 0 && isPermitted(candidate, this.cap);
+    return candidate.doubt === 0 && isPermitted(candidate, this.cap);
   }
 
-  /** How many routers of a route lose packets (suspects.ts). */
-  suspectsOn(route: Route): number {
-    return this.#suspects.among(
+  /** How many packets the worst router of a route has lost since it delivered last; 0 where nobody is suspect. */
+  doubtOf(route: Route): number {
+    return this.#suspects.worstOf(
       this.#options.labels.of(route).routers,
       this.#options.clock.monotonicMillis(),
     );
@@ -251,14 +251,14 @@ export class RouteChooser {
     const label = this.#options.labels.of(route);
     const price = priceMsat(route, 0n);
     const routers = label.entities.length;
-    const suspects = this.suspectsOn(route);
+    const doubt = this.doubtOf(route);
     let shareAfter = 0;
     for (const entity of label.entities) {
       this.#knownOf(entity);
       if (!shares.isEnforced) continue;
       shareAfter = Math.max(shareAfter, shares.shareAfter(entity, paidMsat ?? price, routers));
     }
-    return { route, label, priceMsat: price, shareAfter, repeats: repeatsEntity(label.entities), suspects };
+    return { route, label, priceMsat: price, shareAfter, repeats: repeatsEntity(label.entities), doubt };
   }
 
   #draw(candidates: readonly Candidate[], cap: number): Candidate {
@@ -325,9 +325,9 @@ function isPermitted({ repeats, shareAfter }: Candidate, cap: number): boolean {
   return !repeats && shareAfter <= cap;
 }
 
-function leastSuspect(candidates: readonly Candidate[]): readonly Candidate[] {
-  const least = Math.min(...candidates.map(({ suspects }) => suspects));
-  return candidates.filter(({ suspects }) => suspects === least);
+function leastDoubtful(candidates: readonly Candidate[]): readonly Candidate[] {
+  const least = Math.min(...candidates.map(({ doubt }) => doubt));
+  return candidates.filter(({ doubt }) => doubt === least);
 }
 
 function isLessConcentrated(a: Candidate, b: Candidate): boolean {

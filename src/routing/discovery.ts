@@ -81,6 +81,7 @@ export class RouteDiscovery {
       clock,
       random,
       relays: this.#relays,
+      contradicts: (from, response) => this.#contradicts(from, response),
       ask: (peer, request) => {
         this.#counts.requestsSent += 1;
         transmit(peer, request);
@@ -145,9 +146,10 @@ export class RouteDiscovery {
   /**
    * The known routes to a destination concentrate on too few, or fail: searches for others, at most once in
    * LIMITS.REFRESH_MILLIS for each destination, and ever less often where that has not helped.
+   * @param isLosing packets are lost meanwhile: as often each time
    */
-  lookForOthers(destination: NodeId): void {
-    this.#refresher.request(destination);
+  lookForOthers(destination: NodeId, isLosing = false): void {
+    this.#refresher.request(destination, isLosing ? LIMITS.REFRESH_MILLIS : LIMITS.REFRESH_MILLIS_MOST);
   }
 
   /**
@@ -305,6 +307,7 @@ export class RouteDiscovery {
     const verdict = judgeResponse(response, this.#self, from, seen.destination, farthest.hopsLeft);
     if (verdict !== Reason.Accepted) return verdict;
     if (includesNode(route, source)) return Reason.RouteRepeatsNode;
+    if (this.#contradicts(fromKey, response)) return Reason.ResponseBadRoute;
     const cost = addCosts(response.cost, this.#hopCostSats);
     if (cost >= UNREACHABLE) return Reason.RouteUnreachable;
 
@@ -324,6 +327,16 @@ export class RouteDiscovery {
       this.#transmit(previous, { ...response, route: [previous, ...route], cost });
     }
     return Reason.Accepted;
+  }
+
+  /**
+   * Whether a neighbour answers with a way over a node that, by its own advertisements, it is not next to. Not held
+   * against answers to a request for everybody: it is there for what is newer than the last advertisement.
+   */
+  #contradicts(from: NodeKey, { requestId, route }: RouteResponse): boolean {
+    const [, , next] = route;
+    if (next === undefined || reachOf(requestId) === 'everybody') return false;
+    return this.#hints.deniesNext(from, next, this.#clock.monotonicMillis());
   }
 
   #onAdvertisement(from: NodeId, fromKey: NodeKey, { source, routes }: RouteAdvertisement): Reason {

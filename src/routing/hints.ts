@@ -67,9 +67,15 @@ export class Hints {
   readonly #byNeighbour = new Map<NodeKey, Heard>();
   readonly #announced = new Map<number, Announced>();
   readonly #ids = new InternedIds();
+  #version = 0;
 
   constructor(self: NodeId) {
     this.#self = self;
+  }
+
+  /** Changes whenever what neighbours are near to does. */
+  get version(): number {
+    return this.#version;
   }
 
   /**
@@ -105,7 +111,7 @@ export class Hints {
         isFeasible,
         destination: isNext ? this.#ids.take(destination) : null,
       });
-      if (hopCount <= TOLD_HOPS) heard.near = heard.nearTwo = null;
+      if (hopCount <= TOLD_HOPS) this.#changed(heard);
     }
     return isFeasible ? Reason.Accepted : Reason.AdvertisementInfeasible;
   }
@@ -171,6 +177,15 @@ export class Hints {
     return isCut ? null : nearTwo;
   }
 
+  /**
+   * Whether a neighbour that says whom it is next to does not name a node: a way from it to that node contradicts its own
+   * word. False where it has said nothing, or has more neighbours than it can tell.
+   */
+  deniesNext(neighbour: NodeKey, node: NodeId, nowMillis: number): boolean {
+    const near = this.nextTo(neighbour, nowMillis);
+    return near !== null && near.length < LIMITS.ADVERTISED_PEERS && !near.includes(shortKey(node));
+  }
+
   /** What a neighbour asks for as a router, as far as it says, in sats. */
   priceOf(neighbour: NodeKey): number {
     const entries = this.#byNeighbour.get(neighbour)?.entries ?? new Map<number, Entry>();
@@ -219,7 +234,12 @@ export class Hints {
   #forget(heard: Heard, key: number, { destination, hopCount }: Entry): void {
     if (destination !== null) this.#ids.release(destination);
     heard.entries.delete(key);
-    if (hopCount <= TOLD_HOPS) heard.near = heard.nearTwo = null;
+    if (hopCount <= TOLD_HOPS) this.#changed(heard);
+  }
+
+  #changed(heard: Heard): void {
+    heard.near = heard.nearTwo = null;
+    this.#version += 1;
   }
 
   /** With both lists, or null where nothing was heard lately. */

@@ -33,12 +33,15 @@ export class Refresher {
     this.#options = options;
   }
 
-  /** Wants a fresh answer for a destination. */
-  request(destination: NodeId): void {
+  /**
+   * Wants a fresh answer for a destination.
+   * @param restMillisMost the longest that it is put off for having been wanted in vain
+   */
+  request(destination: NodeId, restMillisMost: number = LIMITS.REFRESH_MILLIS_MOST): void {
     const key = nodeKey(destination);
     const now = this.#options.clock.monotonicMillis();
     const last = this.#asked.get(key);
-    if (last !== undefined && now - last.atMillis < last.restMillis) return;
+    if (last !== undefined && now - last.atMillis < Math.min(last.restMillis, restMillisMost)) return;
     if (this.#waiting.size >= LIMITS.REFRESHES_WAITING) return;
     this.#waiting.set(key, destination);
     this.#next();

@@ -14,6 +14,7 @@
  */
 import { equalBytes } from '../core/bytes.js';
 import { nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
+import { LIMITS } from '../core/limits.js';
 import type { Hints } from './hints.js';
 import { shortKey } from './route.js';
 import type { DirectPeer, RoutingTable } from './table.js';
@@ -41,6 +42,12 @@ export interface RelaysOptions {
   readonly hints: Hints;
 }
 
+interface Relay {
+  readonly nodeId: NodeId;
+  /** Whether it told what it leads to. */
+  readonly isKnown: boolean;
+}
+
 interface Candidate {
   readonly nodeId: NodeId;
   /** What it leads to, or null where that is not known. */
@@ -61,8 +68,19 @@ export function requestIdOf(random: bigint, reach: Reach): bigint {
   return reach === 'everybody' ? random | REACH.everybody : (random & ~REACH_BITS) | REACH[reach];
 }
 
+/** Relay sets that hold until something is learned of the neighbourhood, or its hints grow old. */
+interface Remembered {
+  readonly peers: readonly DirectPeer[];
+  readonly hints: number;
+  readonly entities: number;
+  readonly sinceMillis: number;
+  /** By reach and the neighbour that the request came from. */
+  readonly relays: Map<string, readonly Relay[]>;
+}
+
 export class Relays {
   readonly #options: RelaysOptions;
+  #remembered: Remembered | null = null;
 
   constructor(options: RelaysOptions) {
     this.#options = options;
@@ -76,14 +94,20 @@ export class Relays {
     if (table.isDirectPeer(destination)) return [destination];
     // Whoever is asked needs a hop to the destination.
     if (hopsLeft < 2) return [];
-    const others = this.#others(question);
     const reach = reachOf(requestId);
-    if (reach === 'everybody') return others.map(({ nodeId }) => nodeId);
-    const allowed = this.#withoutDominant(others);
-    const hinted = this.hinted(question, nowMillis).find((nodeId) =>
-      allowed.some((peer) => equalBytes(peer.nodeId, nodeId)),
+    if (reach === 'everybody') return this.#others(question).map(({ nodeId }) => nodeId);
+    const hinted = this.hinted(question, nowMillis);
+    if (hinted.length > 0) {
+      const allowed = this.#withoutDominant(this.#others(question));
+      const cheapest = hinted.find((nodeId) => allowed.some((peer) => equalBytes(peer.nodeId, nodeId)));
+      if (cheapest !== undefined) return [cheapest];
+    }
+    // The destination is not among what is known, and what is behind that is out of reach.
+    const isWithinKnown = hopsLeft <= (reach === 'frugal' ? 3 : 2);
+    const relays = this.#relaysOf(from, reach, nowMillis).filter(
+      ({ nodeId, isKnown }) => !equalBytes(nodeId, question.source) && !(isWithinKnown && isKnown),
     );
-    return hinted === undefined ? this.#covering(allowed, question, reach, nowMillis) : [hinted];
+    return relays.map(({ nodeId }) => nodeId);
   }
 
   /** Neighbours that advertise the destination within the hops left, cheapest first. */
@@ -108,13 +132,37 @@ export class Relays {
     return allowed.length > 0 ? allowed : peers;
   }
 
+  /** The relay set for requests from a neighbour, or for this node's own: made once for many of them. */
+  #relaysOf(from: NodeId | null, reach: Reach, nowMillis: number): readonly Relay[] {
+    const { table, hints } = this.#options;
+    const peers = table.directPeers();
+    let known = this.#remembered;
+    const isGood =
+      known?.peers === peers &&
+      known.hints === hints.version &&
+      known.entities === table.entities.version &&
+      nowMillis - known.sinceMillis < LIMITS.GATHERED_MILLIS;
+    if (known === null || !isGood) {
+      const versions = { hints: hints.version, entities: table.entities.version };
+      known = { peers, ...versions, sinceMillis: nowMillis, relays: new Map<string, readonly Relay[]>() };
+      this.#remembered = known;
+    }
+    const name = reach + (from === null ? '' : nodeKey(from));
+    const ready = known.relays.get(name);
+    if (ready !== undefined) return ready;
+    const others = from === null ? peers : peers.filter(({ nodeId }) => !equalBytes(nodeId, from));
+    const relays = this.#covering(this.#withoutDominant(others), from, reach, nowMillis);
+    known.relays.set(name, relays);
+    return relays;
+  }
+
   /** Few neighbours that together lead to all that these lead to: greedily the one that adds most for its price. */
   #covering(
     peers: readonly DirectPeer[],
-    { from, hopsLeft }: RelayQuestion,
+    from: NodeId | null,
     reach: Reach,
     nowMillis: number,
-  ): readonly NodeId[] {
+  ): readonly Relay[] {
     const { self, table, hints } = this.#options;
     const isFrugal = reach === 'frugal';
     const covered = new Set<number>([shortKey(self)]);
@@ -140,18 +188,15 @@ export class Relays {
       cover(hints.nextTo(nodeKey(from), nowMillis));
       if (isFrugal) cover(hints.twoFrom(nodeKey(from), nowMillis));
     }
-    // The destination is not among what is known, and what is behind that is out of reach.
-    const isWithinKnown = hopsLeft <= (isFrugal ? 3 : 2);
     const added = ({ leadsTo: keys, price }: Candidate): number => {
       if (keys === null) return Number.POSITIVE_INFINITY;
-      if (isWithinKnown) return 0;
       let gain = 0;
       for (const key of keys) if (!covered.has(key)) gain += 1;
       return gain / price;
     };
     for (const candidate of candidates) candidate.worth = added(candidate);
     const left = candidates.filter(({ worth }) => worth > 0).sort((a, b) => a.worth - b.worth);
-    const chosen: NodeId[] = [];
+    const chosen: Relay[] = [];
     for (let best = left.pop(); best !== undefined; best = left.pop()) {
       const worth = added(best);
       if (worth === 0) continue;
@@ -163,7 +208,7 @@ export class Relays {
         left.splice(place < 0 ? left.length : place, 0, best);
         continue;
       }
-      chosen.push(best.nodeId);
+      chosen.push({ nodeId: best.nodeId, isKnown: best.leadsTo !== null });
       cover(best.leadsTo);
     }
     return chosen;

@@ -57,6 +57,8 @@ export interface SearchesOptions {
     readonly of: (question: RelayQuestion, nowMillis: number) => readonly NodeId[];
     readonly hinted: (question: RelayQuestion, nowMillis: number) => readonly NodeId[];
   };
+  /** Whether a neighbour answers against its own word (Hints.deniesNext). */
+  readonly contradicts: (from: NodeKey, response: RouteResponse) => boolean;
   readonly ask: (peer: NodeId, request: RouteRequest) => void;
   readonly onFound: (route: Route) => void;
   readonly onFailed: (destination: NodeId, reason: Reason) => void;
@@ -140,6 +142,7 @@ export class RouteSearches {
     const { search, hops } = branch;
     const verdict = judgeResponse(response, self, from, search.destination, hops);
     if (verdict !== Reason.Accepted) return verdict;
+    if (this.#options.contradicts(fromKey, response)) return Reason.ResponseBadRoute;
     const learned = table.learn(response.route, response.cost);
     if (learned !== Reason.Accepted) return learned;
     branch.asked.set(fromKey, answersLeft - 1);
@@ -176,7 +179,8 @@ export class RouteSearches {
       return;
     }
     const isAsked = this.#ask(search, ring);
-    const until = isAsked ? (next?.startsAt ?? RINGS_END_AT) : now;
+    const lasts = next === undefined ? RINGS_END_AT - now : isAsked ? next.startsAt - ring.startsAt : 0;
+    const until = now + lasts;
     const goOn = (): void => {
       if (next === undefined) this.#over(search);
       else this.#startRing(search, index + 1, until);
@@ -231,7 +235,7 @@ export class RouteSearches {
       if (search.rests) return;
       this.#tell(search);
       this.#rest(search);
-    } else if (routes.some((route) => table.chooser.suspectsOn(route) === 0)) this.#tell(search);
+    } else if (routes.some((route) => table.chooser.doubtOf(route) === 0)) this.#tell(search);
     else search.isDoubtful = true;
   }
 

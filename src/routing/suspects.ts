@@ -36,15 +36,18 @@ export class Suspects {
     }
   }
 
-  /** How many of these are suspect. */
-  among(routers: readonly NodeKey[], nowMillis: number): number {
+  /**
+   * Packets lost over the worst of these since it delivered last; 0 where none of them is suspect. What is tried in
+   * vain gets worse, so that of several doubtful routes each has its turn.
+   */
+  worstOf(routers: readonly NodeKey[], nowMillis: number): number {
     if (this.#doubts.size === 0) return 0;
-    return routers.filter((router) => this.#isSuspect(router, nowMillis)).length;
+    return Math.max(0, ...routers.map((router) => this.#failuresOf(router, nowMillis)));
   }
 
-  #isSuspect(router: NodeKey, nowMillis: number): boolean {
+  #failuresOf(router: NodeKey, nowMillis: number): number {
     const doubt = this.#doubts.get(router);
-    if (doubt === undefined || doubt.failures < LIMITS.SUSPECT_FAILURES) return false;
-    return nowMillis - doubt.lastMillis < LIMITS.SUSPECT_MILLIS;
+    if (doubt === undefined || nowMillis - doubt.lastMillis >= LIMITS.SUSPECT_MILLIS) return 0;
+    return doubt.failures < LIMITS.SUSPECT_FAILURES ? 0 : doubt.failures;
   }
 }

@@ -313,6 +313,11 @@ export class RoutingTable {
     };
   }
 
+  /** Learned routes held, expired ones that nobody asked for included. */
+  get learnedCount(): number {
+    return this.#learned.size;
+  }
+
   /** Every route, direct ones first, then by age. */
   list(): readonly ListedRoute[] {
     this.sweep();
@@ -365,8 +370,8 @@ export class RoutingTable {
 
   /** Routes over nodes that lose packets come last; otherwise as they stand. */
   #trustedFirst<R extends Route>(routes: readonly R[]): readonly R[] {
-    const rated = routes.map((route) => ({ route, suspects: this.chooser.suspectsOn(route) }));
-    return rated.sort((a, b) => a.suspects - b.suspects).map(({ route }) => route);
+    const rated = routes.map((route) => ({ route, doubt: this.chooser.doubtOf(route) }));
+    return rated.sort((a, b) => a.doubt - b.doubt).map(({ route }) => route);
   }
 
   #price(route: Route, amountMsat: bigint): bigint {

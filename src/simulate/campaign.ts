@@ -3,6 +3,8 @@
  * colluding entity, the field topology beside flooding, an hour at full load.
  */
 import { randomBelow, SeededRandom } from '../core/random.js';
+import { DEFAULT_MONOPOLY } from '../routing/monopoly.js';
+import { sum } from './numbers.js';
 import { percent, whole } from './output.js';
 import { simulate, type SimulationOptions, type SimulationReport } from './run.js';
 import type { ScenarioName } from './scenarios.js';
@@ -14,6 +16,14 @@ export interface Target {
   readonly wanted: string;
   readonly measured: string;
   readonly isMet: boolean;
+  /** What it is made of, a line each. */
+  readonly parts?: readonly string[];
+}
+
+/** A network of the large runs. */
+export interface Field {
+  readonly name: string;
+  readonly topology: Topology;
 }
 
 /** runs: the many small networks. entity: the colluding entity. field: discovery and an hour at full load. */
@@ -26,14 +36,17 @@ export interface CampaignOptions {
   readonly seed: number;
   /** Seeded runs on small networks; one in a hundred is larger, one in ten thousand has 2,000 nodes. */
   readonly runs: number;
-  /** The network of the large runs. */
-  readonly field: Topology;
-  readonly fieldName: string;
-  /** Simulated hours of the runs on it with an entity, and of the one at full load. */
-  readonly hours: number;
+  /** The network at full load, of which many small ones are parts. */
+  readonly field: Field;
   readonly fullLoadHours: number;
   readonly packetsPerSecond: number;
   readonly flows: number;
+  /** The networks with an entity; each with so many seeds, which say who belongs to it. */
+  readonly entityFields: readonly Field[];
+  readonly entitySeeds: number;
+  readonly entityHours: number;
+  readonly entityPacketsPerSecond: number;
+  readonly entityFlows: number;
   readonly onProgress: (part: string, done: number) => void;
   readonly onTarget: (target: Target) => void;
 }
@@ -44,6 +57,8 @@ const LARGER_EVERY = 100;
 const LARGEST_EVERY = 10_000;
 const LARGEST_NODES = 2_000;
 const ENTITY_SHARE = 0.6;
+/** Pairs that can do without the entity, below which concentration among them says little: few nodes are on their ways. */
+const PAIRS_ENOUGH = 100;
 const CHANGING: readonly ScenarioName[] = ['churn', 'liars'];
 
 /** Sums over many runs. */
@@ -123,7 +138,7 @@ function smallRun({ seed, field }: CampaignOptions, index: number): SimulationOp
       ? generate(generator, nodes, random)
       : kind === GENERATORS.length
         ? randomGraph(nodes, 3 + 2 * random.unit(), random)
-        : part(field, nodes, randomBelow(random, field.nodes));
+        : part(field.topology, nodes, randomBelow(random, field.topology.nodes));
   return {
     name: generator ?? 'random',
     topology,
@@ -132,6 +147,7 @@ function smallRun({ seed, field }: CampaignOptions, index: number): SimulationOp
     hours: SMALL_HOURS,
     packetsPerSecond: isLargest ? 100 : isLarger ? 10 : 2,
     flows: isLargest ? 400 : isLarger ? 40 : 8,
+    isBrief: true,
     entityShare: ENTITY_SHARE,
   };
 }
@@ -151,90 +167,156 @@ function addTo(sums: Sums, report: SimulationReport): void {
   sums.faults += faults.unauthenticated + faults.unasked + faults.infeasible + faults.malformed;
 }
 
-/** The colluding entity, against a chooser that does not care. */
+/** One network with the entity, and the same with a chooser that does not care. */
+interface EntityRun {
+  readonly name: string;
+  readonly guarded: SimulationReport;
+  readonly free: SimulationReport;
+}
+
+/** The colluding entity on all networks, against a chooser that does not care. */
 async function* entityRuns(options: CampaignOptions): AsyncGenerator<Target> {
-  const guarded = await fieldRun(options, 'entity', 'the entity');
-  const free = await fieldRun(options, 'entity', 'the entity, unconstrained', { isUnconstrained: true });
-  const { entity, cap, hhi, nakamoto, medianPriceRatio } = guarded;
-  if (entity === null || free.entity === null || medianPriceRatio === null) return;
-  const most = cap + 0.02;
-  yield target(
-    'one entity with 60 % of the nodes: its share between pairs that can do without it',
-    `<= ${percent(most)}`,
-    `${percent(entity.share)} of ${entity.avoidablePairs} pairs (unconstrained ${percent(free.entity.share)}; ` +
-      `other pairs ${percent(entity.shareElsewhere)})`,
-    entity.share <= most,
-  );
+  const runs: EntityRun[] = [];
+  for (const field of options.entityFields) {
+    for (let i = 0; i < options.entitySeeds; i++) {
+      const name = `${field.name}, seed ${options.seed + i}`;
+      const guarded = await entityRun(options, field, options.seed + i, false);
+      runs.push({ name, guarded, free: await entityRun(options, field, options.seed + i, true) });
+    }
+  }
+  const guarded = runs.map((run) => run.guarded);
+  const free = runs.map((run) => run.free);
+  const most = DEFAULT_MONOPOLY.maxEntityShare + 0.02;
+  const share = entityShareOf(guarded);
+  yield {
+    ...target(
+      'one entity with 60 % of the nodes: its share between pairs that can do without it',
+      `<= ${percent(most)}`,
+      `${percent(share)} of ${whole(sum(guarded.map(pairsOf)))} pairs in ${runs.length} networks ` +
+        `(unconstrained ${percent(entityShareOf(free))})`,
+      share <= most,
+    ),
+    parts: runs.map(entityLine),
+  };
+  const enough = guarded.filter((report) => pairsOf(report) >= PAIRS_ENOUGH);
+  const large = `median of ${enough.length} networks with ${PAIRS_ENOUGH} such pairs or more`;
+  const hhi = spreadOf(enough.map((report) => report.hhi));
   yield target(
     'HHI between these pairs',
     '< 1,800',
-    `${hhi.toFixed(0)} (unconstrained ${free.hhi.toFixed(0)})`,
-    hhi < 1_800,
+    `${hhi.median.toFixed(0)} (${large}; ${hhi.least.toFixed(0)} to ${hhi.most.toFixed(0)})`,
+    hhi.median < 1_800,
   );
+  const nakamoto = spreadOf(enough.map((report) => report.nakamoto));
   yield target(
     'Nakamoto coefficient between these pairs',
     '>= 3',
-    `${nakamoto} (unconstrained ${free.nakamoto})`,
-    nakamoto >= 3,
+    `${nakamoto.median} (${large}; ${nakamoto.least} to ${nakamoto.most})`,
+    nakamoto.median >= 3,
   );
   const lost = deliveredPart(free) - deliveredPart(guarded);
   yield target('delivery lost against an unconstrained chooser', '< 1 %', percent(lost), lost < 0.01);
+  const price = spreadOf(guarded.map(({ medianPriceRatio }) => medianPriceRatio ?? 0));
   yield target(
     'median price against the cheapest route',
     '<= 1.15 x',
-    `${medianPriceRatio.toFixed(2)} x (unconstrained ${(free.medianPriceRatio ?? 0).toFixed(2)} x)`,
-    medianPriceRatio <= 1.15,
+    `${price.median.toFixed(2)} x (median of the networks; ${price.least.toFixed(2)} to ${price.most.toFixed(2)})`,
+    price.median <= 1.15,
   );
+}
+
+/** The middle of some figures, and their ends; 0 where there are none. */
+function spreadOf(values: readonly number[]): { median: number; least: number; most: number } {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = (index: number): number => sorted[index] ?? 0;
+  return { median: at(sorted.length >> 1), least: at(0), most: at(sorted.length - 1) };
+}
+
+function entityRun(
+  options: CampaignOptions,
+  { name, topology }: Field,
+  seed: number,
+  isUnconstrained: boolean,
+): Promise<SimulationReport> {
+  const { entityHours, entityPacketsPerSecond, entityFlows, onProgress } = options;
+  const what = `entity on ${name}, seed ${seed}${isUnconstrained ? ', unconstrained' : ''}`;
+  return simulate({
+    name,
+    topology,
+    seed,
+    scenario: 'entity',
+    hours: entityHours,
+    packetsPerSecond: entityPacketsPerSecond,
+    flows: entityFlows,
+    entityShare: ENTITY_SHARE,
+    isUnconstrained,
+    isBrief: true,
+    onProgress: (done) => {
+      onProgress(what, done);
+    },
+  });
+}
+
+function entityLine({ name, guarded, free }: EntityRun): string {
+  const { entity, hhi, nakamoto, medianPriceRatio } = guarded;
+  return (
+    `${name}: ${percent(entity?.share ?? 0)} of ${whole(pairsOf(guarded))} pairs ` +
+    `(unconstrained ${percent(free.entity?.share ?? 0)}), ${percent(entity?.shareElsewhere ?? 0)} of the other ` +
+    `${whole(guarded.flows - pairsOf(guarded))}; HHI ${hhi.toFixed(0)}, Nakamoto ${nakamoto}, ` +
+    `price ${(medianPriceRatio ?? 0).toFixed(2)} x, ` +
+    `lost ${percent(deliveredPart([free]) - deliveredPart([guarded]))}`
+  );
+}
+
+/** The part of what was forwarded between pairs that can do without the entity. */
+function entityShareOf(reports: readonly SimulationReport[]): number {
+  const rival = sum(reports.map(({ entity }) => entity?.forwardedMsat.rival ?? 0));
+  return rival / Math.max(1, sum(reports.map(({ entity }) => entity?.forwardedMsat.all ?? 0)));
+}
+
+function pairsOf({ entity }: SimulationReport): number {
+  return entity?.avoidablePairs ?? 0;
 }
 
 /** Discovery beside flooding, and an hour at full load. */
 async function* fieldRuns(options: CampaignOptions): AsyncGenerator<Target> {
-  const started = performance.now();
-  const { messages, ...hour } = await fieldRun(options, 'calm', 'an hour at full load', {
-    hours: options.fullLoadHours,
-  });
-  const minutes = (performance.now() - started) / 60_000;
-  const asked = (messages.RouteRequest + messages.RouteResponse) / Math.max(1, messages.routesFound);
-  const ratio = asked / messages.floodPerRoute;
-  yield target(
-    'discovery messages per route found, against flooding',
-    '<= 0.25 x',
-    `${ratio.toFixed(2)} x (${asked.toFixed(0)} of ${messages.floodPerRoute.toFixed(0)}; ` +
-      `with advertisements ${messages.perRoute.toFixed(0)})`,
-    ratio <= 0.25,
-  );
-  yield target(
-    `${options.fullLoadHours} simulated h of ${whole(hour.nodes)} nodes with ${options.packetsPerSecond} packets/s`,
-    '< 10 min an hour',
-    `${minutes.toFixed(1)} min (${whole(hour.hopEvents)} hops)`,
-    minutes < 10 * options.fullLoadHours,
-  );
-}
-
-function fieldRun(
-  { seed, field, fieldName, hours, packetsPerSecond, flows, onProgress }: CampaignOptions,
-  scenario: ScenarioName,
-  name: string,
-  changes: Partial<SimulationOptions> = {},
-): Promise<SimulationReport> {
-  return simulate({
-    name: fieldName,
-    topology: field,
+  const { seed, field, fullLoadHours, packetsPerSecond, flows, onProgress } = options;
+  const started = process.cpuUsage();
+  const { messages, ...hour } = await simulate({
+    name: field.name,
+    topology: field.topology,
     seed,
-    scenario,
-    hours,
+    scenario: 'calm',
+    hours: fullLoadHours,
     packetsPerSecond,
     flows,
     entityShare: ENTITY_SHARE,
     onProgress: (done) => {
-      onProgress(name, done);
+      onProgress('full load', done);
     },
-    ...changes,
   });
+  const { user, system } = process.cpuUsage(started);
+  const minutes = (user + system) / 60_000_000;
+  const asked = (messages.RouteRequest + messages.RouteResponse) / Math.max(1, messages.routesFound);
+  const ratio = asked / messages.floodPerRoute;
+  const all = messages.perRoute / messages.floodPerRoute;
+  yield target(
+    `discovery messages per route found on ${field.name}, against flooding`,
+    '<= 0.25 x',
+    `${ratio.toFixed(2)} x (${asked.toFixed(0)} of ${messages.floodPerRoute.toFixed(0)}; with all advertisements ${all.toFixed(2)} x)`,
+    ratio <= 0.25,
+  );
+  yield target(
+    `${fullLoadHours} simulated h of ${whole(hour.nodes)} nodes with ${whole(packetsPerSecond)} packets/s`,
+    '< 10 min an hour',
+    `${minutes.toFixed(1)} min of processor time (${whole(hour.hopEvents)} hops)`,
+    minutes < 10 * fullLoadHours,
+  );
 }
 
-function deliveredPart({ sent, delivered, underway }: SimulationReport): number {
-  return delivered / (sent - underway);
+function deliveredPart(reports: readonly SimulationReport[]): number {
+  const ended = sum(reports.map(({ sent, underway }) => sent - underway));
+  return sum(reports.map(({ delivered }) => delivered)) / Math.max(1, ended);
 }
 
 function target(what: string, wanted: string, measured: string, isMet: boolean): Target {

@@ -14,9 +14,9 @@ import type { Network, SimNode } from './network.js';
 /** How long a request may be answered, and a route name a link that is gone: the 30 s of a search, and its grace. */
 const STALE_MILLIS = 31_000;
 const MOST_IDS = 11;
-/** Answers that one request may have: each neighbour that was asked may give two, all of them together four. */
-const MOST_ANSWERS = 4;
-const MOST_ANSWERS_OF_ONE = 2;
+/** Answers that one request may have: each neighbour that was asked may give four, all of them together eight. */
+const MOST_ANSWERS = 8;
+const MOST_ANSWERS_OF_ONE = 4;
 const UNREACHABLE = 2n ** 64n - 1n;
 /** Faults that are told in words; the rest are counted. */
 const FAULTS_TOLD = 20;
@@ -72,7 +72,7 @@ export class Oracle {
     const isKnown =
       message.kind === 'RouteResponse' &&
       node.table.alternatives(message.destination).some(({ ids }) => isSame(ids, message.route));
-    return { routes: node.table.stats().totalRoutes, isKnown };
+    return { routes: node.table.learnedCount, isKnown };
   }
 
   /** An honest node took a message. @param before what it knew until then */

@@ -13,10 +13,11 @@ import { DEFAULT_MONOPOLY, effectiveCap } from '../routing/monopoly.js';
 import { Churn } from './churn.js';
 import { LIARS, type Liar } from './liars.js';
 import { Network } from './network.js';
+import { count, mean, ratio } from './numbers.js';
 import type { Faults } from './oracle.js';
 import { cheapestPrices, floodMessages, reachability } from './reach.js';
 import { scenarioOf, type Scenario, type ScenarioName } from './scenarios.js';
-import { Tally } from './tally.js';
+import { Tally, type Forwarded } from './tally.js';
 import { indices, type Topology } from './topology.js';
 import { Traffic, type Flow } from './traffic.js';
 
@@ -27,7 +28,7 @@ export const SETTLE_MILLIS = 90_000;
 const FEES: FeeSchedule = { baseMsat: 1_000n, perHopMsat: 100n, perKibMsat: 0n, proportionalPpm: 0n };
 /** Routers ask for 1 to 3 sats. */
 const HOP_COSTS = 3;
-/** Part of a run within which flows begin. */
+/** Part of a run before anybody sends, three advertisement periods at most, and part within which flows begin then. */
 const RAMP_PART = 0.1;
 const SAMPLES = 60;
 const SAMPLED_FLOWS = 100;
@@ -52,6 +53,8 @@ export interface SimulationOptions {
   readonly entityShare: number;
   /** Choose routes as if everybody were on their own and might have any share: for comparison. */
   readonly isUnconstrained?: boolean;
+  /** Leaves out the series: looking at all pairs again and again takes most of a small run. */
+  readonly isBrief?: boolean;
   readonly onProgress?: (part: number) => void;
 }
 
@@ -98,6 +101,8 @@ export interface SimulationReport {
   /** Part of the pairs that can do without the entity, its share there and elsewhere; null where there is none. */
   readonly entity: {
     readonly avoidablePairs: number;
+    /** Msat forwarded between these pairs: by anybody, and by the entity. */
+    readonly forwardedMsat: Readonly<Forwarded>;
     readonly share: number;
     readonly shareElsewhere: number;
     readonly shareOfAll: number;
@@ -201,6 +206,7 @@ class Run {
       network,
       flows: this.#flows,
       packetsPerSecond,
+      warmUpMillis: Math.min(SETTLE_MILLIS, RAMP_PART * this.#endMillis),
       rampMillis: RAMP_PART * this.#endMillis,
       random: randomFor(5),
       tally: this.#tally,
@@ -216,7 +222,7 @@ class Run {
   }
 
   async execute(): Promise<void> {
-    const { onProgress } = this.#options;
+    const { onProgress, isBrief } = this.#options;
     this.#network.start();
     this.#traffic.start();
     this.#churn.start();
@@ -224,7 +230,7 @@ class Run {
     let nextSample = 1;
     while (network.now < this.#endMillis) {
       network.queue.runUntil(Math.min(network.now + SLICE_MILLIS, this.#endMillis));
-      if (network.now >= (nextSample * this.#endMillis) / SAMPLES) {
+      if (isBrief !== true && network.now >= (nextSample * this.#endMillis) / SAMPLES) {
         nextSample += 1;
         this.#sample();
       }
@@ -278,6 +284,7 @@ class Run {
       entity: hasEntity
         ? {
             avoidablePairs: count(this.#isAvoidable),
+            forwardedMsat: tally.avoidable,
             share: ratio(tally.avoidable.rival, tally.avoidable.all),
             shareElsewhere: ratio(tally.unavoidable.rival, tally.unavoidable.all),
             shareOfAll: ratio(
@@ -341,7 +348,10 @@ class Run {
     return flags;
   }
 
-  /** Pairs of honest nodes within 10 hops over honest nodes: all where they are few, otherwise a sample. */
+  /**
+   * Pairs of honest nodes within 10 hops over honest nodes: all where they are few, otherwise a sample. Half of it are
+   * pairs that can do without the entity, where there is one and there are so many: they are rare, and what is looked at.
+   */
   #makeFlows(random: SeededRandom): readonly Flow[] {
     const network = this.#network;
     const wanted = this.#options.flows;
@@ -355,31 +365,25 @@ class Run {
     }
     const pairs = new Map<number, Flow>();
     const pick = (): number => ends[randomBelow(random, ends.length)] ?? 0;
-    for (let tries = 0; tries < TRIES_PER_FLOW * wanted && pairs.size < wanted; tries++) {
-      const flow = { from: pick(), to: pick() };
-      if (flow.from === flow.to || !isReachable(flow)) continue;
-      pairs.set(flow.from * network.nodes.length + flow.to, flow);
+    const draw = (most: number, isWanted: (flow: Flow) => boolean): void => {
+      for (let tries = 0; tries < TRIES_PER_FLOW * most && pairs.size < most; tries++) {
+        const flow = { from: pick(), to: pick() };
+        if (flow.from === flow.to || !isWanted(flow)) continue;
+        pairs.set(flow.from * network.nodes.length + flow.to, flow);
+      }
+    };
+    if (this.#scenario.hasEntity) {
+      draw(
+        Math.floor(wanted / 2),
+        reachability(network, (node) => this.#isRival[node] !== true),
+      );
     }
-    return [...pairs.values()];
+    draw(wanted, isReachable);
+    return shuffled(random, [...pairs.values()]);
   }
 }
 
-function shuffled(random: SeededRandom, items: readonly number[]): number[] {
+function shuffled<T>(random: SeededRandom, items: readonly T[]): T[] {
   const left = [...items];
-  return items.map(() => left.splice(randomBelow(random, left.length), 1)[0] ?? 0);
-}
-
-function ratio(part: number, whole: number): number {
-  return whole === 0 ? 0 : part / whole;
-}
-
-function mean(values: readonly number[]): number {
-  return ratio(
-    values.reduce((sum, value) => sum + value, 0),
-    values.length,
-  );
-}
-
-function count(flags: readonly boolean[]): number {
-  return flags.filter(Boolean).length;
+  return items.flatMap(() => left.splice(randomBelow(random, left.length), 1));
 }

@@ -9,6 +9,7 @@ import { present } from '../core/assert.js';
 import type { NodeId } from '../core/ids.js';
 import type { SeededRandom } from '../core/random.js';
 import { randomBelow } from '../core/random.js';
+import type { RouteDiscovery } from '../routing/discovery.js';
 import type { Route } from '../routing/table.js';
 import type { Network, SearchListener, SimNode } from './network.js';
 import type { Tally } from './tally.js';
@@ -31,7 +32,8 @@ export interface Flow {
 }
 
 interface FlowState extends Flow {
-  isSearching: boolean;
+  /** The discovery that looks for a route: what it began ends with it when its node starts again. */
+  searchedBy: RouteDiscovery | null;
   waiting: number;
 }
 
@@ -39,7 +41,9 @@ export interface TrafficOptions {
   readonly network: Network;
   readonly flows: readonly Flow[];
   readonly packetsPerSecond: number;
-  /** Flows begin one after another within this time: not all nodes look for their routes at once. */
+  /** Nobody sends before: nodes that have just started know nothing of each other. */
+  readonly warmUpMillis: number;
+  /** Then flows begin one after another within this time: not all nodes look for their routes at once. */
   readonly rampMillis: number;
   readonly random: SeededRandom;
   readonly tally: Tally;
@@ -54,6 +58,7 @@ export class Traffic implements SearchListener {
   /** The flows of each source that wait for a route. */
   readonly #searching = new Map<number, Set<number>>();
   readonly #meanGapMillis: number;
+  readonly #warmUpMillis: number;
   readonly #rampMillis: number;
   readonly #hopKind: number;
   readonly #tickKind: number;
@@ -70,12 +75,14 @@ export class Traffic implements SearchListener {
   readonly #passedCount: number[] = [];
   readonly #freeSlots: number[] = [];
 
-  constructor({ network, flows, packetsPerSecond, rampMillis, random, tally }: TrafficOptions) {
+  constructor(options: TrafficOptions) {
+    const { network, flows, packetsPerSecond, warmUpMillis, rampMillis, random, tally } = options;
     this.#network = network;
     this.#tally = tally;
     this.#random = random;
-    this.#flows = flows.map((flow) => ({ ...flow, isSearching: false, waiting: 0 }));
+    this.#flows = flows.map((flow) => ({ ...flow, searchedBy: null, waiting: 0 }));
     this.#meanGapMillis = 1_000 / packetsPerSecond;
+    this.#warmUpMillis = warmUpMillis;
     this.#rampMillis = rampMillis;
     this.ways = new Ways(network);
     this.#hopKind = network.queue.register((slot) => {
@@ -90,12 +97,12 @@ export class Traffic implements SearchListener {
     network.listen(this);
   }
 
-  /** Sends from now on until `stop`. */
+  /** Sends from the end of the warm-up on until `stop`. */
   start(): void {
     // A small network may have no two honest nodes within reach of each other.
     if (this.#flows.length === 0) return;
     this.#isOn = true;
-    this.#nextTick();
+    this.#nextTick(this.#warmUpMillis);
   }
 
   stop(): void {
@@ -119,15 +126,16 @@ export class Traffic implements SearchListener {
     this.#searchEnded(node, destination, false);
   }
 
-  #nextTick(): void {
-    const gap = -Math.log(1 - this.#random.unit()) * this.#meanGapMillis;
+  #nextTick(wait = 0): void {
+    const gap = wait - Math.log(1 - this.#random.unit()) * this.#meanGapMillis;
     this.#network.queue.post(gap, this.#tickKind, 0);
   }
 
   #tick(): void {
     if (!this.#isOn) return;
     this.#nextTick();
-    const begun = Math.min(1, this.#network.now / this.#rampMillis) * this.#flows.length;
+    const sending = this.#network.now - this.#warmUpMillis;
+    const begun = Math.min(1, sending / this.#rampMillis) * this.#flows.length;
     const flow = randomBelow(this.#random, Math.max(1, Math.ceil(begun)));
     if (this.#network.node(this.#flowAt(flow).from).isUp) this.#send(flow);
   }
@@ -143,23 +151,29 @@ export class Traffic implements SearchListener {
       return;
     }
     if (choice.isDegraded) this.#tally.degraded += 1;
-    if (choice.wantsOthers) discovery.lookForOthers(destination);
+    if (choice.isDegraded || choice.isLosing) discovery.lookForOthers(destination, choice.isLosing);
     this.#launch(flow, this.ways.of(from, choice.route), choice.route);
   }
 
   /** The packet waits for a route, and its source looks for one. */
   #wait(index: number): void {
     const flow = this.#flowAt(index);
+    const { discovery } = this.#network.node(flow.from);
+    if (flow.searchedBy !== null && flow.searchedBy !== discovery) {
+      this.#tally.lostWithoutRoute += flow.waiting;
+      flow.waiting = 0;
+      flow.searchedBy = null;
+    }
     if (flow.waiting >= WAITING_PACKETS) {
       this.#tally.lostWithoutRoute += 1;
       return;
     }
     flow.waiting += 1;
-    if (flow.isSearching) return;
-    flow.isSearching = true;
+    if (flow.searchedBy !== null) return;
+    flow.searchedBy = discovery;
     const ofSource = this.#searching.get(flow.from) ?? new Set<number>();
     this.#searching.set(flow.from, ofSource.add(index));
-    void this.#network.node(flow.from).discovery.discover(this.#network.node(flow.to).id);
+    void discovery.discover(this.#network.node(flow.to).id);
   }
 
   #searchEnded(node: SimNode, destination: NodeId, isFound: boolean): void {
@@ -168,7 +182,7 @@ export class Traffic implements SearchListener {
       const flow = this.#flowAt(index);
       if (flow.to !== to) continue;
       this.#searching.get(node.index)?.delete(index);
-      flow.isSearching = false;
+      flow.searchedBy = null;
       const { waiting } = flow;
       flow.waiting = 0;
       const choice = isFound ? node.table.chooser.choose(destination) : null;

@@ -1,5 +1,6 @@
 /** What a node does with the requests and responses of others (routing.md, Discovery). */
 import { describe, expect, it } from 'vitest';
+import type { NodeId } from '../../../src/core/ids.js';
 import { LIMITS } from '../../../src/core/limits.js';
 import { Reason, reasonName } from '../../../src/core/reasons.js';
 import type { RouteResponse } from '../../../src/packet/discovery.js';
@@ -154,20 +155,26 @@ describe('discovery > responses that pass by', () => {
     expect(bench.take()).toEqual([{ to: 1, message: response({ route: ids(1, 0, 2, 50, 90), cost: 10n }) }]);
   });
 
-  it('are two of each neighbour, four in all: whoever is quick to lie keeps nobody from the truth', () => {
+  it('are few of each neighbour, and in all: whoever is quick to lie keeps nobody from the truth', () => {
     const bench = asked([1, 2, 3, 4]);
-    const verdicts = [2, 2, 2, 3, 4, 3].map((peer) =>
-      bench.from(peer, response({ route: ids(0, peer, 90) })),
-    );
-    expect(verdicts.map(reasonName)).toEqual([
-      'Accepted',
-      'Accepted',
-      'ResponseNotAsked',
-      'Accepted',
-      'Accepted',
-      'ResponseNotAsked',
-    ]);
-    expect(bench.reached()).toEqual([1, 1, 1, 1]);
+    const verdicts = [2, 2, 2, 2, 2, 3, 3, 4, 4, 3].map((peer) => {
+      return bench.from(peer, response({ route: ids(0, peer, 90) })) === Reason.Accepted;
+    });
+    expect(verdicts).toEqual([true, true, true, true, false, true, true, true, true, false]);
+    expect(bench.reached()).toEqual(Array.from({ length: LIMITS.ANSWERS_TAKEN }, () => 1));
+  });
+
+  it('that contradict what their sender advertises are dropped, but for a request for everybody', () => {
+    const bench = new Bench([1, 2, 3]);
+    const advertised = { destination: id(50), nextHop: id(50), cost: 3n, hopCount: 1 };
+    for (const requestId of [4n, 5n]) bench.from(1, request({ requestId }));
+    bench.take();
+    bench.from(2, { kind: 'RouteAdvertisement', source: id(2), routes: [advertised] });
+    const answer = (requestId: bigint, route: NodeId[]): Reason =>
+      bench.from(2, response({ requestId, route }));
+    expect(answer(4n, ids(0, 2, 90))).toBe(Reason.ResponseBadRoute);
+    expect(answer(4n, ids(0, 2, 50, 90))).toBe(Reason.Accepted);
+    expect(answer(5n, ids(0, 2, 90))).toBe(Reason.Accepted);
   });
 
   it('teach this node nothing: it did not ask', () => {

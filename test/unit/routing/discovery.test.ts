@@ -160,14 +160,15 @@ describe('discovery > own searches', () => {
     }
   });
 
-  it('an answer comes from a neighbour that was asked under its id, twice at most, and no longer than its ring', () => {
+  it('an answer comes from a neighbour that was asked under its id, a few times at most, and no longer than its ring', () => {
     const bench = new Bench([1, 2]);
     void bench.discovery.discover(id(90));
     const asked = askedOf(bench.take(), 1);
     expect(bench.from(2, answerTo(asked, ids(0, 2, 90)))).toBe(Reason.ResponseNotAsked);
     expect(bench.from(1, answerTo(asked, ids(0, 1, 50, 90)))).toBe(Reason.RouteTooLong);
-    expect(bench.from(1, answerTo(asked, ids(0, 1, 90)))).toBe(Reason.Accepted);
-    expect(bench.from(1, answerTo(asked, ids(0, 1, 90)))).toBe(Reason.Accepted);
+    for (let i = 0; i < LIMITS.ANSWERS_TAKEN_OF_ONE; i++) {
+      expect(bench.from(1, answerTo(asked, ids(0, 1, 90)))).toBe(Reason.Accepted);
+    }
     expect(bench.from(1, answerTo(asked, ids(0, 1, 90)))).toBe(Reason.ResponseNotAsked);
   });
 

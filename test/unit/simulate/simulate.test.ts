@@ -114,7 +114,15 @@ describe('simulator > what is seen from above', () => {
       cheapestMsat: null,
     });
     const random = new SeededRandom(1);
-    const traffic = new Traffic({ network, flows, packetsPerSecond: 10, rampMillis: 1, random, tally });
+    const traffic = new Traffic({
+      network,
+      flows,
+      packetsPerSecond: 10,
+      warmUpMillis: 0,
+      rampMillis: 1,
+      random,
+      tally,
+    });
     const { ids } = traffic.ways.along(
       [0, 1, 4, 1, 2].map((index) => network.node(index).id),
       0,
@@ -124,7 +132,7 @@ describe('simulator > what is seen from above', () => {
       ok: true,
       route: looping,
       isDegraded: false,
-      wantsOthers: false,
+      isLosing: false,
     });
     traffic.start();
     network.run(10_000);
@@ -171,20 +179,25 @@ describe('simulator > output', () => {
 describe('simulator > campaign', () => {
   it('measures every target', async () => {
     const targets: Target[] = [];
+    const field = { name: 'preferential', topology: generate('preferential', 60, new SeededRandom(1)) };
     await runCampaign({
       parts: CAMPAIGN_PARTS,
       seed: 1,
       runs: 2,
-      hours: 0.05,
+      field,
       fullLoadHours: 0.05,
       packetsPerSecond: 20,
       flows: 60,
-      field: generate('preferential', 60, new SeededRandom(1)),
-      fieldName: 'preferential',
+      entityFields: [field, { name: 'grid', topology: grid(8, 8) }],
+      entitySeeds: 1,
+      entityHours: 0.05,
+      entityPacketsPerSecond: 20,
+      entityFlows: 60,
       onProgress: () => undefined,
       onTarget: (target) => targets.push(target),
     });
     expect(targets).toHaveLength(10);
+    expect(targets.flatMap(({ parts = [] }) => parts)).toHaveLength(2);
     expect(targets.slice(0, 2).map(({ isMet }) => isMet)).toEqual([true, true]);
   });
 });
