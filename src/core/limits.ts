@@ -2,6 +2,8 @@
  * Every bound of this module, with where it comes from. docs/limits.md is made from this table.
  */
 
+import { TRANSPORT_LIMIT_TABLE } from './transport-limits.js';
+
 /** Value, unit, reason: the table behind the constants below. */
 export const LIMIT_TABLE = {
   PACKET_BYTES: [1_000_000, 'bytes', 'a whole packet (wire.md, Packet)'],
@@ -381,6 +383,7 @@ export const LIMIT_TABLE = {
   ],
   SETTLEMENT_REFERENCE_BYTES: [256, 'bytes', "the operator's own text to a settlement"],
   LEDGER_AUDIT_KEYS: [1_048_576, 'keys', 'held at once while `ledger verify` looks for repeated ones'],
+  ...TRANSPORT_LIMIT_TABLE,
 } as const;
 
 export type LimitName = keyof typeof LIMIT_TABLE;

@@ -12,7 +12,12 @@ import type { Clock, Log, PeerLink, Random } from '../core/ports.js';
 import type { FeeSchedule } from '../core/policy.js';
 import { Reason, reasonName } from '../core/reasons.js';
 import { present } from '../core/assert.js';
-import { DISCOVERY_PROTOCOL, HELLO_PROTOCOL, isUnknownPeer } from '../packet/control.js';
+import {
+  DISCOVERY_PROTOCOL,
+  HELLO_PROTOCOL,
+  isUnknownPeer,
+  SIGNED_HELLO_PROTOCOL,
+} from '../packet/control.js';
 import { declaredTraffic, type DeclaredTraffic } from '../packet/declared.js';
 import { decodeDiscovery } from '../packet/discovery.js';
 import { PacketHead } from '../packet/head.js';
@@ -310,6 +315,7 @@ export class MeshManager {
         const message = decodeDiscovery(packet.payload);
         return message.ok ? discovery.handleMessage(peer.nodeId, message.value) : message.failure.reason;
       }
+      case SIGNED_HELLO_PROTOCOL:
       case null:
         return Reason.UnknownControl;
     }
