@@ -20,6 +20,7 @@ import {
   type RequestOf,
   type ResponseOf,
 } from '../packet/module-api.js';
+import { meshStats } from '../engine/mesh-stats.js';
 import type { MeshModule } from '../engine/module.js';
 import type { Patience } from '../engine/settlements.js';
 import type { HopInvoices } from './hop-invoices.js';

@@ -383,12 +383,17 @@ export const LIMIT_TABLE = {
   ],
   SETTLEMENT_REFERENCE_BYTES: [256, 'bytes', "the operator's own text to a settlement"],
   LEDGER_AUDIT_KEYS: [1_048_576, 'keys', 'held at once while `ledger verify` looks for repeated ones'],
-  ...TRANSPORT_LIMIT_TABLE,
 } as const;
 
-export type LimitName = keyof typeof LIMIT_TABLE;
+/** All of them, those of the direct transport at the end. */
+export const ALL_LIMITS: typeof LIMIT_TABLE & typeof TRANSPORT_LIMIT_TABLE = {
+  ...LIMIT_TABLE,
+  ...TRANSPORT_LIMIT_TABLE,
+};
+
+export type LimitName = keyof typeof ALL_LIMITS;
 
 /** The bounds by name. Units are in the table. */
 export const LIMITS: { readonly [N in LimitName]: number } = Object.fromEntries(
-  Object.entries(LIMIT_TABLE).map(([name, entry]) => [name, entry[0]]),
+  Object.entries(ALL_LIMITS).map(([name, entry]) => [name, entry[0]]),
 ) as { readonly [N in LimitName]: number };

@@ -21,9 +21,19 @@ export const TRANSPORT_LIMIT_TABLE = {
   TRANSPORT_KEEP_ALIVE_MILLIS: [
     20_000,
     'ms',
-    'of silence towards a peer before it is told that this node is alive',
+    'of silence towards a peer, or one hello interval if that is shorter, before it is told that this node is alive',
   ],
-  TRANSPORT_IDLE_MILLIS: [90_000, 'ms', 'of silence after which a connection is closed: four keep-alives'],
+  TRANSPORT_IDLE_LEAST_MILLIS: [
+    10_000,
+    'ms',
+    'of silence that a connection survives, however short the hello interval is: else it is closed after three of them',
+  ],
+  TRANSPORT_THROTTLE_REFUSALS: [
+    256,
+    'packets',
+    'of one connection refused for their quota, none accepted between, after which it is not read for a moment',
+  ],
+  TRANSPORT_THROTTLE_MILLIS: [50, 'ms', 'that such a connection is not read'],
   TRANSPORT_TICK_MILLIS: [1_000, 'ms', 'between two looks at who is idle, slow, banned or to be dialled'],
   TRANSPORT_HANDSHAKES: [
     128,

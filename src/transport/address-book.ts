@@ -78,6 +78,10 @@ export class AddressBook {
     });
   }
 
+  remove(address: string): boolean {
+    return this.#states.delete(address);
+  }
+
   /** Those to be dialled now, at most so many. Each is under way until `answered` or `failed`. */
   due(connected: Connected, most: number): readonly Candidate[] {
     const now = this.#options.clock.monotonicMillis();

@@ -5,60 +5,22 @@
  * the smaller id dialled is kept, on both sides alike; a second one in the same direction replaces the first, since its
  * owner has lost that. Main thread.
  */
-import type { KeyObject } from 'node:crypto';
 import { equalBytes } from '../core/bytes.js';
 import { MeshError } from '../core/errors.js';
 import { nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
-import type { Clock, Log, Random, Timer } from '../core/ports.js';
+import type { Timer } from '../core/ports.js';
 import { Reason, reasonName } from '../core/reasons.js';
 import { TokenBucket } from '../core/token-bucket.js';
-import type { ControlHeader } from '../packet/control.js';
 import type { HelloBody } from '../packet/signed-hello.js';
-import type { NetworkGroups } from '../routing/network-group.js';
-import { AcceptGate, type AcceptLimits } from './accept-gate.js';
+import { AcceptGate } from './accept-gate.js';
 import { AddressBook, type Candidate } from './address-book.js';
 import { hostAndPort, hostPortText, mayLearn, plainHost } from './addresses.js';
 import { Bans } from './bans.js';
-import type { Channel, ChannelNet, Dialled, Knock, Listening } from './channel.js';
+import type { Channel, Dialled, Knock, Listening } from './channel.js';
+import type { TransportOptions } from './options.js';
 import { Blocks } from './outbox.js';
 import { Session } from './session.js';
-
-/** What this node says of itself, but for what the transport knows best. */
-export type Declaration = Omit<HelloBody, 'addresses' | 'known' | 'nodeId' | 'network'>;
-
-export interface TransportOptions {
-  readonly self: NodeId;
-  readonly privateKey: KeyObject;
-  readonly network: string;
-  readonly net: ChannelNet;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
-  readonly groups: NetworkGroups;
-  /** null: this node only dials. */
-  readonly listen: { readonly host: string; readonly port: number } | null;
-  /** Where this node can be dialled from outside: `host:port` each. */
-  readonly advertised: readonly string[];
-  readonly peers: readonly Candidate[];
-  readonly maxPeers: number;
-  /** Connections to bootstrap nodes and learned addresses. */
-  readonly outboundPeers: number;
-  readonly acceptLimits?: AcceptLimits;
-  readonly header: () => ControlHeader;
-  readonly declare: () => Declaration;
-  /** A packet that tells a silent peer that this node is alive. */
-  readonly keepAlive: (peer: NodeId) => Uint8Array;
-  readonly atEndOfTurn: (callback: () => void) => void;
-  readonly onJoined: (peer: Session, hello: HelloBody) => void;
-  /** A packet, which is the taker's from now on. */
-  readonly onPacket: (peer: Session, packet: Uint8Array) => void;
-  /** All packets of a chunk were handed out. */
-  readonly onTurn: (peer: Session) => void;
-  readonly onLost: (peer: Session) => void;
-  /** Something was refused; counted by whoever counts. */
-  readonly onRefused: (reason: Reason) => void;
-}
 
 /** What an honest node never does, whatever its operator configured. */
 const STRIKES: ReadonlySet<Reason> = new Set([
@@ -186,6 +148,16 @@ export class Transport {
   addPeer(candidate: Candidate): void {
     this.#book.add(candidate);
     this.#dialDue();
+  }
+
+  /** Dials an address no more, and ends the connection that leads there. False where it was not known. */
+  removePeer(address: string): boolean {
+    const wasKnown = this.#book.remove(address);
+    const leading = [...this.#sessions].filter(
+      (session) => session.remote === address || this.#dialled.get(session)?.address === address,
+    );
+    for (const session of leading) session.close(Reason.ConnectionLost);
+    return wasKnown || leading.length > 0;
   }
 
   async close(): Promise<void> {
@@ -350,9 +322,9 @@ export class Transport {
     for (const session of [...this.#sessions]) {
       const { outbox } = session;
       if (outbox.stalledMillis > LIMITS.TRANSPORT_SLOW_MILLIS) session.close(Reason.SlowReader);
-      else if (!session.isPaused && now - session.lastHeardMillis > LIMITS.TRANSPORT_IDLE_MILLIS) {
+      else if (!session.isPaused && now - session.lastHeardMillis > this.#options.idleMillis) {
         session.close(Reason.PeerIdle);
-      } else if (now - outbox.lastWriteMillis >= LIMITS.TRANSPORT_KEEP_ALIVE_MILLIS) {
+      } else if (now - outbox.lastWriteMillis >= this.#options.keepAliveMillis) {
         session.send(keepAlive(session.nodeId), '');
       }
     }

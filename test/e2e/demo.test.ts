@@ -26,6 +26,7 @@ interface Report {
     readonly conserved: boolean;
   };
   readonly firstDeliverySeconds: number;
+  readonly links: readonly { readonly from: string; readonly packets: number }[];
   readonly route: readonly { readonly role: string }[];
 }
 
@@ -62,6 +63,19 @@ describe('demo › npm start', () => {
     expect(report.latencyMs.p99).toBeGreaterThanOrEqual(report.latencyMs.p50);
     expect(report.route.length).toBeGreaterThanOrEqual(4);
     expect(report.route[0]?.role).toBe('source');
+    // Ring and chords over the direct transport: both directions of every link.
+    expect(new Set(report.links.map(({ from }) => from)).size).toBe(5);
+    expect(report.links.reduce((sum, { packets }) => sum + packets, 0)).toBeGreaterThan(report.delivered);
+  }, 90_000);
+
+  it('delivers everything where two nodes have their node alone and three the direct transport', async () => {
+    const args = ['--packets', '100', '--once', '--json', '--relay', 'mixed'];
+    const { code, stdout, stderr } = await runDemo(args);
+    expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
+    const report = JSON.parse(stdout) as Report;
+    expect(report).toMatchObject({ delivered: 90, lost: 0, cheats: { sent: 10, accepted: 0 } });
+    expect(new Set(report.links.map(({ from }) => from)).size).toBe(3);
+    expect(report.links.every(({ packets }) => packets > 0)).toBe(true);
   }, 90_000);
 
   it('ends every child and removes its directory on Ctrl-C', async () => {

@@ -8,8 +8,12 @@ import { NetworkGroups } from '../../src/routing/network-group.js';
 import type { Candidate } from '../../src/transport/address-book.js';
 import type { ChannelNet } from '../../src/transport/channel.js';
 import type { Session } from '../../src/transport/session.js';
-import { Transport, type Declaration, type TransportOptions } from '../../src/transport/transport.js';
+import type { Declaration, TransportOptions } from '../../src/transport/options.js';
+import { Transport } from '../../src/transport/transport.js';
 import type { TestIdentity } from './identities.js';
+
+/** As with the default hello interval. */
+export const IDLE_MILLIS = 90_000;
 
 export const DECLARATION: Declaration = {
   leastVersion: 1,
@@ -63,6 +67,8 @@ export async function startTransport(
     peers: [],
     maxPeers: 128,
     outboundPeers: 8,
+    idleMillis: IDLE_MILLIS,
+    keepAliveMillis: 20_000,
     header,
     declare: () => DECLARATION,
     keepAlive: (peer) => encodePacket(helloPacket(header(), peer)),

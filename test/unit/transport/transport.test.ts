@@ -7,8 +7,8 @@ import { LIMITS } from '../../../src/core/limits.js';
 import { Reason } from '../../../src/core/reasons.js';
 import { identity, inOrder } from '../../support/identities.js';
 import { MemoryWorld } from '../../support/memory-net.js';
-import { candidate, startTransport, type TestNode } from '../../support/transports.js';
-import type { TransportOptions } from '../../../src/transport/transport.js';
+import { candidate, IDLE_MILLIS, startTransport, type TestNode } from '../../support/transports.js';
+import type { TransportOptions } from '../../../src/transport/options.js';
 
 const PORT = 8_334;
 
@@ -192,7 +192,7 @@ describe('transport', () => {
     const { world: w, node } = world();
     const a = await node(1, '1.1.0.1');
     const b = await node(2, '2.2.0.1', { peers: [candidate(`1.1.0.1:${PORT}`)] });
-    await w.run(LIMITS.TRANSPORT_IDLE_MILLIS + 30_000, 100);
+    await w.run(IDLE_MILLIS + 30_000, 100);
     expect(a.transport.peers).toHaveLength(1);
     expect(b.lost).toEqual([]);
     expect(a.packets.length).toBeGreaterThan(3);
@@ -200,7 +200,7 @@ describe('transport', () => {
     const [near] = w.pairs[0] ?? [];
     if (near === undefined) throw new Error('a pair');
     near.other = null;
-    await w.run(LIMITS.TRANSPORT_IDLE_MILLIS + 2_000, 100);
+    await w.run(IDLE_MILLIS + 2_000, 100);
     expect(a.refused).toContain(Reason.PeerIdle);
   });
 
