@@ -25,7 +25,7 @@ export interface DemoOptions {
   readonly packets: number;
   readonly seed: number;
   readonly nodes: number;
-  readonly way: DemoWay;
+  readonly way?: DemoWay;
   readonly log: Log;
   /** Called often: packets settled so far (delivered, lost, cheats sent), of all. */
   readonly onProgress: (settled: number, all: number) => void;
