@@ -128,9 +128,6 @@ export class Links implements PeerLink {
       header,
       declare: () => this.#declaration(),
       keepAlive: (peer) => encodePacket(helloPacket(header(), peer)),
-      atEndOfTurn: (callback) => {
-        setImmediate(callback);
-      },
       onJoined: (session, body) => {
         const reason = peers().connectedDirectly(session.address, session.nodeId);
         if (reason !== Reason.Accepted) {

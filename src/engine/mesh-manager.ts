@@ -171,7 +171,7 @@ export class MeshManager {
     const traffic = declaredTraffic(packetBytes);
     const isClaimed = peer.nodeId !== null && !peer.isProven;
     if (isClaimed && traffic !== 'control' && !isDeclaredFor(packetBytes, self)) {
-      return Reason.UnauthenticatedPeer;
+      return Reason.UnprovenPeer;
     }
     const charged = peers.charge(peer.address, traffic, packetBytes.length);
     if (charged !== Reason.Accepted) return charged;

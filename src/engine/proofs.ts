@@ -80,7 +80,8 @@ export class Proofs {
   #check(peer: Peer, speaker: NodeId, message: Parameters<typeof checkHello>[0]): Reason {
     const { identity, network, onProven } = this.#parts;
     const nonce = this.#asked.get(peer.address);
-    if (nonce === undefined) return Reason.HelloMismatch;
+    // An answer to a challenge that was sent again.
+    if (nonce === undefined) return peer.isProven ? Reason.Accepted : Reason.HelloMismatch;
     const scope = { kind: 'relay-nonce', binding: nonce, speaker, audience: identity.nodeId } as const;
     const verdict = checkHello(message, scope, network);
     if (!verdict.ok) return verdict.reason;

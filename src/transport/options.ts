@@ -39,7 +39,8 @@ export interface TransportOptions {
   readonly keepAliveMillis: number;
   /** A packet that tells a silent peer that this node is alive. */
   readonly keepAlive: (peer: NodeId) => Uint8Array;
-  readonly atEndOfTurn: (callback: () => void) => void;
+  /** Runs a callback at the end of this turn of the event loop; left out, by the loop itself. */
+  readonly atEndOfTurn?: (callback: () => void) => void;
   readonly onJoined: (peer: Session, hello: HelloBody) => void;
   /** A packet, which is the taker's from now on. */
   readonly onPacket: (peer: Session, packet: Uint8Array) => void;

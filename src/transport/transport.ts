@@ -190,7 +190,8 @@ export class Transport {
   }
 
   #session(channel: Channel, isOutbound: boolean): Session {
-    const { self, privateKey, network, clock, atEndOfTurn, header } = this.#options;
+    const { self, privateKey, network, clock, header } = this.#options;
+    const { atEndOfTurn = setImmediate } = this.#options;
     const session = new Session(
       {
         channel,
