@@ -20,7 +20,6 @@ import {
   type RequestOf,
   type ResponseOf,
 } from '../packet/module-api.js';
-import { meshStats } from '../engine/mesh-stats.js';
 import type { MeshModule } from '../engine/module.js';
 import type { Patience } from '../engine/settlements.js';
 import type { HopInvoices } from './hop-invoices.js';

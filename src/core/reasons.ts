@@ -54,7 +54,7 @@ export const REASON_TABLE = [
   [212, 'SpoofedSource', 'the packet names this node as its source but came from elsewhere'],
   [213, 'MetadataTooLarge', 'the metadata of a packet is at most 64 fields and 4,096 bytes'],
   [214, 'BadTtl', 'the ttl in the metadata of a packet is a whole number of seconds from 0 to 86,400'],
-  [214, 'UnprovenPeer', 'the sender has not proven who it is, and the packet is not for this node'],
+  [215, 'UnprovenPeer', 'the sender has not proven who it is, and the packet is not for this node'],
 
   // 3xx: the gate (payments.md, free traffic).
   [300, 'ModeForbids', 'the mode of this node does not carry this traffic'],

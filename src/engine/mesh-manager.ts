@@ -12,12 +12,7 @@ import type { Clock, Log, PeerLink, Random } from '../core/ports.js';
 import type { FeeSchedule } from '../core/policy.js';
 import { Reason, reasonName } from '../core/reasons.js';
 import { present } from '../core/assert.js';
-import {
-  DISCOVERY_PROTOCOL,
-  HELLO_PROTOCOL,
-  isUnknownPeer,
-  SIGNED_HELLO_PROTOCOL,
-} from '../packet/control.js';
+import { DISCOVERY_PROTOCOL, HELLO_PROTOCOL, isUnknownPeer } from '../packet/control.js';
 import { declaredTraffic, isDeclaredFor, type DeclaredTraffic } from '../packet/declared.js';
 import { decodeDiscovery } from '../packet/discovery.js';
 import { PacketHead } from '../packet/head.js';
@@ -332,10 +327,10 @@ export class MeshManager {
         const message = decodeDiscovery(packet.payload);
         return message.ok ? discovery.handleMessage(peer.nodeId, message.value) : message.failure.reason;
       }
-      case SIGNED_HELLO_PROTOCOL:
-        return this.#parts.onSignedHello(peer, packet);
       case null:
         return Reason.UnknownControl;
+      default:
+        return this.#parts.onSignedHello(peer, packet);
     }
   }
 
