@@ -4,7 +4,7 @@
  */
 import { createServer, type Socket } from 'node:net';
 import { IpcCodec } from '#dist/node/ipc-codec.js';
-import { FrameReader } from '#dist/node/frame.js';
+import { FrameReader } from '#dist/core/frame.js';
 
 /** What it is told: to send so many events to whoever connected last. It says when it listens, and who connects. */
 export interface FloodOrder {

@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url';
 import { systemClock } from '#dist/core/clock.js';
 import { systemRandom } from '#dist/core/random.js';
 import { EventHub } from '#dist/node/events.js';
-import { FRAME_HEADER_BYTES, FrameReader } from '#dist/node/frame.js';
+import { FRAME_HEADER_BYTES, FrameReader } from '#dist/core/frame.js';
 import { IpcCodec } from '#dist/node/ipc-codec.js';
 import { ModuleIntegration } from '#dist/node/module-integration.js';
 import { packetFrames, type FloodOrder } from './ingest-node.js';

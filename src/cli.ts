@@ -16,6 +16,7 @@ const SUBCOMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   demo: async () => (await import('./demo/command.js')).demoCommand(),
   'dev-node': async () => (await import('./dev/command.js')).devNodeCommand(),
   inspect: async () => (await import('./api/inspect/command.js')).inspectCommand(),
+  identity: async () => (await import('./api/identity-command.js')).identityCommand(),
   ledger: async () => (await import('./api/ledger-command.js')).ledgerCommand(),
   fuzz: async () => (await import('./api/fuzz/command.js')).fuzzCommand(),
   'crash-campaign': async () => (await import('./stress/command.js')).crashCommand(),

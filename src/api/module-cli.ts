@@ -9,7 +9,7 @@ import type { Json } from '../core/codec.js';
 import { nodeKey, parseNodeId } from '../core/ids.js';
 import { MESH_MODES, type MeshMode } from '../core/policy.js';
 import { Reason, reasonName, reasonText } from '../core/reasons.js';
-import { peerAddress } from '../config/kinds.js';
+import { peerAddress, peerEntry } from '../config/kinds.js';
 import type { MeshModule } from '../engine/module.js';
 import type { CliSpec } from '../node/messages.js';
 import { settleCommand } from './ledger-settle.js';
@@ -105,17 +105,21 @@ export class ModuleCli {
       },
       'config-path': (_, asJson) => (asJson ? json({ path: this.#configPath }) : done(this.#configPath)),
       'add-peer': ([address = ''], asJson) => {
-        if (peerAddress.parse(address) === null) return badAddress();
-        const reason = mesh.peers.connected(address);
+        const entry = peerEntry(address);
+        if (entry === null) return badAddress();
+        mesh.links.transport?.addPeer({ ...entry, source: 'static' });
+        const reason = mesh.peers.connected(entry.address);
         if (reason !== Reason.Accepted) return failed(`${reasonName(reason)}: ${reasonText(reason)}`);
         return asJson ? json({ address }) : done(`greeting ${address}; once it answers, \`peers\` shows it`);
       },
       'remove-peer': ([address = ''], asJson) => {
         if (peerAddress.parse(address) === null) return badAddress();
-        if (mesh.peers.list().every((peer) => peer.address !== address)) {
+        const { address: where } = peerEntry(address) ?? { address };
+        const wasDialled = mesh.links.transport?.removePeer(where) === true;
+        if (!wasDialled && mesh.peers.list().every((peer) => peer.address !== where)) {
           return failed(`there is no peer at ${address}; \`peers\` shows those that there are`);
         }
-        mesh.peers.disconnected(address);
+        mesh.peers.disconnected(where);
         return asJson ? json({ address }) : done(`forgot ${address}`);
       },
       'set-mode': ([mode = ''], asJson) => {

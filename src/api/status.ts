@@ -24,6 +24,7 @@ export function statusJson(mesh: MeshModule): Json {
     replay: { ...mesh.replay.tableStats() },
     inCare: { ...mesh.manager.stats() },
     delivery: { ...mesh.delivery.stats() },
+    transport: transportJson(mesh),
     ...ledgerFacts(mesh),
     received: {
       packets: received.packets,
@@ -53,6 +54,26 @@ function nodeJson(mesh: MeshModule): Json {
     requests: { ...stats.requests },
     events: { ...stats.events },
     invocations: { ...stats.invocations },
+  };
+}
+
+/** The direct transport and its connections, or null where the configuration has none. Bytes are those of frames. */
+function transportJson({ links }: MeshModule): Json {
+  const { transport } = links;
+  if (transport === null) return null;
+  return {
+    ...transport.stats(),
+    port: transport.port,
+    links: transport.peers.map((session) => ({
+      nodeId: nodeKey(session.nodeId),
+      address: session.address,
+      dialled: session.isOutbound,
+      packetsIn: session.framesIn,
+      packetsOut: session.outbox.frames,
+      bytesIn: session.bytesIn,
+      bytesOut: session.outbox.bytes,
+      waitingBytes: session.outbox.pendingBytes,
+    })),
   };
 }
 
@@ -125,6 +146,10 @@ function monopolyJson(mesh: MeshModule): Json {
   };
 }
 
+function portText(port: number | null): string {
+  return port === null ? 'not listening' : `port ${port}`;
+}
+
 export function statusText(mesh: MeshModule): string {
   const totals = mesh.ledger.totals();
   const node = mesh.nodeStats();
@@ -138,6 +163,9 @@ export function statusText(mesh: MeshModule): string {
       (node.lost === 0 ? '' : `, ${node.lost} connections lost`),
     ...node.refusedRequests.map((request) => `refused   ${request} by the node: ${consequenceOf(request)}`),
     `peers     ${mesh.table.directPeers().length}, routes ${mesh.table.stats().totalRoutes}`,
+    mesh.links.transport === null
+      ? 'transport off'
+      : `transport ${mesh.links.transport.stats().connections} connections, ${portText(mesh.links.transport.port)}`,
     `packets   ${counts['packets_received'] ?? 0} received, ${counts['packets_delivered'] ?? 0} delivered, ` +
       `${counts['packets_forwarded'] ?? 0} forwarded`,
     `curve     ${secp256k1.name}${secp256k1.passedOver.length === 0 ? '' : ' (the native one does not load)'}`,

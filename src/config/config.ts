@@ -7,7 +7,7 @@
 import { open } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { errorText, MeshError } from '../core/errors.js';
-import { nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
+import { nodeIdOfKey, nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import type {
   BindingRule,
@@ -28,22 +28,26 @@ export interface MeshConfig {
   readonly enabled: boolean;
   readonly mode: MeshMode;
   readonly network: Network;
-  /** Where the direct transport will listen, or null. */
+  /** Where the direct transport listens, or null. */
   readonly listenAddr: HostPort | null;
   /** Where the HTTP door listens, or null. */
   readonly dashboardAddr: HostPort | null;
+  /** `host:port` each. */
+  readonly advertisedAddresses: readonly string[];
   readonly workers: number;
   /** Packets in one batch for a worker at most. */
   readonly batchMax: number;
   /** Microseconds that packets gather before a worker that sleeps is woken. */
   readonly batchLingerMicros: number;
-  /** `host:port` each; from loadConfig with those of the peer list. */
+  /** `host:port` or `NODEID@host:port` each; from loadConfig with those of the peer list. */
   readonly peers: readonly string[];
   /** As it is written in the file. */
   readonly peerList: string | null;
-  /** `host:port` each. */
+  /** As peers. */
   readonly bootstrapNodes: readonly string[];
   readonly maxPeers: number;
+  readonly outboundPeers: number;
+  readonly family: readonly NodeId[];
   /** Packets per minute of one peer. */
   readonly rateLimitPerMinute: number;
   /** Free packets per minute of one peer. */
@@ -127,7 +131,11 @@ export async function loadConfig(source: {
 export function judgePolicyOf(
   config: MeshConfig,
   node: Pick<JudgePolicy, 'ownPayee' | 'paymentsSince'> &
-    Partial<Pick<JudgePolicy, 'cappedPayees'>> & { readonly self: NodeId },
+    Partial<Pick<JudgePolicy, 'cappedPayees'>> & {
+      readonly self: NodeId;
+      /** Keys that neighbours declare in their signed hello. */
+      readonly declaredPayees?: ReadonlyMap<NodeKey, readonly string[]>;
+    },
 ): JudgePolicy {
   return {
     enabled: config.enabled,
@@ -136,7 +144,12 @@ export function judgePolicyOf(
     self: nodeKey(node.self),
     ownPayee: config.ownPayee ?? node.ownPayee,
     acceptedPayees: config.acceptedPayees,
-    declaredPayees: config.payees,
+    declaredPayees: [
+      ...config.payees,
+      ...[...(node.declaredPayees ?? [])].flatMap(([key, payees]) =>
+        payees.map((payee) => [key, payee] as const),
+      ),
+    ],
     cappedPayees: node.cappedPayees ?? [],
     binding: config.binding,
     ctv: config.ctv,
@@ -157,6 +170,7 @@ function configOf(values: Readonly<OptionValues>): MeshConfig {
     network: values.network,
     listenAddr: listenAddr === null ? null : Object.freeze({ ...listenAddr }),
     dashboardAddr: dashboardAddr === null ? null : Object.freeze({ ...dashboardAddr }),
+    advertisedAddresses: Object.freeze(values.advertised_addresses.slice(0, LIMITS.HELLO_ADDRESSES)),
     workers: values.workers,
     batchMax: values.batch_max,
     batchLingerMicros: values.batch_linger_us,
@@ -164,6 +178,8 @@ function configOf(values: Readonly<OptionValues>): MeshConfig {
     peerList: values.peer_list,
     bootstrapNodes: Object.freeze(values.bootstrap_nodes),
     maxPeers: values.max_peers,
+    outboundPeers: values.outbound_peers,
+    family: Object.freeze(values.family.slice(0, LIMITS.FAMILY_MEMBERS).map(nodeIdOfKey)),
     rateLimitPerMinute: values.rate_limit_per_minute,
     freePacketsPerMinute: values.free_packets_per_minute,
     freeBytesPerMinute: values.free_bytes_per_minute,

@@ -4,7 +4,7 @@
  */
 import { ECDH } from 'node:crypto';
 import { isIPv4, isIPv6 } from 'node:net';
-import { nodeKey, parseNodeId, type NodeKey } from '../core/ids.js';
+import { nodeKey, parseNodeId, type NodeId, type NodeKey } from '../core/ids.js';
 import { isPrefix } from '../routing/network-group.js';
 
 /** A text which a parser understands. */
@@ -35,10 +35,31 @@ export const hostPort: TextKind<HostPort> = {
   },
 };
 
-/** An address of a peer, kept as it was written. */
-export const peerAddress: TextKind<string> = {
+/** An address of this node or another, kept as it was written. */
+export const address: TextKind<string> = {
   allowed: hostPort.allowed,
   parse: (text) => (hostPort.parse(text) === null ? null : text),
+};
+
+/** A peer, and who it must be; `pin` is null for whoever answers there. */
+export interface PeerEntry {
+  readonly pin: NodeId | null;
+  /** `host:port`. */
+  readonly address: string;
+}
+
+/** `host:port`, or `NODEID@host:port`; null for anything else. */
+export function peerEntry(text: string): PeerEntry | null {
+  const at = text.indexOf('@');
+  const where = text.slice(at + 1);
+  const pin = at < 0 ? null : parseNodeId(text.slice(0, at));
+  return hostPort.parse(where) === null || (at >= 0 && pin === null) ? null : { pin, address: where };
+}
+
+/** A peer, kept as it was written. */
+export const peerAddress: TextKind<string> = {
+  allowed: `${hostPort.allowed}, or "NODEID@host:port" for exactly this node`,
+  parse: (text) => (peerEntry(text) === null ? null : text),
 };
 
 /** A compressed point of secp256k1: 33 bytes, kept as lower-case hex. */

@@ -18,6 +18,7 @@ import {
 } from '../core/policy.js';
 import type { LogLevel } from '../core/ports.js';
 import {
+  address,
   filePath,
   hostPort,
   lightningKey,
@@ -46,6 +47,7 @@ export interface OptionValues {
   network: Network;
   listen_addr: HostPort | null;
   dashboard_addr: HostPort | null;
+  advertised_addresses: readonly string[];
   workers: number;
   batch_max: number;
   batch_linger_us: number;
@@ -53,6 +55,8 @@ export interface OptionValues {
   peer_list: string | null;
   bootstrap_nodes: readonly string[];
   max_peers: number;
+  outbound_peers: number;
+  family: readonly NodeKey[];
   rate_limit_per_minute: number;
   free_packets_per_minute: number;
   free_bytes_per_minute: number;
@@ -110,7 +114,13 @@ export const OPTIONS: { readonly [N in OptionName]: Option<OptionValues[N]> } = 
   listen_addr: textOption(
     hostPort,
     '0.0.0.0:8334',
-    'Address of the direct transport between mesh nodes; "" switches it off. This version checks the value and does not listen yet: packets travel through the node.',
+    'Where the direct transport takes connections of other mesh nodes (docs/transport.md); "[::]:8334" takes IPv6 and ' +
+      'IPv4. "" switches listening off: this node then only dials. Bitcoin Core uses port 8334 too, for Tor.',
+  ),
+  advertised_addresses: listOption(
+    address,
+    'Where this node can be dialled from outside, told to its peers: behind NAT the address and port that are forwarded ' +
+      'to listen_addr. The first four count. Without one nobody learns where this node is.',
   ),
   dashboard_addr: textOption(
     hostPort,
@@ -139,8 +149,9 @@ export const OPTIONS: { readonly [N in OptionName]: Option<OptionValues[N]> } = 
   ),
   peers: listOption(
     peerAddress,
-    'Static peers: they always have a place, and while the node is connected to one it is greeted until it ' +
-      'answers (others are left alone after five greetings). Dialling them is for the direct transport to come.',
+    'Static peers, dialled by the direct transport until they answer: they always have a place. With a node id in front ' +
+      "nobody else is taken at that address. One that is an address of the node's own peer is also greeted over the " +
+      'node until it answers (others are left alone after five greetings).',
   ),
   peer_list: textOption(
     filePath,
@@ -149,11 +160,19 @@ export const OPTIONS: { readonly [N in OptionName]: Option<OptionValues[N]> } = 
   ),
   bootstrap_nodes: listOption(
     peerAddress,
-    'Public entry points, treated like static peers; kept apart so that they can be changed without touching your own.',
+    'Public entry points, dialled as long as outbound_peers leaves room; they tell the addresses of others.',
   ),
   max_peers: integerOption(
     { low: 1, high: LIMITS.DIRECT_PEERS, fallback: 128, unit: 'peers' },
-    'Direct peers at most; later ones are refused.',
+    'Peers of the direct transport at most, and as many over the node; later ones are refused.',
+  ),
+  outbound_peers: integerOption(
+    { low: 0, high: LIMITS.DIRECT_PEERS, fallback: 8, unit: 'peers' },
+    'Bootstrap nodes and nodes of which others told that this node dials by itself, each in another network group.',
+  ),
+  family: listOption(
+    nodeIdText,
+    'Node ids of the same owner, told to peers: nodes that name each other count as one entity (docs/anti-monopoly.md).',
   ),
   rate_limit_per_minute: integerOption(
     { low: 1, high: 100_000_000, fallback: 60_000, unit: 'packets per minute' },
@@ -175,7 +194,7 @@ export const OPTIONS: { readonly [N in OptionName]: Option<OptionValues[N]> } = 
   payees: pairsOption(
     nodeIdText,
     lightningKey,
-    'Lightning keys of other nodes, by node id: a packet for that node may be paid to its key. You vouch for them, since peers cannot declare a key of their own in this version.',
+    'Lightning keys of other nodes, by node id: a packet for that node may be paid to its key. You vouch for them. What a neighbour declares in its signed hello needs no mention.',
   ),
   own_payee: textOption(
     lightningKey,

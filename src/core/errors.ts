@@ -43,6 +43,9 @@ export const MESH_ERROR_CODES = {
   DEV_NODE_FAILED: 'NetworkError',
   DOOR_FAILED: 'NetworkError',
   INSTALL_FAILED: 'ConfigError',
+  LISTEN_ADDR_IN_USE: 'ConfigError',
+  LISTEN_ADDR_UNUSABLE: 'ConfigError',
+  LINK_UNUSABLE: 'NetworkError',
 } as const;
 
 export type MeshErrorCode = keyof typeof MESH_ERROR_CODES;

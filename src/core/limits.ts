@@ -2,6 +2,8 @@
  * Every bound of this module, with where it comes from. docs/limits.md is made from this table.
  */
 
+import { TRANSPORT_LIMIT_TABLE } from './transport-limits.js';
+
 /** Value, unit, reason: the table behind the constants below. */
 export const LIMIT_TABLE = {
   PACKET_BYTES: [1_000_000, 'bytes', 'a whole packet (wire.md, Packet)'],
@@ -383,9 +385,15 @@ export const LIMIT_TABLE = {
   LEDGER_AUDIT_KEYS: [1_048_576, 'keys', 'held at once while `ledger verify` looks for repeated ones'],
 } as const;
 
-export type LimitName = keyof typeof LIMIT_TABLE;
+/** All of them, those of the direct transport at the end. */
+export const ALL_LIMITS: typeof LIMIT_TABLE & typeof TRANSPORT_LIMIT_TABLE = {
+  ...LIMIT_TABLE,
+  ...TRANSPORT_LIMIT_TABLE,
+};
+
+export type LimitName = keyof typeof ALL_LIMITS;
 
 /** The bounds by name. Units are in the table. */
 export const LIMITS: { readonly [N in LimitName]: number } = Object.fromEntries(
-  Object.entries(LIMIT_TABLE).map(([name, entry]) => [name, entry[0]]),
+  Object.entries(ALL_LIMITS).map(([name, entry]) => [name, entry[0]]),
 ) as { readonly [N in LimitName]: number };

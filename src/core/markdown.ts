@@ -1,5 +1,5 @@
 /** Reference documents as Markdown, made from the tables in the source: docs/limits.md and docs/reasons.md. */
-import { LIMIT_TABLE } from './limits.js';
+import { ALL_LIMITS } from './limits.js';
 import { REASON_TABLE } from './reasons.js';
 
 /** The first line of every document that is made from a table. */
@@ -19,7 +19,7 @@ export function markdownTable(head: readonly string[], rows: readonly (readonly 
 
 /** docs/limits.md */
 export function limitsMarkdown(): string {
-  const rows = Object.entries(LIMIT_TABLE).map(([name, [value, unit, reason]]) => [
+  const rows = Object.entries(ALL_LIMITS).map(([name, [value, unit, reason]]) => [
     `\`${name}\``,
     value.toLocaleString('en-US'),
     unit,
@@ -42,6 +42,7 @@ const REASON_AREAS: readonly string[] = [
   'Payments',
   'Discovery and routing',
   'Module API and delivery',
+  'Connections of the direct transport',
 ];
 
 /** docs/reasons.md */

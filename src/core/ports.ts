@@ -29,9 +29,10 @@ export interface Random {
 export interface PeerLink {
   /**
    * Sends packet bytes to the peer at an address.
+   * @param source the peer that they came from, so that links which are fair among sources can be; '' for this node
    * @returns when the link has taken them; rejects with a MeshError when it cannot
    */
-  send(peerAddress: string, packetBytes: Uint8Array): Promise<void>;
+  send(peerAddress: string, packetBytes: Uint8Array, source?: string): Promise<void>;
 }
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error';

@@ -24,8 +24,12 @@ export const REASON_TABLE = [
   [110, 'EventTypeMismatch', "an event's type and its payload disagree"],
   [111, 'RequestTypeMismatch', "a request's type and its payload disagree"],
   [112, 'InputTooLong', 'the input is longer than anything of its kind can be'],
-  [113, 'FrameEmpty', "a frame on the node's socket holds at least one byte"],
-  [114, 'FrameTooLarge', "a frame on the node's socket holds at most 40 MiB"],
+  [113, 'FrameEmpty', 'a frame holds at least one byte'],
+  [
+    114,
+    'FrameTooLarge',
+    'a frame is longer than its socket allows: 40 MiB from the node, 1,000,000 bytes from a peer',
+  ],
   [115, 'NotCanonical', 'a length is written in more bytes than it needs'],
   [
     116,
@@ -50,6 +54,7 @@ export const REASON_TABLE = [
   [212, 'SpoofedSource', 'the packet names this node as its source but came from elsewhere'],
   [213, 'MetadataTooLarge', 'the metadata of a packet is at most 64 fields and 4,096 bytes'],
   [214, 'BadTtl', 'the ttl in the metadata of a packet is a whole number of seconds from 0 to 86,400'],
+  [215, 'UnprovenPeer', 'the sender has not proven who it is, and the packet is not for this node'],
 
   // 3xx: the gate (payments.md, free traffic).
   [300, 'ModeForbids', 'the mode of this node does not carry this traffic'],
@@ -155,6 +160,26 @@ export const REASON_TABLE = [
   [607, 'NoInvoiceProvider', 'no Lightning provider of this node can issue invoices for the mesh'],
   [608, 'InvoicePending', 'the Lightning provider of this node is making the invoice: ask again'],
   [609, 'InvoiceNotIssued', 'the Lightning provider of this node made no invoice that can be used'],
+
+  // 7xx: connections of the direct transport (docs/transport.md).
+  [700, 'HandshakeFailed', 'the handshake failed, or took too long, its hello included'],
+  [701, 'CertificateForeign', 'the certificate is not that of one Ed25519 key, signed by itself'],
+  [702, 'HelloMissing', 'the first frame of a connection is not a signed hello'],
+  [703, 'HelloSignature', 'the signature of a hello does not fit its key and this very connection'],
+  [704, 'HelloOtherNetwork', 'the peer is on another network'],
+  [705, 'HelloNoCommonVersion', 'the peer speaks no version of the protocol that this node speaks'],
+  [706, 'PinMismatch', 'another node answers at the address than the one that was expected there'],
+  [707, 'SelfConnection', 'the connection leads to this node itself'],
+  [708, 'DuplicateConnection', 'another connection to the same peer is kept'],
+  [709, 'AddressLimit', 'too many connections, or too often, from one address or network'],
+  [710, 'HandshakeLimit', 'as many handshakes are under way as this node pays for at once'],
+  [711, 'PeerBanned', 'the peer or its address is banned for a while'],
+  [712, 'PeerIdle', 'the peer was silent for longer than a connection may be'],
+  [713, 'SlowReader', 'the peer does not read what it is sent'],
+  [714, 'PeerMisbehaved', 'the peer sent too much that no honest node sends'],
+  [715, 'ConnectionLost', 'the connection ended'],
+  [716, 'DialFailed', 'the address does not answer'],
+  [717, 'LinkFull', 'as much waits for the peer as this node keeps'],
 ] as const;
 
 /** The name of a reason, as shown to people and scripts. */

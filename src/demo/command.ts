@@ -1,14 +1,16 @@
 /** `blvm-mesh demo`: the main job end to end, with one command. */
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { SingleBar } from 'cli-progress';
 import { errorText } from '../core/errors.js';
 import type { Log } from '../core/ports.js';
 import { Demo } from './demo.js';
+import { DEMO_WAYS, type DemoWay } from './network.js';
 import { resultJson, resultText } from './report.js';
 
 interface DemoFlags {
   readonly packets: number;
   readonly seed: number;
+  readonly relay: DemoWay;
   readonly once?: true;
   readonly json?: true;
 }
@@ -24,6 +26,14 @@ export function demoCommand(): Command {
     .description('run five nodes and send paid packets, replays and cheats among them')
     .option('--packets <n>', 'packets in all, one in ten of them a replay or cheat', positive, 2_000)
     .option('--seed <n>', 'seed of the traffic', positive, 1)
+    .addOption(
+      new Option(
+        '--relay <way>',
+        'how packets go between neighbours: by the direct transport, over their nodes, or mixed',
+      )
+        .choices(DEMO_WAYS)
+        .default('direct'),
+    )
     .option('--once', 'end after the report (so it does without a terminal); otherwise Ctrl-C ends')
     .option('--json', 'print the report as one JSON object')
     .addHelpText('after', '\nThe report goes to stdout, progress to stderr.')
@@ -38,7 +48,13 @@ async function runDemo(flags: DemoFlags): Promise<number> {
   process.stderr.write(`starting a development node and ${NODES} mesh modules…\n`);
   let demo: Demo | null = null;
   try {
-    const started = Demo.start({ ...flags, nodes: NODES, log: stderrLog, onProgress: progress.update });
+    const started = Demo.start({
+      ...flags,
+      way: flags.relay,
+      nodes: NODES,
+      log: stderrLog,
+      onProgress: progress.update,
+    });
     demo = await started;
     process.stderr.write(`${NODES} modules are up, in ${demo.network.directory}\n`);
     progress.start(flags.packets);

@@ -15,8 +15,8 @@ import { ModuleIntegration } from '../node/module-integration.js';
 import { packetFromPeer } from '../packet/module-api.js';
 import type { LightningProof } from '../packet/proof.js';
 import { lightning, makeCheat, type CheatMaterials } from './cheats.js';
-import { DemoNetwork, type DemoNode } from './network.js';
-import type { DemoResult, ShownHop } from './report.js';
+import { DemoNetwork, type DemoNode, type DemoWay } from './network.js';
+import type { DemoResult, ShownHop, ShownLink } from './report.js';
 import { statusOf, type ModuleStatus } from './status.js';
 import { DEMO_PROTOCOLS, Traffic } from './traffic.js';
 
@@ -25,6 +25,7 @@ export interface DemoOptions {
   readonly packets: number;
   readonly seed: number;
   readonly nodes: number;
+  readonly way?: DemoWay;
   readonly log: Log;
   /** Called often: packets settled so far (delivered, lost, cheats sent), of all. */
   readonly onProgress: (settled: number, all: number) => void;
@@ -41,8 +42,8 @@ const SETTLE_MILLIS = 5_000;
 /** The driver's modules may ask as much as they like: the development node allows it. */
 const DRIVER_REQUESTS_PER_SECOND = 100_000;
 
-/** Hundreds of the reasons that discovery and routing have (reasons.ts). */
-const ROUTING_AREA = 5;
+/** Hundreds of the reasons that discovery and routing, and connections, have (reasons.ts). */
+const OTHER_AREAS: ReadonlySet<number> = new Set([5, 7]);
 
 /** A demonstration that is up. */
 export class Demo {
@@ -204,6 +205,7 @@ export class Demo {
         statuses.every(({ ledger }) => ledger.conserved) &&
         fees.destinationMsat + fees.routersMsat + fees.treasuryMsat === fees.totalMsat &&
         fees.totalMsat === paidMsat,
+      links: this.#shownLinks(statuses, seconds),
       route: this.#shownRoute(),
       firstDeliverySeconds: firstDeliveryAt === null ? null : (firstDeliveryAt - this.#startedAt) / 1_000,
     };
@@ -220,6 +222,22 @@ export class Demo {
       if (isSettled || performance.now() > deadline) return statuses;
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
+  }
+
+  /** What each connection of the direct transport carried, by its direction. */
+  #shownLinks(statuses: readonly ModuleStatus[], seconds: number): readonly ShownLink[] {
+    const nameOf = new Map<string, string>(
+      this.network.nodes.map(({ nodeId, name }) => [nodeKey(nodeId), name]),
+    );
+    return statuses.flatMap(({ nodeId, transport }) =>
+      (transport?.links ?? []).map((link) => ({
+        from: nameOf.get(nodeId) ?? 'unknown',
+        to: nameOf.get(link.nodeId) ?? 'unknown',
+        packets: link.packetsOut,
+        packetsPerSecond: link.packetsOut / seconds,
+        bytesPerSecond: link.bytesOut / seconds,
+      })),
+    );
   }
 
   #shownRoute(): readonly ShownHop[] {
@@ -255,6 +273,6 @@ function connectDriver(node: DemoNode, log: Log): Promise<ModuleIntegration> {
 function packetRefusals(refused: Readonly<Record<string, number>>): readonly (readonly [string, number])[] {
   const codes = new Map<string, number>(REASON_TABLE.map(([code, name]) => [name, code]));
   return Object.entries(refused).filter(
-    ([name]) => Math.floor((codes.get(name) ?? 0) / 100) !== ROUTING_AREA,
+    ([name]) => !OTHER_AREAS.has(Math.floor((codes.get(name) ?? 0) / 100)),
   );
 }

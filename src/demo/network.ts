@@ -6,6 +6,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -76,6 +77,13 @@ export interface DemoNode {
   readonly module: Child;
 }
 
+/** How neighbours reach each other: by the direct transport, over their nodes, or three nodes so and two so. */
+export const DEMO_WAYS = ['direct', 'node', 'mixed'] as const;
+export type DemoWay = (typeof DEMO_WAYS)[number];
+
+/** Of a mixed network so many nodes, the first ones, have no transport. */
+const MIXED_WITHOUT = 2;
+
 export class DemoNetwork {
   readonly directory: string;
   readonly nodes: readonly DemoNode[];
@@ -102,7 +110,9 @@ export class DemoNetwork {
     readonly nodes: number;
     readonly seed: number;
     readonly log: Log;
+    readonly way?: DemoWay;
   }): Promise<DemoNetwork> {
+    const { way = 'direct' } = options;
     const directory = await mkdtemp(join(tmpdir(), 'blvm-mesh-demo-'));
     const children: Child[] = [];
     try {
@@ -114,14 +124,20 @@ export class DemoNetwork {
       const { nodes: infos } = await control.call('nodes', {});
       const prepared = await Promise.all(infos.map((info) => prepareNode(directory, info, options.log)));
       const payees = prepared.map(({ nodeId }, index) => `${nodeKey(nodeId)}=${infos[index]?.payee ?? ''}`);
+      const ports = await freePorts(prepared.map((_, index) => isDirect(way, index)));
       const nodes = await Promise.all(
-        prepared.map(async ({ info, dataDir, nodeId }): Promise<DemoNode> => {
-          await writeFile(join(dataDir, 'config.toml'), configText(payees));
-          const child = new Child(['run', '--socket', info.socketPath, '--data-dir', dataDir]);
-          children.push(child);
+        prepared.map(async ({ info, dataDir, nodeId }, index): Promise<DemoNode> => {
           const neighbours = info.peers.map((address) =>
             infos.findIndex((other) => other.address === address),
           );
+          const peers = neighbours.flatMap((neighbour) => peerText(prepared[neighbour], ports[neighbour]));
+          const port = ports[index] ?? null;
+          await writeFile(
+            join(dataDir, 'config.toml'),
+            configText({ payees, port, peers: port === null ? [] : peers }),
+          );
+          const child = new Child(['run', '--socket', info.socketPath, '--data-dir', dataDir]);
+          children.push(child);
           const { name, address, socketPath, payee } = info;
           return { name, address, socketPath, payee, nodeId, neighbours, module: child };
         }),
@@ -171,11 +187,45 @@ async function prepareNode(directory: string, info: NodeInfo, log: Log): Promise
   return { info, dataDir, nodeId };
 }
 
-function configText(payees: readonly string[]): string {
+function isDirect(way: DemoWay, index: number): boolean {
+  return way === 'direct' || (way === 'mixed' && index >= MIXED_WITHOUT);
+}
+
+/** How a neighbour stands in the configuration; nothing where it has no transport. */
+function peerText(neighbour: PreparedNode | undefined, port: number | null | undefined): readonly string[] {
+  if (neighbour === undefined || port === null || port === undefined) return [];
+  return [`${nodeKey(neighbour.nodeId)}@127.0.0.1:${port}`];
+}
+
+/** A port that is free now for each node that wants one. */
+async function freePorts(wanted: readonly boolean[]): Promise<readonly (number | null)[]> {
+  const servers = await Promise.all(
+    wanted.map(async (isWanted) => {
+      if (!isWanted) return null;
+      const server = createServer().listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      return server;
+    }),
+  );
+  // All at once, so that none is given out twice.
+  return servers.map((server) => {
+    const address = server?.address() ?? null;
+    server?.close();
+    return typeof address === 'object' && address !== null ? address.port : null;
+  });
+}
+
+function configText(facts: {
+  readonly payees: readonly string[];
+  readonly port: number | null;
+  readonly peers: readonly string[];
+}): string {
+  const { payees, port, peers } = facts;
   return [
     '# Written by `blvm-mesh demo`.',
     'network = "regtest"',
-    'listen_addr = ""',
+    `listen_addr = ${JSON.stringify(port === null ? '' : `127.0.0.1:${port}`)}`,
+    `peers = ${JSON.stringify(peers)}`,
     'workers = 1',
     'hello_interval_seconds = 1',
     'node_requests_per_second = 100000',

@@ -11,6 +11,15 @@ export interface ShownHop {
   readonly role: string;
 }
 
+/** One direction of a connection of the direct transport. */
+export interface ShownLink {
+  readonly from: string;
+  readonly to: string;
+  readonly packets: number;
+  readonly packetsPerSecond: number;
+  readonly bytesPerSecond: number;
+}
+
 export interface DemoResult {
   readonly seconds: number;
   readonly records: readonly TrafficRecord[];
@@ -28,6 +37,8 @@ export interface DemoResult {
   };
   /** Whether every node's ledger adds up, and together they hold what was paid for the delivered packets. */
   readonly conserved: boolean;
+  /** None where packets go over the nodes. */
+  readonly links: readonly ShownLink[];
   readonly route: readonly ShownHop[];
   readonly firstDeliverySeconds: number | null;
 }
@@ -51,6 +62,11 @@ export function resultJson(result: DemoResult): Json {
       conserved: result.conserved,
     },
     firstDeliverySeconds: result.firstDeliverySeconds === null ? null : round(result.firstDeliverySeconds),
+    links: result.links.map((link) => ({
+      ...link,
+      packetsPerSecond: round(link.packetsPerSecond),
+      bytesPerSecond: round(link.bytesPerSecond),
+    })),
     route: result.route.map((hop) => ({ ...hop })),
   };
 }
@@ -85,7 +101,13 @@ export function resultText(result: DemoResult): string {
   );
   const route = tableOf(['one packet, hop by hop', 'address', 'node id', 'role']);
   for (const hop of result.route) route.push([hop.node, hop.address, hop.nodeId, hop.role]);
-  return [main, refusals, split, route].map(String).join('\n\n');
+  const links = tableOf(['direct links', 'packets', 'packets/s', 'kB/s']);
+  for (const { from, to, packets, packetsPerSecond, bytesPerSecond } of result.links) {
+    const rates = [round(packetsPerSecond), round(bytesPerSecond / 1_000)].map(String);
+    links.push([`${from} to ${to}`, String(packets), ...rates]);
+  }
+  const shown = result.links.length === 0 ? [main, refusals, split] : [main, refusals, split, links];
+  return [...shown, route].map(String).join('\n\n');
 }
 
 /** Without colours, so that it reads the same in a file, and without lines between rows. */

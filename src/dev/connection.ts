@@ -10,7 +10,7 @@ import { LIMITS } from '../core/limits.js';
 import type { Clock, Log, Timer } from '../core/ports.js';
 import { Reason, reasonText } from '../core/reasons.js';
 import { capabilityFor, type Capability } from '../node/capabilities.js';
-import { FRAME_HEADER_BYTES, FrameReader } from '../node/frame.js';
+import { FRAME_HEADER_BYTES, FrameReader } from '../core/frame.js';
 import type { IpcCodec } from '../node/ipc-codec.js';
 import type {
   CliSpec,

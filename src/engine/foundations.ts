@@ -18,7 +18,7 @@ import { FINGERPRINT_SECRET_BYTES } from '../replay/fingerprint.js';
 import { SharedReplayTable } from '../replay/shared-table.js';
 import type { ReplayTable } from '../replay/table.js';
 import { nodeDisk } from '../store/disk.js';
-import { hasIdentity, openIdentity } from '../store/identity.js';
+import { hasIdentity, openIdentity, type Identity } from '../store/identity.js';
 import { Journal, JOURNAL_FILE } from '../store/journal.js';
 import { SlowWork } from '../store/slow-work.js';
 import { compileKernel, WasmKernel } from '../wasm/kernel.js';
@@ -43,7 +43,7 @@ export interface MeshModuleOptions {
 }
 
 export interface Foundations {
-  readonly self: NodeId;
+  readonly identity: Identity;
   /** This node's own Lightning key, 33 bytes in hex, or null. */
   readonly ownPayee: string | null;
   /** Shared with the workers. */
@@ -60,9 +60,9 @@ export interface Foundations {
  * @throws MeshError when the data directory cannot be used
  */
 export async function prepareDataDir(dataDir: string, clock: Clock, log: Log): Promise<NodeId> {
-  const { journal, self } = await openDurables(dataDir, clock, log);
+  const { journal, identity } = await openDurables(dataDir, clock, log);
   await journal.close();
-  return self;
+  return identity.nodeId;
 }
 
 /** The journal is made before the identity: a crash between the two leaves a first run. */
@@ -70,18 +70,19 @@ async function openDurables(
   dataDir: string,
   clock: Clock,
   log: Log,
-): Promise<{ readonly journal: Journal; readonly self: NodeId }> {
+): Promise<{ readonly journal: Journal; readonly identity: Identity }> {
   const path = join(dataDir, JOURNAL_FILE);
   const isFirstRun = !(await hasIdentity(dataDir));
   const journal = await Journal.open({ disk: nodeDisk, path, clock, log, isFirstRun });
-  const { nodeId: self } = await openIdentity(dataDir, log);
-  return { journal, self };
+  const identity = await openIdentity(dataDir, log);
+  return { journal, identity };
 }
 
 /** @throws MeshError when the data directory or the workers cannot be used */
 export async function layFoundations(options: MeshModuleOptions): Promise<Foundations> {
   const { config, dataDir, clock, random, log, integration } = options;
-  const { journal, self } = await openDurables(dataDir, clock, log);
+  const { journal, identity } = await openDurables(dataDir, clock, log);
+  const { nodeId: self } = identity;
   const ownPayee = config.ownPayee ?? (await lightningKey(integration.nodeApi(), log));
   const secret = random.bytes(FINGERPRINT_SECRET_BYTES);
   const kernel = new WasmKernel(compileKernel(), secret);
@@ -105,7 +106,7 @@ export async function layFoundations(options: MeshModuleOptions): Promise<Founda
     log,
     clock,
   });
-  return { self, ownPayee, table, journal, judge, registry, invoiceJournal };
+  return { identity, ownPayee, table, journal, judge, registry, invoiceJournal };
 }
 
 /**

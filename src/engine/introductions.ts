@@ -1,5 +1,5 @@
 /**
- * Peers that have not said who they are: what each of them sends is judged in turn, so that a packet right behind
+ * Peers that have not proven who they are: what each of them sends is judged in turn, so that a packet right behind
  * a hello finds its sender known.
  *
  * Rules: payments.md, any proof, 1 (the sender must be the id before this node's). A verdict takes its time, and
@@ -16,9 +16,9 @@ export class Introductions {
   /** What waits for what came before it, by the address of such a peer, of which something is being done. */
   readonly #waiting = new Map<string, Introduced[]>();
 
-  /** Does the work at once where the peer is known, otherwise after what came from it before. */
+  /** Does the work at once where the peer is proven, otherwise after what came from it before. */
   inTurn(peer: Peer, work: Introduced): void {
-    if (peer.nodeId !== null) {
+    if (peer.isProven) {
       work(NOTHING);
       return;
     }
@@ -29,11 +29,11 @@ export class Introductions {
     } else waiting.push(work);
   }
 
-  /** Does what waits, one after the other as long as the peer is unknown. */
+  /** Does what waits, one after the other as long as the peer is not proven. */
   #next(peer: Peer): void {
     const waiting = this.#waiting.get(peer.address) ?? [];
     for (let work = waiting.shift(); work !== undefined; work = waiting.shift()) {
-      if (peer.nodeId !== null) work(NOTHING);
+      if (peer.isProven) work(NOTHING);
       else if (!this.#isDoneAtOnce(peer, work)) return;
     }
     this.#waiting.delete(peer.address);

@@ -13,7 +13,7 @@ import type { FeeSchedule } from '../core/policy.js';
 import { Reason, reasonName } from '../core/reasons.js';
 import { present } from '../core/assert.js';
 import { DISCOVERY_PROTOCOL, HELLO_PROTOCOL, isUnknownPeer } from '../packet/control.js';
-import { declaredTraffic, type DeclaredTraffic } from '../packet/declared.js';
+import { declaredTraffic, isDeclaredFor, type DeclaredTraffic } from '../packet/declared.js';
 import { decodeDiscovery } from '../packet/discovery.js';
 import { PacketHead } from '../packet/head.js';
 import { encodePacket, packetId, type MeshPacket } from '../packet/packet.js';
@@ -53,6 +53,8 @@ export interface MeshManagerParts {
   readonly settlements: Settlements;
   readonly delivery: DeliveryDesk;
   readonly link: PeerLink;
+  /** A signed hello, or the challenge that asks for one, from a peer of the node's relay. */
+  readonly onSignedHello: (peer: Peer, packet: MeshPacket) => Reason;
   readonly fees: FeeSchedule;
   readonly packetTtlSeconds: number;
   /** Told of payments that were accepted, and of packets that could not be delivered within their ttl, or at all. */
@@ -124,11 +126,17 @@ export class MeshManager {
     until: Until = 'attempted',
   ): Promise<PacketOutcome> {
     return new Promise((resolve) => {
-      this.#handle(packetBytes, peerAddress, until, resolve);
+      this.takePacket(packetBytes, peerAddress, resolve, until);
     });
   }
 
-  #handle(packetBytes: Uint8Array, peerAddress: string, until: Until, onOutcome: OnOutcome): void {
+  /** As handlePacket, for whoever has many: tells the outcome once, without a promise for each. */
+  takePacket(
+    packetBytes: Uint8Array,
+    peerAddress: string,
+    onOutcome: OnOutcome,
+    until: Until = 'attempted',
+  ): void {
     const { counters, peers } = this.#parts;
     counters.count('packets_received');
     const isTooLarge = packetBytes.length > LIMITS.PACKET_BYTES;
@@ -137,7 +145,7 @@ export class MeshManager {
       this.#refuse(isTooLarge ? Reason.PacketTooLarge : Reason.TooManyPeers, onOutcome);
       return;
     }
-    const reason = this.#admit(packetBytes, peerAddress);
+    const reason = this.#admit(packetBytes, peer);
     if (reason !== Reason.Accepted) {
       this.#refuse(reason, onOutcome);
       return;
@@ -153,10 +161,14 @@ export class MeshManager {
   }
 
   /** Whether a peer's packet is judged at all: its quota, and room for what it may become. */
-  #admit(packetBytes: Uint8Array, peerAddress: string): Reason {
-    const { accounts, peers } = this.#parts;
+  #admit(packetBytes: Uint8Array, peer: Peer): Reason {
+    const { accounts, peers, self } = this.#parts;
     const traffic = declaredTraffic(packetBytes);
-    const charged = peers.charge(peerAddress, traffic, packetBytes.length);
+    const isClaimed = peer.nodeId !== null && !peer.isProven;
+    if (isClaimed && traffic !== 'control' && !isDeclaredFor(packetBytes, self)) {
+      return Reason.UnprovenPeer;
+    }
+    const charged = peers.charge(peer.address, traffic, packetBytes.length);
     if (charged !== Reason.Accepted) return charged;
     if (!this.#hasRoom(packetBytes.length, traffic)) return Reason.Overloaded;
     return traffic === 'paid' && !accounts.canRecord() ? Reason.NotRecorded : Reason.Accepted;
@@ -234,6 +246,11 @@ export class MeshManager {
     });
   }
 
+  /** Whether most of the room for packets that wait for their next hop is taken: sources that can wait should. */
+  get isCrowded(): boolean {
+    return !this.#hasRoom(LIMITS.PACKET_BYTES, 'free');
+  }
+
   stats(): ReturnType<PacketCare['stats']> {
     return this.#care.stats();
   }
@@ -306,12 +323,14 @@ export class MeshManager {
       case HELLO_PROTOCOL:
         return this.#parts.peers.hello(peer.address, packet.payload, isUnknownPeer(packet.destination));
       case DISCOVERY_PROTOCOL: {
-        if (peer.nodeId === null) return Reason.UnauthenticatedPeer;
+        if (peer.nodeId === null || !peer.isProven) return Reason.UnauthenticatedPeer;
         const message = decodeDiscovery(packet.payload);
         return message.ok ? discovery.handleMessage(peer.nodeId, message.value) : message.failure.reason;
       }
       case null:
         return Reason.UnknownControl;
+      default:
+        return this.#parts.onSignedHello(peer, packet);
     }
   }
 
@@ -356,8 +375,9 @@ export class MeshManager {
       return;
     }
     if (from !== null && verdict.position === 1) {
-      // The link vouches for the source: its sequence numbers hold. A payment's own key protects paid packets.
-      const reason = replay.checkReplay(null, head.node(0), head.sequence);
+      // A payment's own key protects paid packets.
+      const source = peers.windowOf(from, head.node(0));
+      const reason = replay.checkReplay(null, source, head.sequence);
       if (reason !== Reason.Accepted) {
         this.#refuse(reason, onOutcome);
         return;

@@ -32,6 +32,7 @@ import { DeliveryDesk } from './delivery.js';
 import { SUBSCRIBED_EVENTS } from './event-table.js';
 import { followEvents } from './events.js';
 import { layFoundations, restore, type Foundations, type MeshModuleOptions } from './foundations.js';
+import { Links } from './links.js';
 import { MeshManager } from './mesh-manager.js';
 import { Outbound } from './outbound.js';
 import { PeerBook } from './peers.js';
@@ -49,6 +50,7 @@ export class MeshModule {
   readonly counters: Counters;
   readonly table: RoutingTable;
   readonly discovery: RouteDiscovery;
+  readonly links: Links;
   readonly peers: PeerBook;
   readonly delivery: DeliveryDesk;
   readonly manager: MeshManager;
@@ -91,7 +93,8 @@ export class MeshModule {
 
   private constructor(options: MeshModuleOptions, parts: Foundations) {
     const { config, clock, random, log, integration } = options;
-    const { self, judge, journal } = parts;
+    const { identity, judge, journal } = parts;
+    const { nodeId: self } = identity;
     this.#options = options;
     this.#config = config;
     this.#journal = journal;
@@ -105,6 +108,27 @@ export class MeshModule {
     this.replay = new ReplayPrevention(parts.table, clock);
     this.counters = new Counters();
     this.ledger = new Ledger();
+    const groups = new NetworkGroups(config.asnMap.map(([prefix, group]) => ({ prefix, group })));
+    this.links = new Links({
+      identity,
+      config,
+      clock,
+      random,
+      log,
+      counters: this.counters,
+      groups,
+      judge,
+      ownPayee: parts.ownPayee,
+      relay: { send: (address, bytes) => integration.nodeApi().sendMeshPacketToPeer(address, bytes) },
+      header: () => this.#header(),
+      peers: () => this.peers,
+      manager: () => this.manager,
+      onDeclared: (nodeId, family) => {
+        this.table.entities.declareFamily(nodeKey(nodeId), family.map(nodeKey));
+        this.#judgeBy(this.#config);
+      },
+    });
+    const { links } = this;
     this.debts = new Debts({
       ownPayee: parts.ownPayee?.toLowerCase() ?? null,
       ledger: this.ledger,
@@ -117,15 +141,6 @@ export class MeshModule {
     this.#policy = this.#policyEngine();
 
     const publisher = new EventPublisher((event) => integration.publish(event), clock, log, this.counters);
-    const link = {
-      send: (address: string, bytes: Uint8Array) =>
-        integration.nodeApi().sendMeshPacketToPeer(address, bytes),
-    };
-    const sendControl = (address: string, bytes: Uint8Array): void => {
-      link.send(address, bytes).catch((error: unknown) => {
-        log.log('debug', 'a control packet was not sent', { address, error: errorText(error) });
-      });
-    };
     this.table = new RoutingTable({
       self,
       clock,
@@ -133,7 +148,7 @@ export class MeshModule {
       routeExpirySeconds: config.routeExpirySeconds,
       fees: config.fees,
       monopoly: { maxEntityShare: config.maxEntityShare, concentration: config.concentration },
-      groups: new NetworkGroups(config.asnMap.map(([prefix, group]) => ({ prefix, group }))),
+      groups,
     });
     for (const [node, payee] of config.payees) this.table.entities.setPayee(node, payee);
     this.discovery = new RouteDiscovery({
@@ -144,7 +159,7 @@ export class MeshModule {
       transmit: (peer, message) => {
         const address = this.table.addressOf(peer);
         if (address !== null)
-          sendControl(address, encodePacket(discoveryPacket(this.#header(), peer, message)));
+          links.sendControl(address, encodePacket(discoveryPacket(this.#header(), peer, message)));
       },
       onRouteFound: (route) => {
         this.counters.count('routes_discovered');
@@ -161,13 +176,17 @@ export class MeshModule {
       clock,
       random,
       maxPeers: config.maxPeers,
-      staticPeers: new Set([...config.peers, ...config.bootstrapNodes]),
+      staticPeers: new Set(config.peers),
       packetsPerMinute: config.rateLimitPerMinute,
       freePacketsPerMinute: config.freePacketsPerMinute,
       freeBytesPerMinute: config.freeBytesPerMinute,
       helloIntervalMillis: config.helloIntervalSeconds * 1_000,
       sendHello: (address) => {
-        sendControl(address, encodePacket(helloPacket(this.#header(), this.table.nodeAt(address))));
+        const nodeId = this.peers.at(address)?.nodeId ?? null;
+        links.sendControl(address, encodePacket(helloPacket(this.#header(), nodeId)));
+      },
+      challenge: (address, claimed) => {
+        links.challenge(address, claimed);
       },
       onJoined: (nodeId, address) => {
         const reason = this.table.addDirectPeer(nodeId, address);
@@ -177,8 +196,13 @@ export class MeshModule {
         }
         return reason;
       },
+      onMoved: (nodeId, address) => {
+        log.log('info', 'a peer is reached another way', { nodeId: nodeKey(nodeId), address });
+        this.table.moveDirectPeer(nodeId, address);
+      },
       onLost: (nodeId, address) => {
         log.log('info', 'a peer was lost', { nodeId: nodeKey(nodeId), address });
+        links.neighbourLost(nodeId, address);
         this.table.removeDirectPeer(nodeId);
         this.discovery.announceLoss(nodeId);
         this.manager.neighbourLost(nodeId);
@@ -241,7 +265,8 @@ export class MeshModule {
       replay: this.replay,
       settlements: this.settlements,
       delivery: this.delivery,
-      link,
+      link: links,
+      onSignedHello: (peer, packet) => links.onSignedHello(peer, packet),
       fees: config.fees,
       packetTtlSeconds: config.packetTtlSeconds,
       publisher,
@@ -301,6 +326,7 @@ export class MeshModule {
   async close(): Promise<void> {
     this.#upkeep.stop();
     this.peers.stop();
+    await this.links.close();
     await this.judge.close();
     this.manager.close();
     this.discovery.close();
@@ -315,6 +341,7 @@ export class MeshModule {
 
   #judgePolicy(): JudgePolicy {
     return judgePolicyOf(this.#config, {
+      declaredPayees: this.links.declaredPayees(),
       self: this.self,
       ownPayee: this.#ownPayee,
       paymentsSince: this.#journal.knowsSince,
@@ -352,6 +379,7 @@ export class MeshModule {
       settlements.chainChanged();
       void this.greetPeers();
     });
+    await this.links.start();
     this.peers.start();
     this.discovery.start();
     this.#upkeep.start();

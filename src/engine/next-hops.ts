@@ -60,7 +60,7 @@ export class NextHops {
       onOutcome({ kind: 'later', reason: Reason.NextHopLost });
       return;
     }
-    this.#parts.link.send(address, cared.bytes).then(
+    this.#parts.link.send(address, cared.bytes, cared.from ?? '').then(
       () => {
         this.#parts.counters.count('packets_sent');
         this.#parts.counters.count('packets_forwarded');

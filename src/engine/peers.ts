@@ -1,13 +1,14 @@
 /**
  * The peers of this node: who is connected, who has said who it is, who fell silent.
  *
- * Rules: wire.md (mesh-hello-v1), routing.md (a lost neighbour's routes retract at once). An unsigned hello binds
- * an id to one address while that address lives; the direct transport will prove identities instead.
- * Main thread only.
+ * Rules: wire.md (mesh-hello-v1), routing.md (a lost neighbour's routes retract at once), docs/transport.md (who has
+ * proven who it is, and what the others may do). A neighbour may be reached by several ways, the node's relay and the
+ * direct transport: packets take the transport, and the other where that is gone. Main thread only.
  */
 import { LIMITS } from '../core/limits.js';
 import { nodeIdOf, nodeKey, NODE_ID_BYTES, type NodeId, type NodeKey } from '../core/ids.js';
-import { equalBytes } from '../core/bytes.js';
+import { equalBytes, utf8 } from '../core/bytes.js';
+import { sha256 } from '../core/hash.js';
 import type { Clock, Random, Timer } from '../core/ports.js';
 import { jittered } from '../core/random.js';
 import { Reason } from '../core/reasons.js';
@@ -20,16 +21,26 @@ export interface Peer {
   readonly address: string;
   /** The id it said hello with, or null before that and after it fell silent. */
   readonly nodeId: NodeId | null;
+  /** Whether it has proven that id: the others teach no routes, and nothing is forwarded for or to them. */
+  readonly isProven: boolean;
   /** When it last sent anything, by the monotonic clock. */
   readonly lastHeardMillis: number;
 }
 
 interface PeerState extends Peer {
   nodeId: NodeId | null;
+  isProven: boolean;
+  /** Whether it is a connection of the direct transport, which ends by itself where its peer is silent. */
+  isDirect: boolean;
   lastHeardMillis: number;
   lastHelloMillis: number;
   hellosUnanswered: number;
   returnedMillis: number;
+  quotas: Quotas;
+}
+
+/** What one neighbour may send, by whatever way. */
+interface Quotas {
   readonly packets: TokenBucket;
   readonly freePackets: TokenBucket;
   readonly freeBytes: TokenBucket;
@@ -50,17 +61,25 @@ export interface PeerBookOptions {
   readonly helloIntervalMillis: number;
   /** Sends a hello; failures are the link's to report. */
   readonly sendHello: (address: string) => void;
-  /** A peer said who it is: asks the routing table to take it in. */
+  /**
+   * Asks a peer to prove the id that it claims; the answer is told by `proven`. null: what it claims is believed, in
+   * networks whose links vouch for it.
+   */
+  readonly challenge: ((address: string, claimed: NodeId) => void) | null;
+  /** A neighbour is there: asks the routing table to take it in. */
   readonly onJoined: (nodeId: NodeId, address: string) => Reason;
+  /** A neighbour is reached at another of its addresses from now on. */
+  readonly onMoved: (nodeId: NodeId, address: string) => void;
   readonly onLost: (nodeId: NodeId, address: string) => void;
-  /** A peer introduces itself anew: it was restarted, and may have lost what it was given lately. */
+  /** A neighbour was restarted, or a way to it was lost: it may have lost what it was given lately. */
   readonly onReturned: (nodeId: NodeId) => void;
 }
 
 export class PeerBook {
   readonly #options: PeerBookOptions;
   readonly #byAddress = new Map<string, PeerState>();
-  readonly #addressOf = new Map<NodeKey, string>();
+  /** The proven ways to each neighbour, the one in use first. */
+  readonly #waysTo = new Map<NodeKey, PeerState[]>();
   #timer: Timer | null = null;
 
   constructor(options: PeerBookOptions) {
@@ -91,6 +110,14 @@ export class PeerBook {
     return Reason.Accepted;
   }
 
+  /** A connection of the direct transport came up, whose peer has proven who it is. */
+  connectedDirectly(address: string, nodeId: NodeId): Reason {
+    // The transport has a bound of its own.
+    const peer = this.#byAddress.get(address) ?? this.#enter(address);
+    peer.isDirect = true;
+    return this.proven(address, nodeId);
+  }
+
   /** A link went down. */
   disconnected(address: string): void {
     const peer = this.#byAddress.get(address);
@@ -104,7 +131,8 @@ export class PeerBook {
     const peer = this.#byAddress.get(address);
     if (peer === undefined) return;
     const now = this.#options.clock.monotonicMillis();
-    for (const quota of [peer.packets, peer.freePackets, peer.freeBytes, peer.control]) quota.empty(now);
+    const { packets, freePackets, freeBytes, control } = peer.quotas;
+    for (const quota of [packets, freePackets, freeBytes, control]) quota.empty(now);
   }
 
   /**
@@ -137,9 +165,9 @@ export class PeerBook {
     const peer = this.#byAddress.get(address);
     if (peer === undefined) return Reason.UnknownPeer;
     const now = this.#options.clock.monotonicMillis();
-    if (traffic === 'control' && !peer.control.take(now)) return Reason.ControlQuotaExceeded;
+    if (traffic === 'control' && !peer.quotas.control.take(now)) return Reason.ControlQuotaExceeded;
     if (traffic === 'free' && !this.chargeFree(address, bytes)) return Reason.FreeQuotaExceeded;
-    return peer.packets.take(now) ? Reason.Accepted : Reason.PacketQuotaExceeded;
+    return peer.quotas.packets.take(now) ? Reason.Accepted : Reason.PacketQuotaExceeded;
   }
 
   /** Charges a packet to the peer's allowance of free traffic alone; false where that is used up. */
@@ -148,8 +176,9 @@ export class PeerBook {
     if (peer === undefined) return false;
     const now = this.#options.clock.monotonicMillis();
     // What has no room among the bytes does not count among the packets.
-    const hasRoom = peer.freeBytes.waitMillis(now, bytes) === 0;
-    return hasRoom && peer.freePackets.take(now) && peer.freeBytes.take(now, bytes);
+    const { freeBytes, freePackets } = peer.quotas;
+    const hasRoom = freeBytes.waitMillis(now, bytes) === 0;
+    return hasRoom && freePackets.take(now) && freeBytes.take(now, bytes);
   }
 
   /**
@@ -163,17 +192,55 @@ export class PeerBook {
     const claimed = nodeIdOf(payload.slice());
     if (equalBytes(claimed, this.#options.self)) return Reason.HelloMismatch;
     const { nodeId: known } = peer;
-    const verdict = known === null ? this.#join(peer, claimed) : sameId(known, claimed);
+    const verdict = known === null ? this.#claim(peer, claimed) : sameId(known, claimed);
     if (verdict !== Reason.Accepted) return verdict;
     // It must know us before anything else of ours reaches it.
     if (known === null || isIntroduction) this.#hello(peer);
-    if (known !== null && isIntroduction) this.#returned(peer, claimed);
+    if (!peer.isProven) this.#options.challenge?.(address, claimed);
+    else if (known !== null && isIntroduction) this.#returned(peer, claimed);
     return Reason.Accepted;
+  }
+
+  /**
+   * The peer at an address has proven who it is. It is a neighbour from now on; where it was one by another way
+   * already, it has one more.
+   */
+  proven(address: string, nodeId: NodeId): Reason {
+    const peer = this.#byAddress.get(address);
+    if (peer === undefined || equalBytes(nodeId, this.#options.self)) return Reason.HelloMismatch;
+    if (peer.isProven) return peer.nodeId === null ? Reason.HelloMismatch : sameId(peer.nodeId, nodeId);
+    const key = nodeKey(nodeId);
+    const ways = this.#waysTo.get(key) ?? [];
+    const [used] = ways;
+    if (used === undefined) {
+      const verdict = this.#options.onJoined(nodeId, address);
+      if (verdict !== Reason.Accepted) return verdict;
+    } else peer.quotas = used.quotas; // a second way is no second allowance
+    peer.nodeId = nodeId;
+    peer.isProven = true;
+    const isBetter = used !== undefined && peer.isDirect && !used.isDirect;
+    this.#waysTo.set(key, isBetter ? [peer, ...ways] : [...ways, peer]);
+    if (isBetter) this.#options.onMoved(nodeId, address);
+    return Reason.Accepted;
+  }
+
+  /** The peer at an address, or null. */
+  at(address: string): Peer | null {
+    return this.#byAddress.get(address) ?? null;
+  }
+
+  /**
+   * Whose window of sequence numbers a packet from a neighbour moves: the source's, where its link vouches for it; else
+   * one of the connection's own, so that nobody moves the window of another.
+   */
+  windowOf(address: string, source: NodeId): NodeId {
+    const isVouched = this.#byAddress.get(address)?.isProven === true;
+    return isVouched ? source : nodeIdOf(sha256(utf8(address)));
   }
 
   /** Whether a peer with this id is here. */
   has(nodeId: NodeId): boolean {
-    return this.#addressOf.has(nodeKey(nodeId));
+    return this.#waysTo.has(nodeKey(nodeId));
   }
 
   /** Whether a peer is connected at this address. */
@@ -188,7 +255,8 @@ export class PeerBook {
 
   /** The longest that a peer's death goes unnoticed: its silence, and the round in which that is seen. */
   get noticedWithinMillis(): number {
-    return this.silenceMillis + this.#options.helloIntervalMillis;
+    const direct = idleMillisOf(this.#options.helloIntervalMillis) + LIMITS.TRANSPORT_TICK_MILLIS;
+    return Math.max(this.silenceMillis + this.#options.helloIntervalMillis, direct);
   }
 
   list(): readonly Peer[] {
@@ -196,8 +264,13 @@ export class PeerBook {
   }
 
   #admit(address: string): PeerState | null {
-    const { clock, packetsPerMinute, freeBytesPerMinute, maxPeers, staticPeers } = this.#options;
-    if (this.#byAddress.size >= maxPeers && !staticPeers.has(address)) return null;
+    const { maxPeers, staticPeers } = this.#options;
+    const hasRoom = this.#byAddress.size < maxPeers || staticPeers.has(address);
+    return hasRoom ? this.#enter(address) : null;
+  }
+
+  #enter(address: string): PeerState {
+    const { clock, packetsPerMinute, freeBytesPerMinute } = this.#options;
     const now = clock.monotonicMillis();
     const freePackets = Math.min(
       this.#options.freePacketsPerMinute,
@@ -206,25 +279,29 @@ export class PeerBook {
     const peer: PeerState = {
       address,
       nodeId: null,
+      isProven: false,
+      isDirect: false,
       lastHeardMillis: now,
       lastHelloMillis: Number.NEGATIVE_INFINITY,
       hellosUnanswered: 0,
       returnedMillis: Number.NEGATIVE_INFINITY,
-      packets: perMinute(packetsPerMinute, 1, now),
-      freePackets: perMinute(freePackets, 1, now),
-      freeBytes: perMinute(freeBytesPerMinute, LIMITS.PACKET_BYTES, now),
-      control: new TokenBucket(LIMITS.CONTROL_PER_PEER, 4 * LIMITS.CONTROL_PER_PEER, now),
+      quotas: {
+        packets: perMinute(packetsPerMinute, 1, now),
+        freePackets: perMinute(freePackets, 1, now),
+        freeBytes: perMinute(freeBytesPerMinute, LIMITS.PACKET_BYTES, now),
+        control: new TokenBucket(LIMITS.CONTROL_PER_PEER, 4 * LIMITS.CONTROL_PER_PEER, now),
+      },
     };
     this.#byAddress.set(address, peer);
     return peer;
   }
 
-  #join(peer: PeerState, nodeId: NodeId): Reason {
-    if (this.#addressOf.has(nodeKey(nodeId))) return Reason.HelloMismatch;
-    const verdict = this.#options.onJoined(nodeId, peer.address);
-    if (verdict !== Reason.Accepted) return verdict;
+  /** What a peer says of itself. */
+  #claim(peer: PeerState, nodeId: NodeId): Reason {
+    if (this.#options.challenge === null) {
+      return this.has(nodeId) ? Reason.HelloMismatch : this.proven(peer.address, nodeId);
+    }
     peer.nodeId = nodeId;
-    this.#addressOf.set(nodeKey(nodeId), peer.address);
     return Reason.Accepted;
   }
 
@@ -239,7 +316,8 @@ export class PeerBook {
   #tick(): void {
     const now = this.#options.clock.monotonicMillis();
     for (const peer of this.#byAddress.values()) {
-      if (peer.nodeId !== null && now - peer.lastHeardMillis > this.silenceMillis) this.#forget(peer);
+      const isSilent = !peer.isDirect && now - peer.lastHeardMillis > this.silenceMillis;
+      if (peer.nodeId !== null && isSilent) this.#forget(peer);
       const isDue = this.#sinceHello(peer) >= 0.9 * this.#options.helloIntervalMillis;
       const isGivenUp =
         peer.hellosUnanswered >= LIMITS.HELLOS_UNANSWERED && !this.#options.staticPeers.has(peer.address);
@@ -259,12 +337,30 @@ export class PeerBook {
 
   /** The id leaves; the address may stay and say hello again. */
   #forget(peer: PeerState): void {
-    const nodeId = peer.nodeId;
+    const { nodeId, isProven } = peer;
     if (nodeId === null) return;
     peer.nodeId = null;
-    this.#addressOf.delete(nodeKey(nodeId));
-    this.#options.onLost(nodeId, peer.address);
+    peer.isProven = false;
+    if (!isProven) return;
+    const key = nodeKey(nodeId);
+    const before = this.#waysTo.get(key) ?? [];
+    const ways = before.filter((way) => way !== peer);
+    const [next] = ways;
+    if (next === undefined) {
+      this.#waysTo.delete(key);
+      this.#options.onLost(nodeId, peer.address);
+      return;
+    }
+    this.#waysTo.set(key, ways);
+    if (before[0] !== peer) return;
+    this.#options.onMoved(nodeId, next.address);
+    this.#options.onReturned(nodeId);
   }
+}
+
+/** After which silence a connection of the direct transport is closed. */
+export function idleMillisOf(helloIntervalMillis: number): number {
+  return Math.max(LIMITS.SILENT_HELLO_INTERVALS * helloIntervalMillis, LIMITS.TRANSPORT_IDLE_LEAST_MILLIS);
 }
 
 /** What is not used can be saved up for ten seconds, and for what comes at once in any case. */

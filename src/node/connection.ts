@@ -10,7 +10,7 @@ import { LIMITS } from '../core/limits.js';
 import type { Clock, Log, Random, Timer } from '../core/ports.js';
 import { jittered } from '../core/random.js';
 import { EventHub, type EventStats } from './events.js';
-import { FRAME_HEADER_BYTES } from './frame.js';
+import { FRAME_HEADER_BYTES } from '../core/frame.js';
 import { generationFor } from './generations.js';
 import { InvocationDesk, resultOf, type InvocationStats } from './invocations.js';
 import type { MessageHead } from './ipc-codec.js';

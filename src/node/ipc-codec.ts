@@ -9,7 +9,7 @@ import { BincodeWriter } from '../core/bincode.js';
 import { toHex } from '../core/bytes.js';
 import { decode, type Codec, type Decoded, type Json } from '../core/codec.js';
 import { Reason } from '../core/reasons.js';
-import { writeFrameHeader } from './frame.js';
+import { writeFrameHeader } from '../core/frame.js';
 import { GENERATIONS, generationFor, type Generation } from './generations.js';
 import type { ModuleMessage } from './messages.js';
 import { SchemaCodecs } from './schema.js';

@@ -10,7 +10,7 @@ import { MeshError, errorText } from '../core/errors.js';
 import { LIMITS } from '../core/limits.js';
 import type { Clock } from '../core/ports.js';
 import { Reason, reasonName } from '../core/reasons.js';
-import { FrameReader } from './frame.js';
+import { FrameReader } from '../core/frame.js';
 import { IpcCodec, messageHead, type MessageHead } from './ipc-codec.js';
 import type { ModuleMessage } from './messages.js';
 

@@ -5,7 +5,8 @@
  * Rules: payments.md, Free traffic (quotas; a packet's declared type never decides alone); wire.md, Packet.
  */
 import { BincodeReader } from '../core/bincode.js';
-import { NODE_ID_BYTES } from '../core/ids.js';
+import { equalBytes } from '../core/bytes.js';
+import { NODE_ID_BYTES, type NodeId } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import { isControlProtocol } from './control.js';
 import { PACKET_TYPES } from './packet-type.js';
@@ -15,6 +16,7 @@ import { bincodeOf, hasMagic, MAGIC_BYTES } from './packet.js';
 export type DeclaredTraffic = 'paid' | 'control' | 'free';
 
 const VERSION_BYTES = 1;
+const TAG_BYTES = 4;
 const SEQUENCE_AND_TIMESTAMP_BYTES = 16;
 
 /** The type, four bytes of which the lowest comes first, follows `MESH`, where that is there, and the version. */
@@ -29,6 +31,12 @@ export function declaredTraffic(input: Uint8Array): DeclaredTraffic {
   const type = isType && input[at + 3] === 0 ? input[at] : undefined;
   if (type === PAID) return 'paid';
   return type === COMMONS_GOVERNANCE && namesControl(input) ? 'control' : 'free';
+}
+
+/** Whether packet bytes say that they are for a node. */
+export function isDeclaredFor(input: Uint8Array, nodeId: NodeId): boolean {
+  const at = (hasMagic(input) ? MAGIC_BYTES : 0) + VERSION_BYTES + TAG_BYTES + NODE_ID_BYTES;
+  return equalBytes(input.subarray(at, at + NODE_ID_BYTES), nodeId);
 }
 
 /** Whether what follows the type ends in the metadata of a control packet, which has no proof and a short route. */

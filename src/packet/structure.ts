@@ -8,7 +8,7 @@ import { equalBytes } from '../core/bytes.js';
 import type { NodeId } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import { Reason } from '../core/reasons.js';
-import { HELLO_PROTOCOL, isUnknownPeer } from './control.js';
+import { isHelloProtocol, isUnknownPeer } from './control.js';
 import { PACKET_VERSION, type MeshPacket, type PacketMetadata } from './packet.js';
 
 /** Where a packet entered this node: on a link, or from this node's own modules. */
@@ -88,7 +88,7 @@ function judgeSender(
 }
 
 function isHello(packet: MeshPacket): boolean {
-  return packet.metadata?.protocol === HELLO_PROTOCOL;
+  return isHelloProtocol(packet.metadata?.protocol ?? null);
 }
 
 /** Metadata travels beside the payload that is paid for, so it must stay small. */

@@ -76,8 +76,9 @@ export function serve({ worker, policyVersion, policy }: WorkTask, judge: typeof
     const batch = memory.take(worker);
     if (batch === null) {
       memory.sleep(worker, seen);
-    } else if (batch.policyVersion !== policyVersion) {
-      // A batch of after the change, taken before it was noticed.
+    } else if (batch.policyVersion > policyVersion) {
+      // A batch of after the change, taken before it was noticed. One of before is judged by what holds now: nobody has
+      // its policy any more.
       batch.putBack();
       return;
     } else {

@@ -47,7 +47,7 @@ export class NetworkGroups {
 
   /**
    * The group of an address, or null where it has none.
-   * @param address `host:port`, an IPv6 host in brackets, or the host alone
+   * @param address `host:port`, an IPv6 host in brackets, or the host alone; behind a scheme or not
    */
   of(address: string): string | null {
     const bits = addressBits(hostOf(address));
@@ -65,7 +65,8 @@ export function isPrefix(text: string): boolean {
   return prefixBits(text) !== null;
 }
 
-function hostOf(address: string): string {
+function hostOf(written: string): string {
+  const address = written.replace(/^[a-z]+:\/\//, '');
   const bracketed = /^\[([^\]]+)\](?::\d+)?$/.exec(address);
   if (bracketed !== null) return bracketed[1] ?? '';
   const isIpv6 = address.split(':').length > 2;

@@ -152,6 +152,17 @@ export class RoutingTable {
     return Reason.Accepted;
   }
 
+  /** A neighbour is reached at another address; its routes stay. Its network group stays that of the first one. */
+  moveDirectPeer(nodeId: NodeId, address: string): void {
+    const key = nodeKey(nodeId);
+    const entry = this.#direct.get(key);
+    if (entry === undefined || this.#byAddress.has(address)) return;
+    this.#byAddress.delete(entry.address);
+    this.#direct.set(key, { ...entry, address });
+    this.#byAddress.set(address, nodeId);
+    this.#peers = null;
+  }
+
   /** A neighbour is gone: every route that starts through it goes with it, at once. */
   removeDirectPeer(nodeId: NodeId): void {
     const key = nodeKey(nodeId);

@@ -5,7 +5,7 @@
  * while the data directory is locked (data-dir.ts), so that no second process makes another.
  */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { access } from 'node:fs/promises';
+import { access, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorText, MeshError } from '../core/errors.js';
 import { NODE_ID_BYTES, nodeIdOf, nodeKey, type NodeId } from '../core/ids.js';
@@ -47,6 +47,16 @@ export async function openIdentity(dataDir: string, log: Log): Promise<Identity>
       { cause: error },
     );
   }
+}
+
+/**
+ * Puts the identity of a data directory aside, so that the next start makes another.
+ * @returns the file in which the old key is kept
+ */
+export async function retireIdentity(dataDir: string, nodeId: NodeId): Promise<string> {
+  const path = join(dataDir, `retired-${nodeKey(nodeId).slice(0, 16)}.pem`);
+  await rename(join(dataDir, IDENTITY_FILE), path);
+  return path;
 }
 
 /** Whether a data directory has an identity already, of whatever kind: then this is not its first run. */

@@ -239,6 +239,8 @@ class OverloadCampaign {
       freeBytesPerMinute: Number.MAX_SAFE_INTEGER,
       helloIntervalMillis: 60_000,
       sendHello: () => undefined,
+      challenge: null,
+      onMoved: () => undefined,
       onJoined: () => Reason.Accepted,
       onLost: () => undefined,
       onReturned: () => undefined,

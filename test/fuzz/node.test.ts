@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LIMITS } from '../../src/core/limits.js';
 import { Reason, reasonOf } from '../../src/core/reasons.js';
-import { FrameReader } from '../../src/node/frame.js';
+import { FrameReader } from '../../src/core/frame.js';
 import { GENERATIONS } from '../../src/node/generations.js';
 import { IpcCodec, ipcInspect, messageHead } from '../../src/node/ipc-codec.js';
 

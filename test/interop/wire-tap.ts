@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { toHex } from '../../src/core/bytes.js';
-import { FrameReader } from '../../src/node/frame.js';
+import { FrameReader } from '../../src/core/frame.js';
 import { endLater, temporaryDirectory } from '../support/mesh-process.js';
 
 /** Of the checkout; not committed. */

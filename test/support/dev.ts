@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { afterEach } from 'vitest';
 import { present } from '../../src/core/assert.js';
 import { runDevNode, type DevNetworkSetup, type RunningDevNode } from '../../src/dev/index.js';
-import { FrameReader } from '../../src/node/frame.js';
+import { FrameReader } from '../../src/core/frame.js';
 import { IpcCodec } from '../../src/node/ipc-codec.js';
 import type {
   EventPayload,

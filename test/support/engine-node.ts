@@ -190,6 +190,8 @@ export class EngineNode {
       sendHello: (address) => {
         sendControl(address, encodePacket(helloPacket(this.#header(), this.table.nodeAt(address))));
       },
+      challenge: null,
+      onMoved: () => undefined,
       onJoined: (nodeId, address) => {
         const reason = this.table.addDirectPeer(nodeId, address);
         if (reason === Reason.Accepted) this.manager.routesChanged();
@@ -249,6 +251,7 @@ export class EngineNode {
       settlements: this.settlements,
       delivery: this.delivery,
       link,
+      onSignedHello: () => Reason.UnknownControl,
       fees,
       packetTtlSeconds,
       publisher: {

@@ -268,7 +268,7 @@ export function startModule(node: DevNode, dataDir: string): MeshProcess {
 export function configText(lines: readonly string[]): string {
   return [
     'network = "regtest"',
-    'listen_addr = ""',
+    ...(lines.some((line) => line.startsWith('listen_addr')) ? [] : ['listen_addr = ""']),
     'workers = 1',
     'hello_interval_seconds = 1',
     'node_requests_per_second = 10000',

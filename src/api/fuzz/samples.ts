@@ -1,7 +1,7 @@
 /** Good inputs that the fuzzer starts from, all written by this module's own encoders. */
 import { utf8 } from '../../core/bytes.js';
 import { nodeIdOf, type NodeId } from '../../core/ids.js';
-import { encodeFrame } from '../../node/frame.js';
+import { encodeFrame } from '../../core/frame.js';
 import { IpcCodec } from '../../node/ipc-codec.js';
 import type { ModuleMessage } from '../../node/messages.js';
 import { encodeBitcoinMessage } from '../../packet/bitcoin-wire.js';

@@ -7,7 +7,7 @@ import type { Decoded, Json } from '../../core/codec.js';
 import { MeshError } from '../../core/errors.js';
 import { Reason, reasonOf } from '../../core/reasons.js';
 import { parseConfig } from '../../config/config.js';
-import { FrameReader } from '../../node/frame.js';
+import { FrameReader } from '../../core/frame.js';
 import { GENERATIONS } from '../../node/generations.js';
 import { ipcInspect } from '../../node/ipc-codec.js';
 import { covenantJson, decodeCovenant, encodeCovenant } from '../../packet/covenant.js';

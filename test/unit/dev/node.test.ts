@@ -5,7 +5,7 @@ import { fromHex, toHex, utf8 } from '../../../src/core/bytes.js';
 import { LIMITS } from '../../../src/core/limits.js';
 import { CAPABILITIES, MESH_CAPABILITIES, UNKNOWN_MODULE_CAPABILITIES } from '../../../src/dev/index.js';
 import { GENERATIONS } from '../../../src/node/generations.js';
-import { FrameReader, encodeFrame } from '../../../src/node/frame.js';
+import { FrameReader, encodeFrame } from '../../../src/core/frame.js';
 import { IpcCodec } from '../../../src/node/ipc-codec.js';
 import { BareModule, startDevNetwork, waitUntil } from '../../support/dev.js';
 

@@ -32,6 +32,8 @@ function bookOf(options: Partial<PeerBookOptions> = {}): {
     freeBytesPerMinute: 60_000_000,
     helloIntervalMillis: HELLO_MILLIS,
     sendHello: (address) => hellos.push(address),
+    challenge: null,
+    onMoved: () => undefined,
     onJoined: () => Reason.Accepted,
     onLost: (nodeId) => lost.push(nodeKey(nodeId)),
     onReturned: (nodeId) => returned.push(nodeKey(nodeId)),

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { concatBytes } from '../../../src/core/bytes.js';
 import { VirtualClock } from '../../../src/core/clock.js';
 import { LIMITS } from '../../../src/core/limits.js';
-import { encodeFrame } from '../../../src/node/frame.js';
+import { encodeFrame } from '../../../src/core/frame.js';
 import type { ModuleIntegration } from '../../../src/node/module-integration.js';
 import { until } from './server.js';
 import { advanceUntil, connect, startServer } from './support.js';

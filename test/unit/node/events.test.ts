@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { VirtualClock } from '../../../src/core/clock.js';
 import { concatBytes } from '../../../src/core/bytes.js';
 import { LIMITS } from '../../../src/core/limits.js';
-import { encodeFrame } from '../../../src/node/frame.js';
+import { encodeFrame } from '../../../src/core/frame.js';
 import type { NodeEvent } from '../../../src/node/messages.js';
 import type { InvocationOutcome } from '../../../src/node/module-integration.js';
 import { until } from './server.js';

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { VirtualClock } from '../../../src/core/clock.js';
 import { LIMITS } from '../../../src/core/limits.js';
-import { encodeFrame } from '../../../src/node/frame.js';
+import { encodeFrame } from '../../../src/core/frame.js';
 import type { CliSpec } from '../../../src/node/messages.js';
 import { ModuleIntegration } from '../../../src/node/module-integration.js';
 import { until, type ServedConnection } from './server.js';

@@ -4,7 +4,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { FrameReader } from '../../../src/node/frame.js';
+import { FrameReader } from '../../../src/core/frame.js';
 import { IpcCodec } from '../../../src/node/ipc-codec.js';
 import type {
   Invocation,

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { toHex } from '../../../src/core/bytes.js';
-import { FrameReader, encodeFrame } from '../../../src/node/frame.js';
+import { FrameReader, encodeFrame } from '../../../src/core/frame.js';
 import { IpcCodec } from '../../../src/node/ipc-codec.js';
 import type { CliSpec, NodeEvent } from '../../../src/node/messages.js';
 import { until } from './server.js';

@@ -1,11 +1,11 @@
 /**
- * Frames on the node's socket: a 4-byte big-endian length and that many bytes, at most 40 MiB (node-ipc.md,
- * Transport). The reader takes chunks as the socket cuts them and never reserves memory for bytes that are only
- * announced.
+ * Frames on a byte stream: a 4-byte big-endian length and that many bytes. The node's socket (node-ipc.md, Transport:
+ * at most 40 MiB) and the direct transport (docs/transport.md: at most 1,000,000 bytes) cut their streams so. The
+ * reader takes chunks as the socket cuts them and never reserves memory for bytes that are only announced.
  */
-import { assert } from '../core/assert.js';
-import { LIMITS } from '../core/limits.js';
-import { Reason } from '../core/reasons.js';
+import { assert } from './assert.js';
+import { LIMITS } from './limits.js';
+import { Reason } from './reasons.js';
 
 /** Length of the length. */
 export const FRAME_HEADER_BYTES = 4;
@@ -37,6 +37,7 @@ const KEPT_BYTES = 65_536;
  */
 export class FrameReader {
   readonly #limitBytes: number;
+  readonly #givesAway: boolean;
   /** A frame that is not whole yet, header first. Grows as its bytes arrive, at most to twice of them. */
   #partial = new Uint8Array(START_BYTES);
   #filled = 0;
@@ -45,9 +46,14 @@ export class FrameReader {
   #fault: Reason = Reason.Accepted;
   #isStopped = false;
 
-  /** @param limitBytes the longest body */
-  constructor(limitBytes: number = LIMITS.NODE_FRAME_BYTES) {
+  /**
+   * @param limitBytes the longest body
+   * @param givesAway whether who takes a body may keep it: then chunks must be given away too, and the memory of a
+   *   frame that came in pieces is not used again
+   */
+  constructor(limitBytes: number = LIMITS.NODE_FRAME_BYTES, givesAway = false) {
     this.#limitBytes = limitBytes;
+    this.#givesAway = givesAway;
   }
 
   /** Bytes of memory kept for a frame that is not whole yet. */
@@ -57,9 +63,9 @@ export class FrameReader {
 
   /**
    * Takes the next bytes of the stream.
-   * @param chunk borrowed for the call
-   * @param take called for each whole body, in order; the body is a view that is valid only during the call;
-   *   false stops: the rest of the stream is not wanted
+   * @param chunk borrowed for the call, unless bodies are given away
+   * @param take called for each whole body, in order; the body is a view that is valid only during the call, unless
+   *   bodies are given away; false stops: the rest of the stream is not wanted
    * @returns Accepted, or why the stream is corrupt (FrameEmpty, FrameTooLarge)
    */
   push(chunk: Uint8Array, take: (body: Uint8Array) => boolean): Reason {
@@ -104,7 +110,7 @@ export class FrameReader {
     const body = this.#partial.subarray(FRAME_HEADER_BYTES, this.#filled);
     this.#filled = 0;
     this.#wanted = FRAME_HEADER_BYTES;
-    if (this.#partial.length > KEPT_BYTES) this.#partial = new Uint8Array(START_BYTES);
+    if (this.#givesAway || this.#partial.length > KEPT_BYTES) this.#partial = new Uint8Array(START_BYTES);
     this.#isStopped = !take(body);
   }
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { concatBytes, toHex } from '../../../src/core/bytes.js';
 import { LIMITS } from '../../../src/core/limits.js';
 import { Reason } from '../../../src/core/reasons.js';
-import { FrameReader, encodeFrame } from '../../../src/node/frame.js';
+import { FrameReader, encodeFrame } from '../../../src/core/frame.js';
 
 /** Feeds the stream in pieces of the given lengths, over and over; the bodies in hex, and the last verdict. */
 function read(stream: Uint8Array, pieces: readonly number[], reader: FrameReader = new FrameReader()) {

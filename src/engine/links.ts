@@ -1,0 +1,280 @@
+/**
+ * The ways to the neighbours: the node's relay and the direct transport, behind one interface.
+ *
+ * Rules: architecture.md (back-pressure on the socket that fills a queue), docs/transport.md (proofs, what hellos
+ * declare). An address tells its way: those of the transport begin with its scheme. Main thread.
+ */
+import { present } from '../core/assert.js';
+import { toHex } from '../core/bytes.js';
+import { errorText } from '../core/errors.js';
+import { nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
+import { LIMITS } from '../core/limits.js';
+import type { Clock, Log, PeerLink, Random } from '../core/ports.js';
+import { Reason, reasonName } from '../core/reasons.js';
+import type { MeshConfig } from '../config/config.js';
+import { peerEntry } from '../config/kinds.js';
+import type { Counters } from '../metrics/counters.js';
+import { helloPacket, type ControlHeader } from '../packet/control.js';
+import { encodePacket, type MeshPacket } from '../packet/packet.js';
+import { FEATURES, PROTOCOL_VERSIONS, type HelloBody } from '../packet/signed-hello.js';
+import type { PacketJudge } from '../pool/judge-port.js';
+import type { NetworkGroups } from '../routing/network-group.js';
+import type { Identity } from '../store/identity.js';
+import type { Candidate } from '../transport/address-book.js';
+import { LINK_SCHEME, type Session } from '../transport/session.js';
+import { TlsNet } from '../transport/tls-net.js';
+import { Transport } from '../transport/transport.js';
+import type { MeshManager, PacketOutcome } from './mesh-manager.js';
+import { idleMillisOf, type Peer, type PeerBook } from './peers.js';
+import { Proofs } from './proofs.js';
+
+export interface LinksParts {
+  readonly identity: Identity;
+  readonly config: MeshConfig;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly counters: Counters;
+  readonly groups: NetworkGroups;
+  readonly judge: PacketJudge;
+  /** This node's own Lightning key, 33 bytes in hex, or null. */
+  readonly ownPayee: string | null;
+  /** Sends over the node's relay. */
+  readonly relay: PeerLink;
+  readonly header: () => ControlHeader;
+  readonly peers: () => PeerBook;
+  readonly manager: () => Pick<MeshManager, 'takePacket' | 'isCrowded'>;
+  /** What a neighbour declares of itself has changed: its family, and maybe its payees. Empty where it is gone. */
+  readonly onDeclared: (nodeId: NodeId, family: readonly NodeId[]) => void;
+}
+
+/** Wait before a connection is read again that was stopped since there is no room for what it brings. */
+const CROWDED_MILLIS = 5;
+
+/** Reasons below this one, and these, are the sender's own fault: no honest node passes such packets on. */
+const BROKEN_BELOW = 300;
+const NOBODYS_FAULT: ReadonlySet<Reason> = new Set([Reason.UnknownPeer, Reason.PacketExpired]);
+
+const OVER_QUOTA: ReadonlySet<Reason> = new Set([
+  Reason.PacketQuotaExceeded,
+  Reason.FreeQuotaExceeded,
+  Reason.ControlQuotaExceeded,
+]);
+
+/** Kept by connection of the transport. */
+interface Flow {
+  /** Packets refused for their quota since one was accepted. */
+  overQuota: number;
+  /** Told of the end of each packet. */
+  readonly onOutcome: (outcome: PacketOutcome) => void;
+}
+
+export class Links implements PeerLink {
+  readonly #parts: LinksParts;
+  readonly #proofs: Proofs;
+  readonly #flows = new Map<string, Flow>();
+  /** What neighbours have declared. */
+  readonly #declared = new Map<NodeKey, HelloBody>();
+  #transport: Transport | null = null;
+
+  constructor(parts: LinksParts) {
+    this.#parts = parts;
+    this.#proofs = new Proofs({
+      identity: parts.identity,
+      network: parts.config.network,
+      random: parts.random,
+      header: parts.header,
+      declare: () => ({ ...this.#declaration(), addresses: [], known: [] }),
+      send: (address, packet) => {
+        this.sendControl(address, packet);
+      },
+      onProven: (address, body) => {
+        const reason = parts.peers().proven(address, body.nodeId);
+        if (reason === Reason.Accepted) this.#noteDeclared(body);
+        return reason;
+      },
+    });
+  }
+
+  /**
+   * Listens and dials, where the configuration says so.
+   * @throws MeshError LISTEN_ADDR_IN_USE, LISTEN_ADDR_UNUSABLE
+   */
+  async start(): Promise<void> {
+    const { identity, config, clock, random, log, groups, header, counters, peers } = this.#parts;
+    const { listenAddr, advertisedAddresses, maxPeers, outboundPeers, helloIntervalSeconds } = config;
+    const candidates = [
+      ...config.peers.map((text) => candidateOf(text, 'static')),
+      ...config.bootstrapNodes.map((text) => candidateOf(text, 'bootstrap')),
+    ];
+    if (listenAddr === null && candidates.length === 0) return;
+    const helloMillis = helloIntervalSeconds * 1_000;
+    this.#transport = await Transport.start({
+      self: identity.nodeId,
+      privateKey: identity.privateKey,
+      network: config.network,
+      net: new TlsNet(identity.privateKey),
+      clock,
+      random,
+      log,
+      groups,
+      listen: listenAddr,
+      advertised: advertisedAddresses,
+      peers: candidates,
+      maxPeers,
+      outboundPeers,
+      idleMillis: idleMillisOf(helloMillis),
+      keepAliveMillis: Math.min(helloMillis, LIMITS.TRANSPORT_KEEP_ALIVE_MILLIS),
+      header,
+      declare: () => this.#declaration(),
+      keepAlive: (peer) => encodePacket(helloPacket(header(), peer)),
+      onJoined: (session, body) => {
+        const reason = peers().connectedDirectly(session.address, session.nodeId);
+        if (reason !== Reason.Accepted) {
+          log.log('warn', 'a peer was not taken in', {
+            address: session.address,
+            reason: reasonName(reason),
+          });
+          session.close(reason);
+          return;
+        }
+        this.#flows.set(session.address, this.#flowOf(session));
+        this.#noteDeclared(body);
+      },
+      onPacket: (session, packet) => {
+        const flow = this.#flows.get(session.address);
+        if (flow !== undefined) this.#parts.manager().takePacket(packet, session.address, flow.onOutcome);
+      },
+      onTurn: (session) => {
+        this.#holdBack(session);
+      },
+      onLost: (session) => {
+        this.#flows.delete(session.address);
+        peers().disconnected(session.address);
+      },
+      onRefused: (reason) => {
+        counters.refuse(reason);
+      },
+    });
+    const { port } = this.#transport;
+    if (port !== null) log.log('info', 'the direct transport listens', { host: listenAddr?.host, port });
+  }
+
+  async close(): Promise<void> {
+    await this.#transport?.close();
+  }
+
+  /** The direct transport, or null where the configuration has none. */
+  get transport(): Transport | null {
+    return this.#transport;
+  }
+
+  async send(address: string, packetBytes: Uint8Array, source = ''): Promise<void> {
+    if (this.#transport !== null && address.startsWith(LINK_SCHEME)) {
+      this.#transport.send(address, packetBytes, source);
+    } else await this.#parts.relay.send(address, packetBytes);
+  }
+
+  /** Sends a control packet, of which nobody waits for the end. */
+  sendControl(address: string, packet: Uint8Array): void {
+    this.send(address, packet).catch((error: unknown) => {
+      this.#parts.log.log('debug', 'a control packet was not sent', { address, error: errorText(error) });
+    });
+  }
+
+  /** Asks a peer of the relay to prove the id that it claims. */
+  challenge(address: string, claimed: NodeId): void {
+    this.#proofs.challenge(address, claimed);
+  }
+
+  /** See MeshManagerParts.onSignedHello. On the transport it was said already. */
+  onSignedHello(peer: Peer, packet: MeshPacket): Reason {
+    return peer.address.startsWith(LINK_SCHEME) ? Reason.HelloMismatch : this.#proofs.take(peer, packet);
+  }
+
+  /** A neighbour is gone for good. */
+  neighbourLost(nodeId: NodeId, address: string): void {
+    this.#proofs.forget(address);
+    if (this.#declared.delete(nodeKey(nodeId))) this.#parts.onDeclared(nodeId, []);
+  }
+
+  /** What a neighbour has declared, or null. */
+  declared(nodeId: NodeId): HelloBody | null {
+    return this.#declared.get(nodeKey(nodeId)) ?? null;
+  }
+
+  /** Lightning keys, in hex, to which packets for each neighbour may be paid by its own word. */
+  declaredPayees(): ReadonlyMap<NodeKey, readonly string[]> {
+    return new Map([...this.#declared].map(([key, { payees }]) => [key, payees.map(toHex)]));
+  }
+
+  #noteDeclared(body: HelloBody): void {
+    this.#declared.set(nodeKey(body.nodeId), body);
+    this.#parts.onDeclared(body.nodeId, body.family);
+  }
+
+  #declaration(): Omit<HelloBody, 'addresses' | 'known'> {
+    const { config, ownPayee, identity } = this.#parts;
+    const { fees, acceptedPayees, listenAddr, ctv, family } = config;
+    const payees = [...new Set([...(ownPayee === null ? [] : [ownPayee]), ...acceptedPayees])];
+    return {
+      leastVersion: PROTOCOL_VERSIONS.least,
+      mostVersion: PROTOCOL_VERSIONS.most,
+      network: config.network,
+      nodeId: identity.nodeId,
+      payees: payees.slice(0, LIMITS.HELLO_PAYEES).map((key) => new Uint8Array(Buffer.from(key, 'hex'))),
+      family,
+      baseMsat: fees.baseMsat,
+      perHopMsat: fees.perHopMsat,
+      perKibMsat: fees.perKibMsat,
+      proportionalPpm: fees.proportionalPpm,
+      features: (listenAddr === null ? 0n : FEATURES.Transport) | (ctv ? FEATURES.Covenants : 0n),
+    };
+  }
+
+  #flowOf(session: Session): Flow {
+    const flow: Flow = {
+      overQuota: 0,
+      onOutcome: (outcome) => {
+        if (outcome.kind === 'refused') this.#refused(session, flow, outcome.reason);
+        else flow.overQuota = 0;
+      },
+    };
+    return flow;
+  }
+
+  #refused(session: Session, flow: Flow, reason: Reason): void {
+    if (reason < BROKEN_BELOW && !NOBODYS_FAULT.has(reason)) this.#transport?.misbehaved(session);
+    if (!OVER_QUOTA.has(reason)) return;
+    if (++flow.overQuota < LIMITS.TRANSPORT_THROTTLE_REFUSALS || session.isPaused) return;
+    // It floods: what it sends from here on waits at its own end.
+    flow.overQuota = 0;
+    this.#parts.counters.count('links_throttled');
+    this.#pauseFor(session, LIMITS.TRANSPORT_THROTTLE_MILLIS);
+  }
+
+  /** Stops reading a connection while there is no room for what it brings. */
+  #holdBack(session: Session): void {
+    if (session.isPaused) return;
+    const { judge, manager } = this.#parts;
+    if (judge.isFull(session.address)) {
+      session.pause();
+      judge.onRoom(session.address, () => {
+        session.resume();
+      });
+    } else if (manager().isCrowded) this.#pauseFor(session, CROWDED_MILLIS);
+  }
+
+  #pauseFor(session: Session, millis: number): void {
+    session.pause();
+    this.#parts.clock.after(millis, () => {
+      session.resume();
+      this.#holdBack(session);
+    });
+  }
+}
+
+/** An entry of the configuration, which has checked it. */
+function candidateOf(text: string, source: Candidate['source']): Candidate {
+  return { ...present(peerEntry(text), 'a checked peer is one'), source };
+}

@@ -1,0 +1,189 @@
+/**
+ * What goes out to one peer: small frames are gathered and written together, at the end of the turn of the event loop or
+ * when a block is full; what the peer does not read waits in three classes, control before paid before free.
+ *
+ * Rules: docs/transport.md, Frames and Order. A frame is held at most a millisecond to be written with others. Memory is
+ * bounded: a class without room refuses. Blocks are shared by all peers, so that an idle one holds none. Main thread.
+ */
+import { FRAME_HEADER_BYTES } from '../core/frame.js';
+import { LIMITS } from '../core/limits.js';
+import type { Clock } from '../core/ports.js';
+import { declaredTraffic, type DeclaredTraffic } from '../packet/declared.js';
+import type { Channel } from './channel.js';
+import { FairQueue } from './fair-queue.js';
+
+/** Free blocks that are kept for the next write, of all peers together. */
+const BLOCKS_KEPT = 64;
+
+/** Memory for frames that are written together. */
+export class Blocks {
+  readonly #free: Uint8Array[] = [];
+
+  take(): Uint8Array {
+    return this.#free.pop() ?? new Uint8Array(LIMITS.TRANSPORT_BLOCK_BYTES);
+  }
+
+  giveBack(block: Uint8Array): void {
+    if (this.#free.length < BLOCKS_KEPT) this.#free.push(block);
+  }
+}
+
+export interface OutboxParts {
+  readonly channel: Pick<Channel, 'write'>;
+  readonly clock: Clock;
+  readonly blocks: Blocks;
+  /** Runs a callback at the end of this turn of the event loop. */
+  readonly atEndOfTurn: (callback: () => void) => void;
+}
+
+/** In the order in which they go. */
+const CLASSES: readonly DeclaredTraffic[] = ['control', 'paid', 'free'];
+
+export class Outbox {
+  readonly #parts: OutboxParts;
+  readonly #queues: { readonly [C in DeclaredTraffic]: FairQueue } = {
+    control: new FairQueue(LIMITS.TRANSPORT_CONTROL_QUEUE_BYTES),
+    paid: new FairQueue(LIMITS.TRANSPORT_PAID_QUEUE_BYTES),
+    free: new FairQueue(LIMITS.TRANSPORT_FREE_QUEUE_BYTES),
+  };
+  #block: Uint8Array | null = null;
+  #filled = 0;
+  /** Since when something lies in the block. */
+  #heldSince = 0;
+  #unsentBytes = 0;
+  /** When the peer last took something, or began to be owed something. */
+  #movedAt = 0;
+  #isFlushDue = false;
+  #isClosed = false;
+  /** Frames and bytes that were given to the channel. */
+  frames = 0;
+  bytes = 0;
+  lastWriteMillis: number;
+
+  constructor(parts: OutboxParts) {
+    this.#parts = parts;
+    this.lastWriteMillis = parts.clock.monotonicMillis();
+  }
+
+  /** Bytes that wait in queues. */
+  get waitingBytes(): number {
+    return this.#queues.control.bytes + this.#queues.paid.bytes + this.#queues.free.bytes;
+  }
+
+  /** Bytes in queues and in the channel. */
+  get pendingBytes(): number {
+    return this.waitingBytes + this.#unsentBytes + this.#filled;
+  }
+
+  /** How long the peer has taken nothing although something waits for it; 0 where nothing does. */
+  get stalledMillis(): number {
+    if (this.#unsentBytes === 0) return 0;
+    return this.#parts.clock.monotonicMillis() - this.#movedAt;
+  }
+
+  /**
+   * Takes a packet to be sent.
+   * @param packet not kept, unless it has to wait; the caller must not change it
+   * @param source whose turn it takes where it has to wait
+   * @returns false where as much waits as may
+   */
+  put(packet: Uint8Array, source: string): boolean {
+    if (this.#isClosed) return false;
+    if (this.#unsentBytes >= LIMITS.TRANSPORT_UNSENT_BYTES || this.waitingBytes > 0) {
+      return this.#queues[declaredTraffic(packet)].put(packet, source);
+    }
+    this.#gather(packet);
+    return true;
+  }
+
+  /** Writes what was gathered. */
+  flush(): void {
+    const block = this.#block;
+    if (block === null || this.#isClosed) return;
+    const bytes = block.subarray(0, this.#filled);
+    this.#block = null;
+    this.#filled = 0;
+    this.#write(bytes, block);
+  }
+
+  /** Drops everything. What the channel still holds is its own. */
+  close(): void {
+    this.#isClosed = true;
+    if (this.#block !== null) this.#parts.blocks.giveBack(this.#block);
+    this.#block = null;
+    this.#filled = 0;
+  }
+
+  #gather(packet: Uint8Array): void {
+    const { clock, blocks } = this.#parts;
+    const frameBytes = FRAME_HEADER_BYTES + packet.length;
+    this.frames += 1;
+    if (frameBytes > LIMITS.TRANSPORT_BLOCK_BYTES) {
+      this.flush();
+      const frame = new Uint8Array(frameBytes);
+      writeFrame(frame, 0, packet);
+      this.#write(frame, null);
+      return;
+    }
+    if (this.#filled + frameBytes > LIMITS.TRANSPORT_BLOCK_BYTES) this.flush();
+    const now = clock.monotonicMillis();
+    if (this.#block === null) {
+      this.#block = blocks.take();
+      this.#heldSince = now;
+      this.#flushLater();
+    }
+    writeFrame(this.#block, this.#filled, packet);
+    this.#filled += frameBytes;
+    if (now - this.#heldSince >= LIMITS.TRANSPORT_HOLD_MILLIS) this.flush();
+  }
+
+  #flushLater(): void {
+    if (this.#isFlushDue) return;
+    this.#isFlushDue = true;
+    this.#parts.atEndOfTurn(() => {
+      this.#isFlushDue = false;
+      this.flush();
+    });
+  }
+
+  #write(bytes: Uint8Array, block: Uint8Array | null): void {
+    const { channel, clock, blocks } = this.#parts;
+    const now = clock.monotonicMillis();
+    if (this.#unsentBytes === 0) this.#movedAt = now;
+    this.lastWriteMillis = now;
+    this.#unsentBytes += bytes.length;
+    this.bytes += bytes.length;
+    channel.write(bytes, () => {
+      if (block !== null) blocks.giveBack(block);
+      this.#unsentBytes -= bytes.length;
+      this.#movedAt = clock.monotonicMillis();
+      this.#refill();
+    });
+  }
+
+  /** Lets what waits go on, the most urgent first. */
+  #refill(): void {
+    while (this.#unsentBytes < LIMITS.TRANSPORT_UNSENT_BYTES && !this.#isClosed) {
+      const packet = this.#next();
+      if (packet === null) return;
+      this.#gather(packet);
+    }
+  }
+
+  #next(): Uint8Array | null {
+    for (const name of CLASSES) {
+      const packet = this.#queues[name].take();
+      if (packet !== null) return packet;
+    }
+    return null;
+  }
+}
+
+function writeFrame(target: Uint8Array, at: number, packet: Uint8Array): void {
+  const { length } = packet;
+  target[at] = length >>> 24;
+  target[at + 1] = (length >>> 16) & 0xff;
+  target[at + 2] = (length >>> 8) & 0xff;
+  target[at + 3] = length & 0xff;
+  target.set(packet, at + FRAME_HEADER_BYTES);
+}

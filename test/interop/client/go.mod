@@ -1,0 +1,3 @@
+module blvm-mesh-interop-client
+
+go 1.21

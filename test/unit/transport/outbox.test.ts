@@ -1,0 +1,150 @@
+// What goes out to a peer: written together, in order of urgency, fairly, within bounds.
+// Rules: docs/transport.md, Frames and Order.
+import { describe, expect, it } from 'vitest';
+import { VirtualClock } from '../../../src/core/clock.js';
+import { FrameReader } from '../../../src/core/frame.js';
+import { LIMITS } from '../../../src/core/limits.js';
+import { helloPacket } from '../../../src/packet/control.js';
+import { encodePacket } from '../../../src/packet/packet.js';
+import { declaredTraffic } from '../../../src/packet/declared.js';
+import { FairQueue } from '../../../src/transport/fair-queue.js';
+import { Blocks, Outbox } from '../../../src/transport/outbox.js';
+import { identity } from '../../support/identities.js';
+
+/** Tag of the type Paid behind `MESH` and the version. */
+const PAID = Uint8Array.of(0x4d, 0x45, 0x53, 0x48, 1, 3, 0, 0, 0);
+const CONTROL = encodePacket(
+  helloPacket({ self: identity(1).nodeId, sequence: 1n, nowSeconds: 1 }, identity(2).nodeId),
+);
+
+function bed(): {
+  readonly outbox: Outbox;
+  readonly clock: VirtualClock;
+  readonly writes: { readonly bytes: Uint8Array; readonly onWritten: () => void }[];
+  readonly endTurn: () => void;
+  readonly frames: () => Uint8Array[];
+} {
+  const clock = new VirtualClock();
+  const writes: { bytes: Uint8Array; onWritten: () => void }[] = [];
+  const turns: (() => void)[] = [];
+  const reader = new FrameReader(LIMITS.PACKET_BYTES, true);
+  const received: Uint8Array[] = [];
+  const outbox = new Outbox({
+    channel: {
+      write: (bytes, onWritten) => {
+        writes.push({ bytes, onWritten });
+        reader.push(bytes.slice(), (frame) => received.push(frame) > 0);
+      },
+    },
+    clock,
+    blocks: new Blocks(),
+    atEndOfTurn: (callback) => turns.push(callback),
+  });
+  const endTurn = (): void => {
+    for (const turn of turns.splice(0)) turn();
+  };
+  return { outbox, clock, writes, endTurn, frames: () => received };
+}
+
+function packet(bytes: number, fill: number, head: Uint8Array = new Uint8Array(0)): Uint8Array {
+  const made = new Uint8Array(bytes).fill(fill);
+  made.set(head);
+  return made;
+}
+
+describe('outbox', () => {
+  it('writes the frames of one turn together', () => {
+    const { outbox, writes, endTurn, frames } = bed();
+    for (let i = 0; i < 40; i++) outbox.put(packet(100, i), 'a');
+    expect(writes).toHaveLength(0);
+    endTurn();
+    expect(writes).toHaveLength(1);
+    expect(frames().map((frame) => frame[50])).toEqual(Array.from({ length: 40 }, (_, i) => i));
+  });
+
+  it('writes a full block at once, and a frame larger than a block by itself, in order', () => {
+    const { outbox, writes, endTurn, frames } = bed();
+    outbox.put(packet(60_000, 1), 'a');
+    outbox.put(packet(10_000, 2), 'a');
+    expect(writes).toHaveLength(1);
+    outbox.put(packet(150_000, 3), 'a');
+    expect(writes).toHaveLength(3);
+    outbox.put(packet(10, 4), 'a');
+    endTurn();
+    expect(frames().map((frame) => frame[5])).toEqual([1, 2, 3, 4]);
+  });
+
+  it('holds no frame longer than a millisecond while more come', () => {
+    const { outbox, writes, clock } = bed();
+    outbox.put(packet(100, 1), 'a');
+    clock.advance(0.5);
+    outbox.put(packet(100, 2), 'a');
+    expect(writes).toHaveLength(0);
+    clock.advance(0.6);
+    outbox.put(packet(100, 3), 'a');
+    expect(writes).toHaveLength(1);
+  });
+
+  it('lets control pass paid and paid pass free where the peer reads slowly', () => {
+    const { outbox, writes, endTurn, frames } = bed();
+    for (let i = 0; i < 5; i++) outbox.put(packet(60_000, 0), 'a');
+    endTurn();
+    const before = frames().length;
+    const free = packet(100, 7);
+    const paid = packet(100, 8, PAID);
+    expect([free, paid, CONTROL].map(declaredTraffic)).toEqual(['free', 'paid', 'control']);
+    for (const each of [free, paid, CONTROL]) expect(outbox.put(each, 'a')).toBe(true);
+    for (const { onWritten } of writes.splice(0)) onWritten();
+    endTurn();
+    expect(frames().slice(before).map(declaredTraffic)).toEqual(['control', 'paid', 'free']);
+  });
+
+  it('refuses what has no room, and what comes after its end', () => {
+    const { outbox } = bed();
+    let refused = 0;
+    for (let i = 0; i < 1_000; i++) if (!outbox.put(packet(10_000, 1), 'a')) refused++;
+    expect(refused).toBeGreaterThan(800);
+    // One source has at most half of its class: another still finds room.
+    expect(outbox.put(packet(10_000, 1), 'b')).toBe(true);
+    expect(outbox.put(packet(10_000, 1, PAID), 'a')).toBe(true);
+    outbox.close();
+    expect(outbox.put(CONTROL, 'a')).toBe(false);
+  });
+
+  it('knows how long a peer has taken nothing', () => {
+    const { outbox, clock, writes, endTurn } = bed();
+    clock.advance(5_000);
+    expect(outbox.stalledMillis).toBe(0);
+    outbox.put(packet(100, 1), 'a');
+    endTurn();
+    clock.advance(3_000);
+    expect(outbox.stalledMillis).toBe(3_000);
+    for (const { onWritten } of writes) onWritten();
+    expect(outbox.stalledMillis).toBe(0);
+  });
+});
+
+describe('fair queue', () => {
+  it('serves sources in turns by bytes, each in its own order', () => {
+    const queue = new FairQueue(10_000_000);
+    for (let i = 0; i < 200; i++) queue.put(packet(2_000, 1), 'flood');
+    for (let i = 0; i < 200; i++) queue.put(packet(200, 2), 'small');
+    const bytes = { 1: 0, 2: 0 };
+    for (let i = 0; i < 150; i++) {
+      const frame = queue.take();
+      const source = frame?.[0] === 1 ? 1 : 2;
+      bytes[source] += frame?.length ?? 0;
+    }
+    expect(bytes[1] / bytes[2]).toBeGreaterThan(0.7);
+    expect(bytes[1] / bytes[2]).toBeLessThan(1.6);
+  });
+
+  it('gives everything back, and nothing twice', () => {
+    const queue = new FairQueue(10_000_000);
+    for (let i = 0; i < 100; i++) queue.put(packet(i + 1, i % 250), String(i % 7));
+    const lengths = new Set<number>();
+    for (let frame = queue.take(); frame !== null; frame = queue.take()) lengths.add(frame.length);
+    expect(lengths.size).toBe(100);
+    expect(queue.bytes).toBe(0);
+  });
+});
