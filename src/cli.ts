@@ -11,6 +11,7 @@ const SUBCOMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
     requireHost(process.env['DATA_DIR']);
     return (await import('./api/run-command.js')).runCommand();
   },
+  doctor: async () => (await import('./api/doctor/command.js')).doctorCommand(),
   install: async () => (await import('./api/install/command.js')).installCommand(),
   uninstall: async () => (await import('./api/install/command.js')).uninstallCommand(),
   demo: async () => (await import('./demo/command.js')).demoCommand(),
@@ -31,7 +32,7 @@ const SUBCOMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
 };
 
 /** Those that ask a running module. */
-const AT_THE_DOOR = new Set([...Object.keys(MODULE_COMMANDS), 'send', 'rpc']);
+const AT_THE_DOOR = new Set([...Object.keys(MODULE_COMMANDS), 'send', 'explain', 'trace', 'rpc']);
 
 async function atTheDoor(): Promise<readonly Command[]> {
   const { DOOR_COMMANDS } = await import('./api/door/commands.js');

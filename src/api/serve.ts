@@ -15,11 +15,15 @@ import { lightningKey } from '../engine/lightning-key.js';
 import { HopInvoices } from './hop-invoices.js';
 import type { Invocation } from '../node/messages.js';
 import { systemRandom } from '../core/random.js';
+import type { MeshLog } from '../store/log.js';
+import { dashboard } from './dashboard/routes.js';
 import { Door, DOOR_FILE } from './door/door.js';
 import { JsonRpc } from './door/json-rpc.js';
 import { doorMethods } from './door/methods.js';
 import { HttpDoor, type HttpRoute } from './http/http-door.js';
 import { rpcRoute } from './http/rpc-route.js';
+import { Reports } from './metrics/reports.js';
+import { metricsRoutes } from './metrics/routes.js';
 import { openToken } from './http/token.js';
 import { MeshModuleApi } from './module-api.js';
 import { ModuleCli } from './module-cli.js';
@@ -36,7 +40,7 @@ export interface ServeParts {
   readonly configPath: string;
   /** Where the doors have their socket and token. */
   readonly dataDir: string;
-  readonly log: Log;
+  readonly log: Log & Pick<MeshLog, 'linesDropped' | 'recent'>;
 }
 
 /**
@@ -51,8 +55,22 @@ export async function serve({ mesh, integration, configPath, dataDir, log }: Ser
   const nodeApi = integration.nodeApi();
   await attempt(log, 'the module API', () => nodeApi.registerModuleApi(api.methods, api.apiVersion));
   await attempt(log, "the node's command line", () => nodeApi.registerCliSpec(cli.spec()));
-  const rpc = new JsonRpc(doorMethods({ mesh, api, cli }), log);
-  return openDoors(rpc, [rpcRoute(rpc)], { dataDir, address: mesh.config.dashboardAddr, log });
+  const logLinesDropped = (): number => log.linesDropped;
+  const rpc = new JsonRpc(doorMethods({ mesh, api, cli, integration, logLinesDropped }), log);
+  const address = mesh.config.dashboardAddr;
+  const page = address === null ? null : dashboard({ mesh, integration, recentWarnings: () => log.recent });
+  const routes =
+    page === null ? [] : [...metricsRoutes({ mesh, integration, logLinesDropped }), ...page.routes];
+  const reports = new Reports(mesh, integration, log);
+  reports.start();
+  const doors = await openDoors(rpc, [rpcRoute(rpc), ...routes], { dataDir, address, log });
+  return {
+    close: async () => {
+      reports.stop();
+      page?.close();
+      await doors.close();
+    },
+  };
 }
 
 function hopInvoicesOf(mesh: MeshModule, node: NodeApi, log: Log): HopInvoices {

@@ -79,7 +79,7 @@ function transportJson({ links }: MeshModule): Json {
 
 /** What was earned, for whom, and what each payee owes. */
 export function ledgerJson(mesh: MeshModule): Json {
-  return ledgerFacts(mesh);
+  return { ...ledgerFacts(mesh) };
 }
 
 /** Peers that have said who they are. */
@@ -113,7 +113,8 @@ export function tableText(head: readonly string[], rows: readonly (readonly (str
   return table.toString();
 }
 
-function ledgerFacts(mesh: MeshModule): { readonly [name: string]: Json } {
+/** As `ledgerJson`, part by part. */
+export function ledgerFacts(mesh: MeshModule): LedgerFacts {
   const totals = mesh.ledger.totals();
   return {
     ledger: {
@@ -134,6 +135,12 @@ function ledgerFacts(mesh: MeshModule): { readonly [name: string]: Json } {
       })),
     },
   };
+}
+
+export interface LedgerFacts {
+  readonly ledger: { readonly [name: string]: Json };
+  readonly monopoly: Json;
+  readonly debts: { readonly capMsat: string; readonly payees: readonly { readonly [name: string]: Json }[] };
 }
 
 /** Who forwards how much of what is paid (docs/anti-monopoly.md); shares from 0 to 1, the ten largest. */

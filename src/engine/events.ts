@@ -16,7 +16,7 @@ import type { IssuedInvoices } from './registry.js';
 import type { Settlements } from './settlements.js';
 
 export interface EventParts {
-  readonly manager: MeshManager;
+  readonly manager: Pick<MeshManager, 'handlePacket'>;
   readonly peers: PeerBook;
   readonly settlements: Settlements;
   readonly invoices: Pick<IssuedInvoices, 'created' | 'settled'>;
@@ -57,8 +57,11 @@ function handleEvent(event: NodeEvent, parts: EventParts): void {
       log.log('warn', 'a peer was not taken in', { address, reason: reasonName(reason) });
       break;
     }
-    case 'PeerDisconnected':
     case 'PeerBanned':
+      log.log('warn', 'the node banned a peer', { address: event.value.peer_addr });
+      peers.disconnected(event.value.peer_addr);
+      break;
+    case 'PeerDisconnected':
       peers.disconnected(event.value.peer_addr);
       break;
     case 'NetworkPartition':
@@ -70,6 +73,10 @@ function handleEvent(event: NodeEvent, parts: EventParts): void {
       break;
     case 'DoSAttackDetected':
     case 'RateLimitExceeded':
+      log.log('warn', 'the node says that a peer floods it', {
+        address: event.value.peer_addr,
+        event: event.name,
+      });
       peers.restrain(event.value.peer_addr);
       break;
     case 'NewBlock':

@@ -17,7 +17,7 @@ import { VerdictPool } from '../pool/verdict-pool.js';
 import { FINGERPRINT_SECRET_BYTES } from '../replay/fingerprint.js';
 import { SharedReplayTable } from '../replay/shared-table.js';
 import type { ReplayTable } from '../replay/table.js';
-import { nodeDisk } from '../store/disk.js';
+import { nodeDisk, type Disk } from '../store/disk.js';
 import { hasIdentity, openIdentity, type Identity } from '../store/identity.js';
 import { Journal, JOURNAL_FILE } from '../store/journal.js';
 import { SlowWork } from '../store/slow-work.js';
@@ -26,6 +26,7 @@ import type { Accounts } from './accounts.js';
 import { CarriedBalances } from './carried.js';
 import { openInvoiceJournal } from './registry.js';
 import { lightningKey } from './lightning-key.js';
+import { Timings } from './timings.js';
 
 export interface MeshModuleOptions {
   readonly config: MeshConfig;
@@ -53,6 +54,8 @@ export interface Foundations {
   /** The invoices that this node issued, shared with the workers, and where they are kept over restarts. */
   readonly registry: InvoiceRegistry;
   readonly invoiceJournal: Journal | null;
+  /** Of everything that was opened here, and of what is built on it. */
+  readonly timings: Timings;
 }
 
 /**
@@ -60,7 +63,7 @@ export interface Foundations {
  * @throws MeshError when the data directory cannot be used
  */
 export async function prepareDataDir(dataDir: string, clock: Clock, log: Log): Promise<NodeId> {
-  const { journal, identity } = await openDurables(dataDir, clock, log);
+  const { journal, identity } = await openDurables(dataDir, clock, log, nodeDisk);
   await journal.close();
   return identity.nodeId;
 }
@@ -70,18 +73,20 @@ async function openDurables(
   dataDir: string,
   clock: Clock,
   log: Log,
+  disk: Disk,
 ): Promise<{ readonly journal: Journal; readonly identity: Identity }> {
   const path = join(dataDir, JOURNAL_FILE);
   const isFirstRun = !(await hasIdentity(dataDir));
-  const journal = await Journal.open({ disk: nodeDisk, path, clock, log, isFirstRun });
+  const journal = await Journal.open({ disk, path, clock, log, isFirstRun });
   const identity = await openIdentity(dataDir, log);
   return { journal, identity };
 }
 
 /** @throws MeshError when the data directory or the workers cannot be used */
 export async function layFoundations(options: MeshModuleOptions): Promise<Foundations> {
+  const timings = new Timings(options.clock);
   const { config, dataDir, clock, random, log, integration } = options;
-  const { journal, identity } = await openDurables(dataDir, clock, log);
+  const { journal, identity } = await openDurables(dataDir, clock, log, timings.synced(nodeDisk));
   const { nodeId: self } = identity;
   const ownPayee = config.ownPayee ?? (await lightningKey(integration.nodeApi(), log));
   const secret = random.bytes(FINGERPRINT_SECRET_BYTES);
@@ -106,7 +111,7 @@ export async function layFoundations(options: MeshModuleOptions): Promise<Founda
     log,
     clock,
   });
-  return { identity, ownPayee, table, journal, judge, registry, invoiceJournal };
+  return { identity, ownPayee, table, journal, judge, registry, invoiceJournal, timings };
 }
 
 /**

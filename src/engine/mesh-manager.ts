@@ -12,13 +12,12 @@ import type { Clock, Log, PeerLink, Random } from '../core/ports.js';
 import type { FeeSchedule } from '../core/policy.js';
 import { Reason, reasonName } from '../core/reasons.js';
 import { present } from '../core/assert.js';
-import { DISCOVERY_PROTOCOL, HELLO_PROTOCOL, isUnknownPeer } from '../packet/control.js';
 import { declaredTraffic, isDeclaredFor, type DeclaredTraffic } from '../packet/declared.js';
-import { decodeDiscovery } from '../packet/discovery.js';
 import { PacketHead } from '../packet/head.js';
 import { encodePacket, packetId, type MeshPacket } from '../packet/packet.js';
 import { secondsLeft } from '../packet/ttl.js';
 import type { Counters } from '../metrics/counters.js';
+import type { FlightRecorder } from '../metrics/recorder.js';
 import type { OnVerdict, PacketJudge, PacketSender, PacketVerdict } from '../pool/judge-port.js';
 import type { ReplayPrevention } from '../replay/replay-prevention.js';
 import type { RouteDiscovery } from '../routing/discovery.js';
@@ -26,6 +25,7 @@ import type { RoutingTable } from '../routing/table.js';
 import { isSurelyUnwritten, type Accounts } from './accounts.js';
 import { PacketCare, type AttemptOutcome } from './care.js';
 import { CaredPacket, judgedPacket } from './cared-packet.js';
+import { handleControl } from './control-messages.js';
 import type { DeliveryDesk } from './delivery.js';
 import { Introductions } from './introductions.js';
 import { NextHops } from './next-hops.js';
@@ -44,6 +44,7 @@ export interface MeshManagerParts {
   readonly random: Random;
   readonly log: Log;
   readonly counters: Counters;
+  readonly recorder: FlightRecorder;
   readonly judge: PacketJudge;
   readonly peers: PeerBook;
   readonly table: RoutingTable;
@@ -81,9 +82,6 @@ const ATTEMPTED: { readonly [K in AttemptOutcome['kind']]: PacketOutcome } = {
   later: { kind: 'held' },
 };
 
-/** How every request that is flooded ends somewhere: nothing is wrong with it. */
-const ROUTINE: ReadonlySet<Reason> = new Set([Reason.RequestSeen, Reason.HopsExhausted]);
-
 export class MeshManager {
   readonly #parts: MeshManagerParts;
   readonly #care: PacketCare;
@@ -101,6 +99,7 @@ export class MeshManager {
       },
       onExpired: (cared, reason) => {
         parts.counters.refuse(reason);
+        parts.recorder.expired(reason, cared);
         parts.log.log('warn', 'an accepted packet could not be delivered in time', {
           packetId: toHex(packetId(cared.bytes)),
           destination: nodeKey(cared.packet.destination),
@@ -142,12 +141,13 @@ export class MeshManager {
     const isTooLarge = packetBytes.length > LIMITS.PACKET_BYTES;
     const peer = isTooLarge ? null : peers.heard(peerAddress);
     if (peer === null) {
-      this.#refuse(isTooLarge ? Reason.PacketTooLarge : Reason.TooManyPeers, onOutcome);
+      const reason = isTooLarge ? Reason.PacketTooLarge : Reason.TooManyPeers;
+      this.#refuse(reason, onOutcome, packetBytes, peerAddress);
       return;
     }
     const reason = this.#admit(packetBytes, peer);
     if (reason !== Reason.Accepted) {
-      this.#refuse(reason, onOutcome);
+      this.#refuse(reason, onOutcome, packetBytes, peerAddress, peer.nodeId);
       return;
     }
     this.#introductions.inTurn(peer, (done) => {
@@ -162,8 +162,9 @@ export class MeshManager {
 
   /** Whether a peer's packet is judged at all: its quota, and room for what it may become. */
   #admit(packetBytes: Uint8Array, peer: Peer): Reason {
-    const { accounts, peers, self } = this.#parts;
+    const { accounts, counters, peers, self } = this.#parts;
     const traffic = declaredTraffic(packetBytes);
+    counters.arrived(traffic, packetBytes.length);
     const isClaimed = peer.nodeId !== null && !peer.isProven;
     if (isClaimed && traffic !== 'control' && !isDeclaredFor(packetBytes, self)) {
       return Reason.UnprovenPeer;
@@ -186,9 +187,9 @@ export class MeshManager {
       const { replayKey } = verdict;
       const isReplay = verdict.reason === Reason.ReplayedPayment && replayKey !== null;
       if (isReplay && this.#care.holds(toHex(replayKey), packetBytes)) this.#duplicate(onOutcome);
-      else this.#refuse(verdict.reason, onOutcome);
+      else this.#refuse(verdict.reason, onOutcome, packetBytes, peer.address, peer.nodeId);
     } else if (verdict.kind === 'control') {
-      onOutcome(this.#handleControl(judgedPacket(packetBytes), verdict, peer));
+      onOutcome(handleControl(this.#parts, packetBytes, verdict, peer));
     } else {
       const ttlSeconds = verdict.hasTtl ? this.#ttlOf(packetBytes) : this.#parts.packetTtlSeconds;
       this.#accept(packetBytes, verdict, { from: peer.address, ttlSeconds, until, onOutcome });
@@ -211,12 +212,14 @@ export class MeshManager {
     const packetBytes = encodePacket(packet);
     return new Promise((onOutcome) => {
       const isPaid = packet.packetType === 'Paid';
-      if (!this.#care.hasRoom(packetBytes.length)) this.#refuse(Reason.Overloaded, onOutcome);
-      else if (isPaid && !this.#parts.accounts.canRecord()) this.#refuse(Reason.NotRecorded, onOutcome);
+      if (!this.#care.hasRoom(packetBytes.length))
+        this.#refuse(Reason.Overloaded, onOutcome, packetBytes, null);
+      else if (isPaid && !this.#parts.accounts.canRecord())
+        this.#refuse(Reason.NotRecorded, onOutcome, packetBytes, null);
       else {
         const sender = { previousHop: null, origin: 'local', peer: '' } as const;
         this.#judge(packetBytes, sender, { from: null, patience: 'known' }, (verdict) => {
-          if (verdict.kind === 'refused') this.#refuse(verdict.reason, onOutcome);
+          if (verdict.kind === 'refused') this.#refuse(verdict.reason, onOutcome, packetBytes, null);
           else this.#accept(packetBytes, verdict, { from: null, ttlSeconds, until: 'accepted', onOutcome });
         });
       }
@@ -230,6 +233,7 @@ export class MeshManager {
   async sendMeshPacket(peerAddress: string, packetData: Uint8Array): Promise<void> {
     await this.#parts.link.send(peerAddress, packetData);
     this.#parts.counters.count('packets_sent');
+    this.#parts.peers.sentTo(peerAddress);
   }
 
   /** A neighbour is gone or was restarted: what it was given lately goes another way, or to it again. */
@@ -268,8 +272,15 @@ export class MeshManager {
     return waiting < share * LIMITS.PACKETS_IN_CARE && this.#care.hasRoom(bytes + reserved);
   }
 
-  #refuse(reason: Reason, onOutcome: OnOutcome): void {
+  #refuse(
+    reason: Reason,
+    onOutcome: OnOutcome,
+    packetBytes: Uint8Array,
+    from: string | null,
+    previousHop: NodeId | null = null,
+  ): void {
     this.#parts.counters.refuse(reason);
+    this.#parts.recorder.refused(reason, packetBytes, from, previousHop);
     onOutcome({ kind: 'refused', reason });
   }
 
@@ -307,33 +318,6 @@ export class MeshManager {
       : refuse(claim);
   }
 
-  #handleControl(packet: MeshPacket, verdict: PacketVerdict, peer: Peer): PacketOutcome {
-    const { discovery, counters } = this.#parts;
-    const reason = this.#control(packet, verdict, peer, discovery);
-    if (reason !== Reason.Accepted && !ROUTINE.has(reason)) {
-      counters.refuse(reason);
-      return { kind: 'refused', reason };
-    }
-    counters.count('packets_control');
-    return { kind: 'control' };
-  }
-
-  #control(packet: MeshPacket, verdict: PacketVerdict, peer: Peer, discovery: RouteDiscovery): Reason {
-    switch (verdict.controlProtocol) {
-      case HELLO_PROTOCOL:
-        return this.#parts.peers.hello(peer.address, packet.payload, isUnknownPeer(packet.destination));
-      case DISCOVERY_PROTOCOL: {
-        if (peer.nodeId === null || !peer.isProven) return Reason.UnauthenticatedPeer;
-        const message = decodeDiscovery(packet.payload);
-        return message.ok ? discovery.handleMessage(peer.nodeId, message.value) : message.failure.reason;
-      }
-      case null:
-        return Reason.UnknownControl;
-      default:
-        return this.#parts.onSignedHello(peer, packet);
-    }
-  }
-
   /** Makes a payment durable, and takes the packet into care. */
   #accept(bytes: Uint8Array, verdict: PacketVerdict, how: Accepting): void {
     const { accounts, publisher, replay, log } = this.#parts;
@@ -354,7 +338,7 @@ export class MeshManager {
       });
       // Where nobody can tell whether it was written, the key stays used until a restart reads the disk.
       if (isSurelyUnwritten(error)) replay.release(key);
-      this.#refuse(Reason.NotRecorded, how.onOutcome);
+      this.#refuse(Reason.NotRecorded, how.onOutcome, bytes, how.from);
     });
   }
 
@@ -371,7 +355,7 @@ export class MeshManager {
     // Where all is free, so is what says that it is paid.
     const isUncharged = declaredTraffic(bytes) === 'paid';
     if (isUncharged && from !== null && !peers.chargeFree(from, bytes.length)) {
-      this.#refuse(Reason.FreeQuotaExceeded, onOutcome);
+      this.#refuse(Reason.FreeQuotaExceeded, onOutcome, bytes, from);
       return;
     }
     if (from !== null && verdict.position === 1) {
@@ -379,7 +363,7 @@ export class MeshManager {
       const source = peers.windowOf(from, head.node(0));
       const reason = replay.checkReplay(null, source, head.sequence);
       if (reason !== Reason.Accepted) {
-        this.#refuse(reason, onOutcome);
+        this.#refuse(reason, onOutcome, bytes, from);
         return;
       }
     }

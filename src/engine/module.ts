@@ -4,7 +4,6 @@
  * Rules: architecture.md (threads), node-ipc.md (two ways to run; what the node refuses is done without).
  * What must survive a SIGKILL is on disk before it is acted on. Main thread.
  */
-import { errorText } from '../core/errors.js';
 import { nodeKey, type NodeId } from '../core/ids.js';
 import type { Clock } from '../core/ports.js';
 import type { JudgePolicy, MeshMode } from '../core/policy.js';
@@ -13,6 +12,7 @@ import { Reason } from '../core/reasons.js';
 import { judgePolicyOf, type MeshConfig } from '../config/config.js';
 import { changedOptions } from '../config/live.js';
 import { Counters } from '../metrics/counters.js';
+import { FlightRecorder } from '../metrics/recorder.js';
 import { Ledger } from '../ledger/ledger.js';
 import { discoveryPacket, helloPacket, type ControlHeader } from '../packet/control.js';
 import { encodePacket } from '../packet/packet.js';
@@ -24,8 +24,8 @@ import type { PacketJudge } from '../pool/judge-port.js';
 import { ReplayPrevention } from '../replay/replay-prevention.js';
 import { RouteDiscovery } from '../routing/discovery.js';
 import { NetworkGroups } from '../routing/network-group.js';
-import { RoutingTable } from '../routing/table.js';
-import type { Journal } from '../store/journal.js';
+import type { RoutingTable } from '../routing/table.js';
+import type { Journal, JournalStats } from '../store/journal.js';
 import { Accounts } from './accounts.js';
 import { Debts } from './debts.js';
 import { DeliveryDesk } from './delivery.js';
@@ -34,11 +34,13 @@ import { followEvents } from './events.js';
 import { layFoundations, restore, type Foundations, type MeshModuleOptions } from './foundations.js';
 import { Links } from './links.js';
 import { MeshManager } from './mesh-manager.js';
+import { greetPeersOf, routingTableOf } from './module-parts.js';
 import { Outbound } from './outbound.js';
 import { PeerBook } from './peers.js';
 import { EventPublisher } from './publisher.js';
 import { IssuedInvoices } from './registry.js';
 import { Settlements } from './settlements.js';
+import type { Timings } from './timings.js';
 import { Upkeep } from './upkeep.js';
 
 /** Of the requests to the node, the part that questions about payments may take: the rest sends packets. */
@@ -48,6 +50,8 @@ export class MeshModule {
   readonly self: NodeId;
   readonly clock: Clock;
   readonly counters: Counters;
+  readonly recorder: FlightRecorder;
+  readonly timings: Timings;
   readonly table: RoutingTable;
   readonly discovery: RouteDiscovery;
   readonly links: Links;
@@ -93,7 +97,7 @@ export class MeshModule {
 
   private constructor(options: MeshModuleOptions, parts: Foundations) {
     const { config, clock, random, log, integration } = options;
-    const { identity, judge, journal } = parts;
+    const { identity, judge, journal, timings } = parts;
     const { nodeId: self } = identity;
     this.#options = options;
     this.#config = config;
@@ -107,6 +111,8 @@ export class MeshModule {
     this.judge = judge;
     this.replay = new ReplayPrevention(parts.table, clock);
     this.counters = new Counters();
+    this.recorder = new FlightRecorder({ clock });
+    this.timings = timings;
     this.ledger = new Ledger();
     const groups = new NetworkGroups(config.asnMap.map(([prefix, group]) => ({ prefix, group })));
     this.links = new Links({
@@ -119,7 +125,9 @@ export class MeshModule {
       groups,
       judge,
       ownPayee: parts.ownPayee,
-      relay: { send: (address, bytes) => integration.nodeApi().sendMeshPacketToPeer(address, bytes) },
+      relay: timings.sent({
+        send: (address, bytes) => integration.nodeApi().sendMeshPacketToPeer(address, bytes),
+      }),
       header: () => this.#header(),
       peers: () => this.peers,
       manager: () => this.manager,
@@ -141,15 +149,7 @@ export class MeshModule {
     this.#policy = this.#policyEngine();
 
     const publisher = new EventPublisher((event) => integration.publish(event), clock, log, this.counters);
-    this.table = new RoutingTable({
-      self,
-      clock,
-      random,
-      routeExpirySeconds: config.routeExpirySeconds,
-      fees: config.fees,
-      monopoly: { maxEntityShare: config.maxEntityShare, concentration: config.concentration },
-      groups,
-    });
+    this.table = routingTableOf(self, options, groups);
     for (const [node, payee] of config.payees) this.table.entities.setPayee(node, payee);
     this.discovery = new RouteDiscovery({
       self,
@@ -161,8 +161,9 @@ export class MeshModule {
         if (address !== null)
           links.sendControl(address, encodePacket(discoveryPacket(this.#header(), peer, message)));
       },
-      onRouteFound: (route) => {
+      onRouteFound: (route, tookMillis) => {
         this.counters.count('routes_discovered');
+        timings.found(route.ids.length - 1, tookMillis);
         this.manager.routesChanged();
         publisher.routeDiscovered(route);
       },
@@ -257,7 +258,8 @@ export class MeshModule {
       random,
       log,
       counters: this.counters,
-      judge,
+      recorder: this.recorder,
+      judge: timings.judged(judge),
       peers: this.peers,
       table: this.table,
       discovery: this.discovery,
@@ -281,8 +283,8 @@ export class MeshModule {
       fees: config.fees,
       packetTtlSeconds: config.packetTtlSeconds,
     });
-    const { accounts, invoices, discovery, replay } = this;
-    this.#upkeep = new Upkeep({ clock, random, journal, accounts, invoices, discovery, replay });
+    const { accounts, invoices, discovery, replay, recorder } = this;
+    this.#upkeep = new Upkeep({ clock, random, journal, accounts, invoices, discovery, replay, recorder });
   }
 
   /** In force. */
@@ -322,6 +324,11 @@ export class MeshModule {
     return this.#options.integration.stats();
   }
 
+  /** Of the journal of payments. */
+  journalStats(): JournalStats {
+    return this.#journal.stats();
+  }
+
   /** Stops taking packets, finishes those that are judged, and closes the journal. */
   async close(): Promise<void> {
     this.#upkeep.stop();
@@ -357,10 +364,10 @@ export class MeshModule {
   /** Subscribes, greets the peers that are connected already, and follows the node's events. */
   async #join(): Promise<void> {
     const { integration, log, onNodeShutdown, onConfigLoaded } = this.#options;
-    const { manager, peers, settlements, invoices, delivery } = this;
+    const { manager, peers, settlements, invoices, delivery, timings } = this;
     const events = integration.eventReceiver();
     void followEvents(events, {
-      manager,
+      manager: timings.handled(manager),
       peers,
       settlements,
       invoices,
@@ -386,15 +393,8 @@ export class MeshModule {
   }
 
   /** Says hello to every peer that the node has. */
-  async greetPeers(): Promise<void> {
+  greetPeers(): Promise<void> {
     const { integration, log } = this.#options;
-    try {
-      const peers = await integration.nodeApi().getNetworkPeers();
-      this.peers.reconcile(peers.map(({ addr }) => addr));
-    } catch (error) {
-      log.log('warn', 'the node did not tell its peers; they are greeted as they connect', {
-        error: errorText(error),
-      });
-    }
+    return greetPeersOf(integration, this.peers, log);
   }
 }

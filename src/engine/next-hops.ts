@@ -13,6 +13,7 @@ import type { Log, PeerLink } from '../core/ports.js';
 import { Reason } from '../core/reasons.js';
 import { priceMsat } from '../ledger/fee.js';
 import type { Counters } from '../metrics/counters.js';
+import type { FlightRecorder } from '../metrics/recorder.js';
 import type { PacketHead } from '../packet/head.js';
 import type { MeshPacket } from '../packet/packet.js';
 import { amountMsatOf } from '../packet/proof.js';
@@ -22,10 +23,13 @@ import type { RoutingTable } from '../routing/table.js';
 import type { OnAttempted } from './care.js';
 import type { CaredPacket } from './cared-packet.js';
 import type { DeliveryDesk } from './delivery.js';
+import type { PeerBook } from './peers.js';
 
 export interface NextHopsParts {
   readonly log: Log;
   readonly counters: Counters;
+  readonly recorder: FlightRecorder;
+  readonly peers: Pick<PeerBook, 'sentTo'>;
   readonly table: RoutingTable;
   readonly discovery: RouteDiscovery;
   readonly delivery: DeliveryDesk;
@@ -46,17 +50,19 @@ export class NextHops {
       this.#forward(cared, onOutcome);
       return;
     }
-    const { counters, delivery } = this.#parts;
+    const { counters, delivery, recorder } = this.#parts;
     const reason = delivery.deliver(cared.packet, cared.bytes, cared.from ?? '');
     if (reason === Reason.Accepted) counters.count('packets_delivered');
+    recorder.passed(reason === Reason.Accepted ? 'delivered' : 'held', cared, reason);
     onOutcome(reason === Reason.Accepted ? { kind: 'done' } : { kind: 'later', reason });
   }
 
   #forward(offered: CaredPacket, onOutcome: OnAttempted): void {
-    const { table, log } = this.#parts;
+    const { table, log, recorder, peers } = this.#parts;
     const cared = table.addressOf(offered.nextHop) === null ? this.#detour(offered) : offered;
     const address = cared === null ? null : table.addressOf(cared.nextHop);
     if (cared === null || address === null) {
+      recorder.passed('held', offered, Reason.NextHopLost);
       onOutcome({ kind: 'later', reason: Reason.NextHopLost });
       return;
     }
@@ -64,6 +70,8 @@ export class NextHops {
       () => {
         this.#parts.counters.count('packets_sent');
         this.#parts.counters.count('packets_forwarded');
+        peers.sentTo(address);
+        recorder.passed('forwarded', cared, Reason.Accepted);
         this.#noteForwarded(cared);
         onOutcome({ kind: 'handedOver', nextHop: cared.nextHop, cared });
       },
@@ -72,6 +80,7 @@ export class NextHops {
           address,
           error: errorText(error),
         });
+        recorder.passed('held', cared, Reason.NextHopLost);
         onOutcome({ kind: 'later', reason: Reason.NextHopLost });
       },
     );

@@ -25,6 +25,11 @@ export interface Peer {
   readonly isProven: boolean;
   /** When it last sent anything, by the monotonic clock. */
   readonly lastHeardMillis: number;
+  /** How far its clock was ahead of ours when it last told it; null before that. */
+  readonly clockAheadSeconds: number | null;
+  /** Packets that came from it and went to it. */
+  readonly packetsIn: number;
+  readonly packetsOut: number;
 }
 
 interface PeerState extends Peer {
@@ -33,6 +38,9 @@ interface PeerState extends Peer {
   /** Whether it is a connection of the direct transport, which ends by itself where its peer is silent. */
   isDirect: boolean;
   lastHeardMillis: number;
+  clockAheadSeconds: number | null;
+  packetsIn: number;
+  packetsOut: number;
   lastHelloMillis: number;
   hellosUnanswered: number;
   returnedMillis: number;
@@ -126,6 +134,18 @@ export class PeerBook {
     this.#forget(peer);
   }
 
+  /** A packet went to an address. */
+  sentTo(address: string): void {
+    const peer = this.#byAddress.get(address);
+    if (peer !== undefined) peer.packetsOut++;
+  }
+
+  /** A peer's own control message told its clock. @param unixSeconds its claim */
+  clockTold(address: string, unixSeconds: bigint): void {
+    const peer = this.#byAddress.get(address);
+    if (peer !== undefined) peer.clockAheadSeconds = Number(unixSeconds) - this.#options.clock.unixSeconds();
+  }
+
   /** The node says that a peer asks too much of it: what the peer had saved up of its quotas is gone. */
   restrain(address: string): void {
     const peer = this.#byAddress.get(address);
@@ -153,6 +173,7 @@ export class PeerBook {
     if (peer === null) return null;
     peer.lastHeardMillis = this.#options.clock.monotonicMillis();
     peer.hellosUnanswered = 0;
+    peer.packetsIn++;
     return peer;
   }
 
@@ -282,6 +303,9 @@ export class PeerBook {
       isProven: false,
       isDirect: false,
       lastHeardMillis: now,
+      clockAheadSeconds: null,
+      packetsIn: 0,
+      packetsOut: 0,
       lastHelloMillis: Number.NEGATIVE_INFINITY,
       hellosUnanswered: 0,
       returnedMillis: Number.NEGATIVE_INFINITY,

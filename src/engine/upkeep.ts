@@ -5,6 +5,7 @@
  */
 import { LIMITS } from '../core/limits.js';
 import type { Clock, Random, Timer } from '../core/ports.js';
+import type { FlightRecorder } from '../metrics/recorder.js';
 import type { ReplayPrevention } from '../replay/replay-prevention.js';
 import type { RouteDiscovery } from '../routing/discovery.js';
 import type { Journal } from '../store/journal.js';
@@ -23,6 +24,7 @@ export interface UpkeepParts {
   readonly invoices: IssuedInvoices;
   readonly discovery: RouteDiscovery;
   readonly replay: ReplayPrevention;
+  readonly recorder: FlightRecorder;
 }
 
 export class Upkeep {
@@ -37,10 +39,11 @@ export class Upkeep {
   }
 
   start(): void {
-    const { clock, discovery, replay } = this.#parts;
+    const { clock, discovery, replay, recorder } = this.#parts;
     const sweep = (): void => {
       discovery.sweep();
       replay.cleanupExpired();
+      recorder.renew();
       this.#sweep = clock.after(SWEEP_MILLIS, sweep);
     };
     this.#sweep = clock.after(SWEEP_MILLIS, sweep);

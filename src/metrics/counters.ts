@@ -6,6 +6,7 @@
  */
 import { LIMITS } from '../core/limits.js';
 import { reasonName, type Reason } from '../core/reasons.js';
+import type { DeclaredTraffic } from '../packet/declared.js';
 
 /** What names past the bound of their group are counted under. */
 export const OTHER_NAMES = 'other';
@@ -17,6 +18,8 @@ export type CountersSnapshot = {
   /** Packets by the protocol they were taken for. */
   readonly protocols: Readonly<Record<string, number>>;
   readonly counts: Readonly<Record<string, number>>;
+  /** Packets that arrived and their bytes, by what they say they are, the ones refused at once left out. */
+  readonly arrived: Readonly<Record<DeclaredTraffic, { readonly packets: number; readonly bytes: number }>>;
   /** 64-bit amounts are decimal strings. */
   readonly gauges: Readonly<Record<string, number | string>>;
 };
@@ -25,7 +28,18 @@ export class Counters {
   readonly #refused = new Map<string, number>();
   readonly #protocols = new Map<string, number>();
   readonly #counts = new Map<string, number>();
+  readonly #arrived = {
+    paid: { packets: 0, bytes: 0 },
+    control: { packets: 0, bytes: 0 },
+    free: { packets: 0, bytes: 0 },
+  };
   readonly #gauges = new Map<string, () => number | bigint>();
+
+  /** Counts a packet that arrived, by what it says it is. */
+  arrived(traffic: DeclaredTraffic, bytes: number): void {
+    this.#arrived[traffic].packets++;
+    this.#arrived[traffic].bytes += bytes;
+  }
 
   /** Counts one refusal. */
   refuse(reason: Reason): void {
@@ -63,10 +77,12 @@ export class Counters {
       const value = read();
       return [name, typeof value === 'bigint' ? String(value) : value];
     });
+    const { paid, control, free } = this.#arrived;
     return {
       refused: sorted(this.#refused),
       protocols: sorted(this.#protocols),
       counts: sorted(this.#counts),
+      arrived: { paid: { ...paid }, control: { ...control }, free: { ...free } },
       gauges: sorted(gauges),
     };
   }

@@ -43,8 +43,8 @@ export interface RouteDiscoveryOptions {
   readonly hopCostSats?: bigint;
   /** Sends a message to a direct peer. Failures are the link's to report. */
   readonly transmit: (peer: NodeId, message: DiscoveryMessage) => void;
-  /** A search of this node found its first route. */
-  readonly onRouteFound?: (route: Route) => void;
+  /** A search of this node found its first route, so long after it was started. */
+  readonly onRouteFound?: (route: Route, tookMillis: number) => void;
   /** A search of this node ended without a route. */
   readonly onRouteFailed?: (destination: NodeId, reason: Reason) => void;
 }
@@ -86,11 +86,11 @@ export class RouteDiscovery {
         this.#counts.requestsSent += 1;
         transmit(peer, request);
       },
-      onFound: (route) => {
+      onFound: (route, tookMillis) => {
         this.#counts.routesFound += 1;
         const destination = route.ids[route.ids.length - 1];
         if (destination !== undefined) this.#hints.answered(destination);
-        onRouteFound?.(route);
+        onRouteFound?.(route, tookMillis);
       },
       onFailed: (destination, reason) => {
         this.#counts.routesFailed += 1;

@@ -60,7 +60,7 @@ export interface SearchesOptions {
   /** Whether a neighbour answers against its own word (Hints.deniesNext). */
   readonly contradicts: (from: NodeKey, response: RouteResponse) => boolean;
   readonly ask: (peer: NodeId, request: RouteRequest) => void;
-  readonly onFound: (route: Route) => void;
+  readonly onFound: (route: Route, tookMillis: number) => void;
   readonly onFailed: (destination: NodeId, reason: Reason) => void;
 }
 
@@ -68,6 +68,7 @@ interface Search {
   readonly destination: NodeId;
   maxHops: number;
   timeoutMillis: number;
+  readonly startedMillis: number;
   readonly answer: Promise<Route | null>;
   readonly resolve: (route: Route | null) => void;
   /** Ids that still may be answered. */
@@ -126,7 +127,7 @@ export class RouteSearches {
     if (this.#byDestination.size >= LIMITS.PENDING_DISCOVERIES) {
       return this.#refuse(destination, Reason.TooManyPending);
     }
-    const search = makeSearch(destination, limits);
+    const search = makeSearch(destination, limits, this.#options.clock.monotonicMillis());
     this.#byDestination.set(key, search);
     this.#startRing(search, 0, 0);
     return search.answer;
@@ -264,7 +265,7 @@ export class RouteSearches {
     if (route === null) return;
     search.isFound = true;
     search.resolve(route);
-    this.#options.onFound(route);
+    this.#options.onFound(route, this.#options.clock.monotonicMillis() - search.startedMillis);
   }
 
   #end(search: Search): void {
@@ -295,7 +296,7 @@ function withinLimits({
   };
 }
 
-function makeSearch(destination: NodeId, limits: SearchLimits): Search {
+function makeSearch(destination: NodeId, limits: SearchLimits, startedMillis: number): Search {
   let resolve: (route: Route | null) => void = () => undefined;
   const answer = new Promise<Route | null>((settle) => {
     resolve = settle;
@@ -303,6 +304,7 @@ function makeSearch(destination: NodeId, limits: SearchLimits): Search {
   return {
     destination,
     ...withinLimits(limits),
+    startedMillis,
     answer,
     resolve,
     open: new Set<bigint>(),

@@ -21,6 +21,16 @@ const STDOUT = 1;
 /** Takes a copy of each line: the node's own log. Must not throw for long, and must not log. */
 export type LogSink = (level: LogLevel, message: string, facts: Facts) => void;
 
+/** A warning or an error as it was written. */
+export interface RecentLine {
+  /** ISO 8601. */
+  readonly time: string;
+  readonly level: LogLevel;
+  readonly message: string;
+  /** JSON. */
+  readonly facts: string;
+}
+
 /** How often one message came within its window. */
 interface Repeats {
   windowStart: number;
@@ -36,6 +46,7 @@ export class MeshLog implements Log {
   readonly #standardOutput: 'text' | 'json' | 'none';
   readonly #repeats = new Map<string, Repeats>();
   #sink: LogSink | null = null;
+  readonly #recent: RecentLine[] = [];
   #linesDropped = 0;
   #isClosed = false;
 
@@ -80,6 +91,11 @@ export class MeshLog implements Log {
   /** Lines that the disk did not take in time. */
   get linesDropped(): number {
     return this.#linesDropped;
+  }
+
+  /** The newest warnings and errors, oldest first. */
+  get recent(): readonly RecentLine[] {
+    return this.#recent;
   }
 
   /** Sends a copy of each line to the sink from now on; null stops that. */
@@ -134,6 +150,7 @@ export class MeshLog implements Log {
 
   #emit(level: LogLevel, message: string, facts: Facts): void {
     const printable = printableFacts(facts);
+    if (LEVEL_RANK[level] >= LEVEL_RANK.warn) this.#remember(level, message, printable);
     this.#writer[level]({ facts: printable }, message);
     if (this.#standardOutput === 'text') process.stdout.write(`${textLine(level, message, printable)}\n`);
     try {
@@ -145,6 +162,12 @@ export class MeshLog implements Log {
         'the second log failed and is not used any more',
       );
     }
+  }
+
+  #remember(level: LogLevel, message: string, facts: Facts): void {
+    const time = new Date(this.#clock.unixSeconds() * 1_000).toISOString();
+    this.#recent.push({ time, level, message, facts: JSON.stringify(facts) });
+    if (this.#recent.length > LIMITS.LOG_RECENT) this.#recent.shift();
   }
 
   #write(line: string): void {

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { toHex } from '../../src/core/bytes.js';
 import { REASON_TABLE } from '../../src/core/reasons.js';
+import { encodePacket, packetId } from '../../src/packet/packet.js';
 import { MeshBed } from '../support/mesh-bed.js';
 import { endAll, runCli, temporaryDirectory, waitFor } from '../support/mesh-process.js';
 
@@ -71,6 +72,39 @@ describe('blvm-mesh at the door of a running module', () => {
     });
     expect(await json(0, 'rpc', 'config')).toMatchObject({ network: 'regtest' });
     expect(await json(0, 'rpc', 'reasons')).toHaveLength(REASON_TABLE.length);
+  });
+
+  it('explains what became of packets, and traces the way to a node', async () => {
+    const other = toHex(bed.at(1).nodeId);
+    const packet = bed.packet([1, 0], bed.pay(0, 1n));
+    const id = toHex(packetId(encodePacket(packet)));
+    bed.sendRaw(1, 0, encodePacket(packet));
+    const { stdout } = await waitFor('the refusal', async () => {
+      const answer = await ask(0, 'explain', id);
+      return answer.code === 0 && answer;
+    });
+    expect(stdout).toMatch(new RegExp(`packet ${id}, \\d+ bytes from .*${other.slice(0, 12)}`));
+    expect(stdout).toMatch(/was refused: AmountTooLow \(416\)/);
+    expect(stdout).toMatch(/FAIL {2}amount and price +the proof says 1 msat, the invoice 1 msat; 1 hop cost/);
+    expect(stdout).toMatch(/what to do: the sender must pay the price/);
+    expect(
+      await json(0, 'explain', '--reason', '416', '--peer', other, '--last', '1', '--json'),
+    ).toMatchObject({
+      packets: [{ packetId: id, outcome: 'refused', reason: 'AmountTooLow' }],
+    });
+    expect(await ask(0, 'explain', 'abcdef')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('none of the') as string,
+    });
+    expect(await ask(0, 'explain', '--reason', 'Nonsense')).toMatchObject({ code: 2 });
+    expect((await ask(0, 'trace', other)).stdout).toMatch(/1 hop, costs \d+ sats/);
+  });
+
+  it('examines a running module: nothing failed, and the clocks were compared', async () => {
+    const findings = (await json(0, 'doctor', '--json')) as readonly { check: string; status: string }[];
+    expect(findings.filter(({ status }) => status === 'fail')).toEqual([]);
+    expect(findings).toContainEqual(expect.objectContaining({ check: 'clock', status: 'ok' }));
+    expect((await ask(0, 'doctor')).stdout).toMatch(/ok {4}module runs .*up \d+ s/);
   });
 
   it('says what is wrong: with arguments exit code 2, without a module exit code 1', async () => {

@@ -23,6 +23,7 @@ import { Settlements } from '../../src/engine/settlements.js';
 import type { PaymentState, Utxo } from '../../src/node/messages.js';
 import { Ledger, type LedgerAudit } from '../../src/ledger/ledger.js';
 import { Counters } from '../../src/metrics/counters.js';
+import { FlightRecorder } from '../../src/metrics/recorder.js';
 import { discoveryPacket, helloPacket, type ControlHeader } from '../../src/packet/control.js';
 import { PlainProtocolDetector } from '../../src/packet/detect.js';
 import type { LocalDelivery } from '../../src/packet/module-api.js';
@@ -102,6 +103,7 @@ export class EngineNode {
   readonly replayTable: ReplayTable;
   readonly ledger = new Ledger();
   readonly counters = new Counters();
+  readonly recorder: FlightRecorder;
   readonly settlements: Settlements;
   /** What the node says about payments on the chain: it knows of none until a test says otherwise. */
   readonly chain = {
@@ -159,6 +161,7 @@ export class EngineNode {
     this.replayTable = table;
     this.replay = new ReplayPrevention(this.replayTable, clock);
     this.judge = judge;
+    this.recorder = new FlightRecorder({ clock, entries: 1_000, bytes: 262_144 });
     this.table = new RoutingTable({ self, clock, random, fees });
     const sendControl = (address: string, bytes: Uint8Array): void => {
       link.send(address, bytes).catch(() => undefined);
@@ -242,6 +245,7 @@ export class EngineNode {
       random,
       log,
       counters: this.counters,
+      recorder: this.recorder,
       judge: this.judge,
       peers: this.peers,
       table: this.table,

@@ -3,6 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { parse } from 'smol-toml';
 import { describe, expect, it } from 'vitest';
+import { metricsMarkdown } from '../../src/api/metrics/families.js';
 import { configMarkdown, configSchemaToml } from '../../src/config/markdown.js';
 import { ALL_LIMITS } from '../../src/core/limits.js';
 import { eventsMarkdown } from '../../src/engine/event-table.js';
@@ -201,6 +202,7 @@ describe('tidy: documents', () => {
     ['docs/reasons.md', reasonsMarkdown],
     ['docs/config.md', configMarkdown],
     ['docs/events.md', eventsMarkdown],
+    ['docs/metrics.md', metricsMarkdown],
   ])('%s says what the source says (npm run docs)', (path, made) => {
     expect(textOf(path)).toBe(made());
   });

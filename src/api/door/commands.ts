@@ -1,5 +1,6 @@
 /**
- * The commands that ask a running module at its own door: those that its node offers too, and `send`.
+ * The commands that ask a running module at its own door: those that its node offers too, `send`,
+ * `explain`, `trace` and `rpc`.
  *
  * Rules: wire.md, Command line. Exit codes: 0 done, 1 could not be done, 2 asked wrongly.
  */
@@ -8,6 +9,7 @@ import type { Json } from '../../core/codec.js';
 import { MeshError } from '../../core/errors.js';
 import { Params, recordOf } from '../../core/params.js';
 import { MODULE_COMMANDS, type CommandFacts } from '../module-commands.js';
+import { explainCommand, traceCommand } from '../explain/commands.js';
 import { askModule, RefusedRequest } from './client.js';
 import { dataDirOf, withDataDir, withDoorOptions, type DoorFlags } from './flags.js';
 import { sendCommand } from './send.js';
@@ -18,6 +20,8 @@ export const DOOR_COMMANDS: Readonly<Record<string, () => Command>> = {
     Object.entries(MODULE_COMMANDS).map(([name, facts]) => [name, () => askingCommand(name, facts)]),
   ),
   send: () => sendCommand(),
+  explain: () => explainCommand(),
+  trace: () => traceCommand(),
   rpc: () => rpcCommand(),
 };
 

@@ -2,8 +2,8 @@
  * What the module's own door serves: the four methods of the documents, and what an operator asks.
  *
  * Rules: wire.md, JSON-RPC endpoints and Command line. Amounts of msat are decimal text, since JSON numbers are not
- * exact; counts and sats of the documents' methods are numbers as the documents have them. Only a hop invoice waits for
- * the node, which does not wait for us here. Main thread only.
+ * exact; counts and sats of the documents' methods are numbers as the documents have them. A hop invoice and `doctor`
+ * wait for the node, which does not wait for us here, and `trace` for peers, up to their deadlines. Main thread only.
  */
 import { JSONRPCErrorCode, JSONRPCErrorException } from 'json-rpc-2.0';
 import { toHex } from '../../core/bytes.js';
@@ -20,9 +20,13 @@ import {
   type RequestOf,
   type ResponseOf,
 } from '../../packet/module-api.js';
+import { explainMethod, traceMethod } from '../explain/methods.js';
 import type { MeshModuleApi } from '../module-api.js';
 import { configJson, ledgerJson, peersJson, routesJson, statusJson } from '../status.js';
 import type { ModuleCli } from '../module-cli.js';
+import { moduleFacts } from '../doctor/facts.js';
+import type { ModuleIntegration } from '../../node/module-integration.js';
+import { VERSION } from '../../core/version.js';
 
 /** Who asks, where the module API wants to know. */
 const CALLER = 'door';
@@ -35,12 +39,15 @@ export interface DoorParts {
   readonly mesh: MeshModule;
   readonly api: MeshModuleApi;
   readonly cli: ModuleCli;
+  readonly integration: ModuleIntegration;
+  readonly logLinesDropped: () => number;
 }
 
 export type DoorMethod = (params: Params) => Json | Promise<Json>;
 
 /** By name. Each throws BadRequest on parameters that it does not understand. */
-export function doorMethods({ mesh, api, cli }: DoorParts): ReadonlyMap<string, DoorMethod> {
+export function doorMethods(parts: DoorParts): ReadonlyMap<string, DoorMethod> {
+  const { mesh, api, cli } = parts;
   const callBytes = async <M extends MethodName>(method: M, request: Uint8Array): Promise<ResponseOf<M>> => {
     const outcome = await api.call(method, request, CALLER, 'asked');
     if (!outcome.ok) throw new JSONRPCErrorException(outcome.error, REFUSED_CODE);
@@ -97,6 +104,9 @@ export function doorMethods({ mesh, api, cli }: DoorParts): ReadonlyMap<string, 
     ledger: () => ledgerJson(mesh),
     config: () => configJson(mesh),
     reasons: () => reasonsJson(mesh),
+    explain: (params) => explainMethod(mesh, params),
+    doctor: () => moduleFacts({ ...parts, version: VERSION }),
+    trace: (params) => traceMethod(mesh, params),
     command: async (params) => {
       const { stdout, stderr, exitCode } = await cli.run(params.text('name'), params.texts('args'));
       return { stdout, stderr, exitCode };

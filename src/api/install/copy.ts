@@ -5,7 +5,14 @@ import { dirname, join } from 'node:path';
 import { MeshError } from '../../core/errors.js';
 
 /** Of this package's own files, those that a running module needs. */
-export const OWN_FILES: readonly string[] = ['bin', 'dist', 'module.toml', 'package.json', 'LICENSE'];
+export const OWN_FILES: readonly string[] = [
+  'bin',
+  'dist',
+  'dashboard',
+  'module.toml',
+  'package.json',
+  'LICENSE',
+];
 /** Made beside dist by other scripts of a checkout. */
 const NOT_NEEDED = ['bench', 'examples', '.tsbuildinfo'];
 

@@ -1,0 +1,63 @@
+// What an operator sees over HTTP: metrics that Prometheus reads, health, and the page's own data.
+import { spawnSync } from 'node:child_process';
+import { appendFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { encodePacket } from '../../src/packet/packet.js';
+import { MeshBed } from '../support/mesh-bed.js';
+import { endAll, freePort, waitFor } from '../support/mesh-process.js';
+
+let bed: MeshBed;
+let port: number;
+
+const get = (path: string): Promise<Response> => fetch(`http://127.0.0.1:${port}${path}`);
+
+beforeAll(async () => {
+  port = await freePort();
+  bed = await MeshBed.start({ nodes: 2, links: [[0, 1]] });
+  await bed.greeted();
+  // One of the two opens its door: the address is taken once.
+  await bed.at(0).module.stop();
+  appendFileSync(`${bed.at(0).dataDir}/config.toml`, `dashboard_addr = "127.0.0.1:${port}"\n`);
+  await bed.restart(0);
+  await bed.greeted();
+  bed.sendRaw(1, 0, encodePacket(bed.packet([1, 0], bed.pay(0, 1n))));
+  bed.sendRaw(1, 0, encodePacket(bed.packet([1, 0], bed.pay(0, 100_000n))));
+  await waitFor('a packet accepted and one refused', async () => {
+    const { counts, refused } = (await bed.status(0)).counters;
+    return counts['packets_delivered'] === 1 && refused['AmountTooLow'] === 1;
+  });
+});
+
+afterAll(endAll);
+
+describe('metrics', () => {
+  it('tell packets, refusals, fees, latencies and the process, as Prometheus reads them', async () => {
+    expect((await get('/metrics')).headers.get('content-type')).toMatch(/^text\/plain/);
+    // The peer that was told of the restart introduces itself anew.
+    const text = await waitFor('the peer in the metrics', async () => {
+      const read = await (await get('/metrics')).text();
+      return read.includes('blvm_mesh_peers{state="greeted"} 1') && read;
+    });
+    expect(text).toContain('blvm_mesh_packets_total{event="delivered"} 1');
+    expect(text).toContain('blvm_mesh_refused_total{reason="AmountTooLow",area="payment"} 1');
+    expect(text).toContain('blvm_mesh_proofs_total{kind="Lightning",reason="AmountTooLow"} 1');
+    expect(text).toContain('blvm_mesh_conservation_error_msat 0');
+    expect(text).toContain('blvm_mesh_node_connected 1');
+    expect(text).toMatch(/blvm_mesh_fees_msat_total\{role="destination"\} 90000/);
+    expect(text).toMatch(/blvm_mesh_judge_seconds_bucket\{le="\+Inf"\} [1-9]/);
+    expect(text).toMatch(/blvm_mesh_journal_fsync_seconds_count [1-9]/);
+    expect(text).toMatch(/nodejs_eventloop_lag_seconds/);
+    const checked = spawnSync('promtool', ['check', 'metrics'], { input: text, encoding: 'utf8' });
+    if (checked.error !== undefined) process.stderr.write('promtool is not installed: metrics not checked\n');
+    else expect(checked.stdout + checked.stderr).not.toMatch(/blvm_mesh_\S+ (?!.*bucket).*error/i);
+  });
+});
+
+describe('health', () => {
+  it('is alive and ready while the node is there', async () => {
+    for (const path of ['/healthz', '/readyz']) {
+      const response = await get(path);
+      expect([response.status, await response.json()]).toEqual([200, { status: 'ok', faults: [] }]);
+    }
+  });
+});

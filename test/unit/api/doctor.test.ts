@@ -1,0 +1,215 @@
+// The doctor: each thing that can be wrong is found, with what to do; where nothing is wrong, it says so.
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { ModuleFacts } from '../../../src/api/doctor/facts.js';
+import type { Finding } from '../../../src/api/doctor/finding.js';
+import {
+  configFindings,
+  dataDirFindings,
+  nodeSocket,
+  packageFindings,
+  stoppedFindings,
+} from '../../../src/api/doctor/host-checks.js';
+import { moduleFindings } from '../../../src/api/doctor/module-checks.js';
+import { systemClock } from '../../../src/core/clock.js';
+import { parseConfig, type MeshConfig } from '../../../src/config/config.js';
+import { prepareDataDir } from '../../../src/engine/foundations.js';
+import { endAll, endLater, temporaryDirectory } from '../../support/mesh-process.js';
+
+afterEach(endAll);
+
+const HEALTHY: ModuleFacts = {
+  version: '0.1.0',
+  pid: 1,
+  uptimeSeconds: 60,
+  node: {
+    state: 'connected',
+    version: '0.1.83',
+    lost: 0,
+    refusedRequests: [],
+    missingCapabilities: [],
+    eventsDropped: 0,
+    timedOut: 0,
+  },
+  lightning: { key: '02ab', error: null },
+  secp256k1: { name: 'native', passedOver: [] },
+  workers: { wanted: 2, running: 2, lost: 0 },
+  journal: { isFailed: false, records: 3, bytes: 500 },
+  replay: { keys: 3, capacity: 1_000, refused: 0 },
+  routes: 2,
+  peers: [{ address: '10.0.0.2:1', hasSaidHello: true, clockAheadSeconds: 1 }],
+  missingPeers: [],
+  received: 100,
+  accepted: 100,
+  topReasons: [],
+  logLinesDropped: 0,
+};
+
+const refusedAs = (name: string, count: number): ModuleFacts['topReasons'] => [
+  { name, count, meaning: 'it means', remedy: 'mend it' },
+];
+
+function configOf(text = ''): MeshConfig {
+  return parseConfig({ text, fileName: 'config.toml', env: {} }).config;
+}
+
+const statusOf = (findings: readonly Finding[], check: string): string | undefined =>
+  findings.find((finding) => finding.check === check)?.status;
+
+describe('doctor › a running module', () => {
+  it('finds nothing where nothing is wrong', () => {
+    expect(moduleFindings(HEALTHY).filter(({ status }) => status !== 'ok')).toEqual([]);
+  });
+
+  const WRONG: readonly (readonly [string, string, 'warn' | 'fail', Partial<ModuleFacts>])[] = [
+    ['the node is away', 'connection to the node', 'fail', { node: { ...HEALTHY.node, state: 'waiting' } }],
+    [
+      'the node closes now and then',
+      'connection to the node',
+      'warn',
+      { node: { ...HEALTHY.node, lost: 2 } },
+    ],
+    [
+      'a capability is missing',
+      'capabilities granted',
+      'fail',
+      {
+        node: {
+          ...HEALTHY.node,
+          refusedRequests: ['GetUtxo'],
+          missingCapabilities: ['read_utxo'],
+        },
+      },
+    ],
+    ['Lightning does not answer', 'Lightning', 'fail', { lightning: { key: null, error: 'timed out' } }],
+    ['there is no wallet', 'Lightning', 'warn', { lightning: { key: null, error: null } }],
+    ['a worker was lost', 'workers', 'warn', { workers: { wanted: 2, running: 2, lost: 1 } }],
+    ['no worker is left', 'workers', 'fail', { workers: { wanted: 2, running: 0, lost: 9 } }],
+    ['the journal failed', 'journal', 'fail', { journal: { isFailed: true, records: 1, bytes: 1 } }],
+    [
+      'the clock is an hour behind',
+      'clock',
+      'fail',
+      { peers: [{ address: 'a:1', hasSaidHello: true, clockAheadSeconds: 3_600 }] },
+    ],
+    [
+      'the clock is a minute ahead',
+      'clock',
+      'warn',
+      { peers: [{ address: 'a:1', hasSaidHello: true, clockAheadSeconds: -60 }] },
+    ],
+    ['there is no peer', 'peers', 'fail', { peers: [], routes: 0 }],
+    ['a configured peer is not connected', 'peers', 'warn', { missingPeers: ['10.0.0.9:1'] }],
+    ['no route is known', 'routes', 'warn', { routes: 0 }],
+    [
+      'the memory of payments is full',
+      'memory of used payments',
+      'fail',
+      { replay: { keys: 10, capacity: 10, refused: 1 } },
+    ],
+    [
+      'the memory of payments is nearly full',
+      'memory of used payments',
+      'warn',
+      { replay: { keys: 95, capacity: 100, refused: 0 } },
+    ],
+    [
+      'valid payments are refused since the journal is young',
+      'memory of used payments',
+      'warn',
+      { topReasons: refusedAs('JournalTooYoung', 3) },
+    ],
+    [
+      'the mode refuses most of what comes',
+      'packets refused',
+      'warn',
+      { topReasons: refusedAs('ModeForbids', 900), accepted: 10 },
+    ],
+    [
+      'events were dropped',
+      'nothing lost on the way',
+      'warn',
+      { node: { ...HEALTHY.node, eventsDropped: 1 } },
+    ],
+  ];
+
+  it.each(WRONG)('%s', (_, check, status, change) => {
+    const finding = moduleFindings({ ...HEALTHY, ...change }).find((found) => found.check === check);
+    expect(finding?.status).toBe(status);
+    expect(finding?.remedy.length).toBeGreaterThan(10);
+  });
+
+  it('takes the middle of what the peers say of the clock: one liar among three moves nothing', () => {
+    const peers = [1, -90_000, 2].map((clockAheadSeconds, index) => ({
+      address: `p:${index}`,
+      hasSaidHello: true,
+      clockAheadSeconds,
+    }));
+    expect(statusOf(moduleFindings({ ...HEALTHY, peers }), 'clock')).toBe('ok');
+  });
+});
+
+describe('doctor › an installation', () => {
+  it('finds the package whole', async () => {
+    const found = await packageFindings();
+    expect(found.filter(({ status }) => status === 'fail')).toEqual([]);
+    expect(found.map(({ check }) => check)).toContain('native secp256k1');
+  });
+
+  it('warns of covenants where nothing enforces them', () => {
+    const config = configOf('ctv = true\nreceive_scripts = ["0014751e76e8199196d454941c45d1b3a323f1433bd6"]');
+    expect(statusOf(configFindings(config, []), 'payments by covenant')).toBe('fail');
+    expect(statusOf(configFindings(configOf('enabled = false'), []), 'configuration')).toBe('warn');
+  });
+
+  it('finds a data directory that is not there', async () => {
+    const [finding] = await dataDirFindings(join(temporaryDirectory(), 'nowhere'));
+    expect(finding).toMatchObject({ check: 'data directory', status: 'fail' });
+  });
+
+  it('finds a disk that takes nothing', async () => {
+    const dataDir = join(temporaryDirectory(), 'data');
+    mkdirSync(dataDir);
+    chmodSync(dataDir, 0o500);
+    const found = await dataDirFindings(process.getuid?.() === 0 ? '/proc/self' : dataDir);
+    expect(found.some(({ status }) => status === 'fail')).toBe(true);
+  });
+
+  it('finds a stopped module, why it ended, its journal whole, and a port that is taken', async () => {
+    const dataDir = temporaryDirectory();
+    await prepareDataDir(dataDir, systemClock, { log: () => undefined });
+    mkdirSync(join(dataDir, 'logs'));
+    const line = {
+      level: 'error',
+      time: 'then',
+      facts: { error: 'it broke' },
+      msg: 'the mesh could not run',
+    };
+    writeFileSync(join(dataDir, 'logs', 'mesh.log'), `${JSON.stringify(line)}\n`);
+    const server = createServer().listen(0, '127.0.0.1');
+    endLater(() => server.close());
+    await new Promise((resolve) => server.once('listening', resolve));
+    const { port } = server.address() as { port: number };
+    const found = await stoppedFindings(dataDir, configOf(`listen_addr = "127.0.0.1:${port}"`));
+    expect(found.map(({ check, status }) => [check, status])).toEqual([
+      ['module runs', 'fail'],
+      ['identity', 'ok'],
+      ['journal', 'ok'],
+      ['listen address', 'fail'],
+    ]);
+    expect(found[0]?.found).toContain('it broke');
+  });
+
+  it('finds a damaged journal', async () => {
+    const dataDir = temporaryDirectory();
+    await prepareDataDir(dataDir, systemClock, { log: () => undefined });
+    writeFileSync(join(dataDir, 'payments.journal'), 'this is no journal at all, whatever one thinks of it');
+    expect(statusOf(await stoppedFindings(dataDir, configOf('listen_addr = ""')), 'journal')).toBe('fail');
+  });
+
+  it('finds a node that is not there', async () => {
+    expect(await nodeSocket(join(temporaryDirectory(), 'node.sock'))).toMatchObject({ status: 'fail' });
+  });
+});
