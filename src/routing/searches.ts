@@ -180,8 +180,7 @@ export class RouteSearches {
       return;
     }
     const isAsked = this.#ask(search, ring);
-    const lasts = next === undefined ? RINGS_END_AT - now : isAsked ? next.startsAt - ring.startsAt : 0;
-    const until = now + lasts;
+    const until = isAsked ? (next?.startsAt ?? RINGS_END_AT) : now;
     const goOn = (): void => {
       if (next === undefined) this.#over(search);
       else this.#startRing(search, index + 1, until);

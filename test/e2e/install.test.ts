@@ -90,6 +90,7 @@ describe('the packed package', () => {
       'LICENSE',
       'README.md',
       'bin',
+      'dashboard',
       'dist',
       'docs',
       'module.toml',
