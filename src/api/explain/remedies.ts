@@ -31,7 +31,8 @@ const BY_REASON: { readonly [N in ReasonName]?: string } = {
   FreeQuotaExceeded:
     'raise free_packets_per_minute or free_bytes_per_minute if this peer may send more for free',
   PacketQuotaExceeded: 'raise rate_limit_per_minute if this peer may send more',
-  ModuleDisabled: 'set enabled = true in config.toml and have it read again (SIGHUP)',
+  ModuleDisabled:
+    'set enabled = true in config.toml, and restart the module or have the node load its configuration anew',
   SequenceReplayed:
     'a free packet came twice, or far too late: nothing to do, unless its sender lost its counter',
   Overloaded: 'more came than the workers judge: raise workers, or lower rate_limit_per_minute',
