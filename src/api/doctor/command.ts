@@ -1,7 +1,7 @@
 /**
  * `blvm-mesh doctor`: walks through everything that keeps a mesh from working, with a remedy for each thing found.
  *
- * Rules: docs/troubleshooting.md. Works on a running module, which is asked at its door, and on a stopped one.
+ * Works on a running module, which is asked at its door, and on a stopped one.
  * Exit codes: 0 nothing failed (there may be warnings), 1 something did, 2 asked wrongly.
  */
 import { join } from 'node:path';
@@ -31,7 +31,7 @@ export function doctorCommand(): Command {
     .description('find out what keeps the mesh from working, and what to do about it')
     .option('--config <file>', 'configuration file (default: config.toml in the data directory)')
     .option('--socket <path>', "the node's module socket (default: SOCKET_PATH of the environment)")
-    .addHelpText('after', '\nExit code 0 where nothing failed. docs/troubleshooting.md shows what it finds.')
+    .addHelpText('after', '\nExit code 0 where nothing failed, 1 where something did.')
     .action(async (flags: DoctorFlags) => {
       const findings = await examine(dataDirOf(flags), flags);
       const hasFailed = findings.some(({ status }) => status === 'fail');

@@ -27,7 +27,7 @@ export function explainCommand(): Command {
     .addHelpText(
       'after',
       `
-Every refusal is recorded, and packets that passed up to a rate; docs/troubleshooting.md shows examples.
+Every refusal is recorded, and packets that passed up to a rate.
 Example:
   $ blvm-mesh explain --last 3 --reason AmountTooLow`,
     )
