@@ -49,7 +49,11 @@ export class MeshClient {
     this.#meshModule = options.meshModule ?? MODULE_NAME;
     this.#clock = options.clock ?? systemClock;
     this.#receiver = new Receiver({
-      integration,
+      onInvocation: (handler) => {
+        integration.onInvocation(handler);
+      },
+      registerModuleApi: (methods, apiVersion) =>
+        integration.nodeApi().registerModuleApi(methods, apiVersion),
       clock: this.#clock,
       ownApi: options.ownApi ?? null,
       register: (protocolId, handlerMethod) => this.registerProtocolHandler(protocolId, handlerMethod),
@@ -142,8 +146,8 @@ export class MeshClient {
 
   /**
    * Packets of a protocol that arrive for this node, in order, until the iterator is left. Takes over the answering of
-   * the node's invocations (see `ownApi`). What came while nobody received is given first; a packet may come twice
-   * where an answer was lost. A second call for the same protocol ends the first one's iterator.
+   * the node's invocations (see `ownApi`). What came while nobody received is given first; none of the last
+   * RECEIVED_REMEMBERED packets is given twice. A second call for the same protocol ends the first one's iterator.
    * @throws MeshError where the node does not let this module offer methods, or does not answer
    */
   receive(protocolId: string): Promise<AsyncIterableIterator<ReceivedPacket, undefined>> {

@@ -2,25 +2,31 @@
  * Receiving for a module beside the mesh: packets of a protocol by async iterator.
  *
  * Rules: wire.md (register_protocol_handler; the mesh calls the handler's method with packet bytes and peer address,
- * and keeps for polling what a handler does not take). A packet may come twice where an answer was lost on its way.
+ * and keeps for polling what a handler does not take). The mesh calls again where our answer came too late: the packets
+ * given last are known by their id, and are answered as taken without being given twice.
  * A mesh that was restarted has forgotten its handlers, so each is registered again now and then: what was kept
  * meanwhile comes with that. Runs on the thread that owns the ModuleIntegration.
  */
+import { LRUCache } from 'lru-cache';
+import { toHex } from '../core/bytes.js';
 import { MeshError } from '../core/errors.js';
 import type { NodeId } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import type { Clock, Timer } from '../core/ports.js';
-import type { InvocationHandler, InvocationOutcome, ModuleIntegration } from '../node/module-integration.js';
+import type { InvocationHandler, InvocationOutcome } from '../node/module-integration.js';
 import type { Invocation } from '../node/messages.js';
 import { decode } from '../core/codec.js';
 import { packetFromPeer } from '../packet/module-api.js';
-import { decodePacket } from '../packet/packet.js';
+import { decodePacket, packetId } from '../packet/packet.js';
 
 /** The method that the mesh calls, for all protocols alike. */
 export const HANDLER_METHOD = 'on_mesh_packet';
 
 const API_VERSION = 1;
-const TAKEN = new Uint8Array([1]);
+const ACCEPTED: InvocationOutcome = {
+  success: true,
+  payload: { name: 'ModuleApi', value: new Uint8Array([1]) },
+};
 
 export interface ReceivedPacket {
   readonly protocolId: string;
@@ -37,7 +43,9 @@ export interface OwnApi {
 }
 
 export interface ReceiverParts {
-  readonly integration: ModuleIntegration;
+  /** Those of the module's integration with its node. */
+  readonly onInvocation: (handler: InvocationHandler) => void;
+  readonly registerModuleApi: (methods: readonly string[], apiVersion: number) => Promise<void>;
   readonly clock: Clock;
   readonly ownApi: OwnApi | null;
   readonly register: (protocolId: string, handlerMethod: string) => Promise<boolean>;
@@ -46,6 +54,8 @@ export interface ReceiverParts {
 export class Receiver {
   readonly #parts: ReceiverParts;
   readonly #inboxes = new Map<string, Inbox>();
+  /** Ids of packets that were given, in hex. */
+  readonly #given = new LRUCache<string, true>({ max: LIMITS.RECEIVED_REMEMBERED });
   #isOffered: Promise<void> | null = null;
 
   constructor(parts: ReceiverParts) {
@@ -71,9 +81,9 @@ export class Receiver {
   }
 
   async #offer(): Promise<void> {
-    const { integration, ownApi } = this.#parts;
-    integration.onInvocation((invocation) => this.#answer(invocation));
-    await integration.nodeApi().registerModuleApi([HANDLER_METHOD, ...(ownApi?.methods ?? [])], API_VERSION);
+    const { onInvocation, registerModuleApi, ownApi } = this.#parts;
+    onInvocation((invocation) => this.#answer(invocation));
+    await registerModuleApi([HANDLER_METHOD, ...(ownApi?.methods ?? [])], API_VERSION);
   }
 
   /** Where the mesh is away, it is asked again later. */
@@ -99,9 +109,12 @@ export class Receiver {
     const protocolId = metadata?.protocol ?? '';
     const inbox = this.#inboxes.get(protocolId);
     if (inbox === undefined) return refused(`nobody receives ${protocolId} here`);
+    const id = toHex(packetId(call.value[0]));
+    if (this.#given.has(id)) return ACCEPTED;
     if (inbox.room === 0) return refused('too many packets wait to be read');
+    this.#given.set(id, true);
     inbox.push({ protocolId, payload: payload.slice(), source });
-    return { success: true, payload: { name: 'ModuleApi', value: TAKEN } };
+    return ACCEPTED;
   }
 }
 

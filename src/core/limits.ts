@@ -144,6 +144,7 @@ export const LIMIT_TABLE = {
     'ms',
     'between two registrations of one protocol handler: a mesh that was restarted has forgotten it',
   ],
+  RECEIVED_REMEMBERED: [4_096, 'packets', 'that a client was given and would know if they came again'],
   ASK_AGAIN_MIN_MILLIS: [100, 'ms', 'first wait of a client before it asks again for what was not there yet'],
   ASK_AGAIN_MAX_MILLIS: [1_000, 'ms', 'longest wait of a client before it asks again'],
   HANDLER_TRIES: [3, 'tries', 'of one delivery to a handler, before the packet goes to the inbox instead'],
