@@ -7,6 +7,7 @@
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { systemClock } from '#dist/core/clock.js';
+import { LIMITS } from '#dist/core/limits.js';
 import type { Accounts, OnRecorded } from '#dist/engine/accounts.js';
 import { PacketHead } from '#dist/packet/head.js';
 import { InvoiceRegistry } from '#dist/payment/registry.js';
@@ -19,8 +20,11 @@ import { stopwatch, type Rate } from './cpu.js';
 import { accountsOf, benchJournal } from './ledger.js';
 import { POLICY, SELF, SOURCE, type PaidSample } from './samples.js';
 
-/** Packets that wait for a verdict at most, and their bytes: more than all batches hold, and within every queue. */
-const MOST_WAITING = 4_096;
+/**
+ * Packets that wait for a verdict or the disk at most, and their bytes: as many as the queue of the pool takes. With
+ * fewer, those that wait for the disk leave the workers nothing to do.
+ */
+const MOST_WAITING = LIMITS.PACKETS_QUEUED;
 const MOST_WAITING_BYTES = 16 * 2 ** 20;
 
 /** The packets come from so many peers in turn. */
