@@ -14,7 +14,7 @@ import { MeshClient } from '../api/mesh-client.js';
 import { ModuleIntegration } from '../node/module-integration.js';
 import { packetFromPeer } from '../packet/module-api.js';
 import type { LightningProof } from '../packet/proof.js';
-import { lightning, makeCheat, type CheatMaterials } from './cheats.js';
+import { lightning, makeCheat, type CheatMaterials, type DeliveredPacket } from './cheats.js';
 import { DemoNetwork, type DemoNode, type DemoWay } from './network.js';
 import type { DemoResult, ShownHop, ShownLink } from './report.js';
 import { statusOf, type ModuleStatus } from './status.js';
@@ -122,11 +122,11 @@ export class Demo {
         settled += 1;
         this.#options.onProgress(settled + this.#cheatsSent, packets);
         const isCheatDue = this.#cheatsSent < cheats && this.#cheatsSent * honest < settled * cheats;
-        if (isCheatDue && this.traffic.delivered.length > 0) await this.#cheat();
+        if (isCheatDue && this.#material.length > 0) await this.#cheat();
       }
     };
     await Promise.all(Array.from({ length: CONCURRENCY }, lane));
-    while (this.#cheatsSent < cheats && this.traffic.delivered.length > 0) await this.#cheat();
+    while (this.#cheatsSent < cheats && this.#material.length > 0) await this.#cheat();
     this.#options.onProgress(packets, packets);
     const seconds = (performance.now() - begunAt) / 1_000;
     return this.#result(seconds);
@@ -171,17 +171,29 @@ export class Demo {
       pay: (payee, amountMsat) => this.#pay(payee, amountMsat),
       neighbours: (node) => present(nodes[node], 'a node of the network').neighbours,
     };
-    const { delivered } = this.traffic;
+    const delivered = this.#material;
     const material = present(delivered[n % delivered.length], 'something was delivered');
     const cheat = await makeCheat(n, materials, material);
     const from = present(nodes[cheat.from], 'the cheat is a node').name;
     const to = present(nodes[cheat.to], 'the cheated one is a node').address;
-    await control.call('sendFrom', { node: from, to, hex: toHex(cheat.bytes) });
+    const { sent } = await control.call('sendFrom', { node: from, to, hex: toHex(cheat.bytes) });
+    if (!sent)
+      throw new Error(`${from} could not send '${cheat.name}' to ${to}: their nodes are not connected`);
+  }
+
+  /**
+   * Packets that a cheat can be made from: it is sent from node to node, and the direct transport also connects some
+   * whose nodes are not.
+   */
+  get #material(): readonly DeliveredPacket[] {
+    const { nodes } = this.network;
+    return this.traffic.delivered.filter(({ from, to }) => nodes[from]?.neighbours.includes(to) === true);
   }
 
   async #result(seconds: number): Promise<DemoResult> {
     const statuses = await this.#settledStatuses();
     const refused: Record<string, number> = {};
+    const repeated = statuses.reduce((sum, status) => sum + repeatedOf(status), 0);
     const fees = { destinationMsat: 0n, routersMsat: 0n, treasuryMsat: 0n, totalMsat: 0n };
     for (const { counters, received } of statuses) {
       for (const [reason, count] of packetRefusals(counters.refused)) {
@@ -200,6 +212,7 @@ export class Demo {
       cheatsSent: this.#cheatsSent,
       cheatsAccepted: this.traffic.unexpected,
       refused: Object.fromEntries(Object.entries(refused).sort(([, a], [, b]) => b - a)),
+      repeated,
       fees,
       conserved:
         statuses.every(({ ledger }) => ledger.conserved) &&
@@ -211,15 +224,14 @@ export class Demo {
     };
   }
 
-  /** What the modules say once every cheat was refused, or when waiting any longer is no use. */
+  /** What the modules say once every cheat was turned away, or when waiting any longer is no use. */
   async #settledStatuses(): Promise<readonly ModuleStatus[]> {
     const deadline = performance.now() + SETTLE_MILLIS;
     for (;;) {
       const read = await Promise.all(this.network.nodes.map((_, index) => this.network.status(index)));
       const statuses = read.map(statusOf).filter((status) => status !== null);
-      const refusals = statuses.flatMap(({ counters }) => packetRefusals(counters.refused));
-      const isSettled = refusals.reduce((sum, [, count]) => sum + count, 0) >= this.#cheatsSent;
-      if (isSettled || performance.now() > deadline) return statuses;
+      const turnedAway = statuses.reduce((sum, status) => sum + turnedAwayBy(status), 0);
+      if (turnedAway >= this.#cheatsSent || performance.now() > deadline) return statuses;
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }
@@ -267,6 +279,16 @@ function connectDriver(node: DemoNode, log: Log): Promise<ModuleIntegration> {
     log,
     requestsPerSecond: DRIVER_REQUESTS_PER_SECOND,
   });
+}
+
+/** Packets that came again while a node still had them in care: it acknowledges these, and does nothing more. */
+function repeatedOf({ counters }: ModuleStatus): number {
+  return counters.counts['packets_duplicate'] ?? 0;
+}
+
+function turnedAwayBy(status: ModuleStatus): number {
+  const refusals = packetRefusals(status.counters.refused);
+  return refusals.reduce((sum, [, count]) => sum + count, repeatedOf(status));
 }
 
 /** Refusals of packets: what routing messages were refused for is the modules' own business, and nobody's cheat. */

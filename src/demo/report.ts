@@ -29,6 +29,8 @@ export interface DemoResult {
   readonly cheatsAccepted: number;
   /** Refusals of all nodes, by reason. */
   readonly refused: Readonly<Record<string, number>>;
+  /** Packets that came a second time while the node still had the first in care: acknowledged, and nothing more. */
+  readonly repeated: number;
   readonly fees: {
     readonly destinationMsat: bigint;
     readonly routersMsat: bigint;
@@ -50,6 +52,7 @@ export function resultJson(result: DemoResult): Json {
     lost: result.lost,
     cheats: { sent: result.cheatsSent, accepted: result.cheatsAccepted },
     refused: result.refused,
+    repeated: result.repeated,
     packetsPerSecond: round(result.records.length / result.seconds),
     latencyMs: { p50: round(quantile(latencies, 0.5)), p99: round(quantile(latencies, 0.99)) },
     hops: countBy(result.records, ({ hops }) => String(hops)),
@@ -88,6 +91,7 @@ export function resultText(result: DemoResult): string {
   );
   const refusals = tableOf(['replays and cheats refused', 'count']);
   for (const [reason, count] of Object.entries(result.refused)) refusals.push([reason, String(count)]);
+  if (result.repeated > 0) refusals.push(['came again, in care still', String(result.repeated)]);
   refusals.push([`sent ${result.cheatsSent}, got through`, String(result.cheatsAccepted)]);
 
   const split = tableOf(['fees of the delivered packets', 'msat', 'share']);

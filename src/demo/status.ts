@@ -9,7 +9,11 @@ export interface LinkStatus {
 
 export interface ModuleStatus {
   readonly nodeId: string;
-  readonly counters: { readonly refused: Readonly<Record<string, number>> };
+  readonly counters: {
+    readonly refused: Readonly<Record<string, number>>;
+    /** What was counted beside refusals; what never happened is not there. */
+    readonly counts: Readonly<Record<string, number>>;
+  };
   readonly ledger: { readonly conserved: boolean };
   /** null where the module runs over the node alone. */
   readonly transport: { readonly links: readonly LinkStatus[] } | null;
@@ -29,8 +33,9 @@ export function statusOf(value: unknown): ModuleStatus | null {
 
 function isStatus(value: unknown): value is ModuleStatus {
   const { nodeId, counters, ledger, received, transport } = record(value);
-  const isCounted = Object.values(record(record(counters)['refused'])).every(
-    (count) => typeof count === 'number',
+  const { refused, counts } = record(counters);
+  const isCounted = [refused, counts].every((group) =>
+    Object.values(record(group)).every((count) => typeof count === 'number'),
   );
   const parts = ['totalMsat', 'destinationMsat', 'routersMsat', 'treasuryMsat'];
   const areAmounts = parts.every((part) => typeof record(received)[part] === 'string');

@@ -14,6 +14,7 @@ interface Report {
   readonly lost: number;
   readonly cheats: { readonly sent: number; readonly accepted: number };
   readonly refused: Readonly<Record<string, number>>;
+  readonly repeated: number;
   readonly packetsPerSecond: number;
   readonly latencyMs: { readonly p50: number; readonly p99: number };
   readonly hops: Readonly<Record<string, number>>;
@@ -51,9 +52,8 @@ describe('demo › npm start', () => {
     expect(report.lost).toBe(0);
     expect(report.cheats).toEqual({ sent: PACKETS * 0.1, accepted: 0 });
     const refusals = Object.values(report.refused).reduce((sum, count) => sum + count, 0);
-    // None got through (above). On a busy machine a replay may not be counted before the report is made.
-    expect(refusals).toBeLessThanOrEqual(report.cheats.sent);
-    expect(refusals).toBeGreaterThanOrEqual(0.75 * report.cheats.sent);
+    // A packet that comes again before its handler has answered is not refused, but acknowledged a second time.
+    expect(refusals + report.repeated).toBe(report.cheats.sent);
     expect(Object.keys(report.refused)).toContain('ReplayedPayment');
     expect(Object.keys(report.protocols)).toHaveLength(3);
     expect(Object.keys(report.hops).length).toBeGreaterThanOrEqual(3);
