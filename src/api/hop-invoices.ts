@@ -39,7 +39,8 @@ export interface HopInvoicesParts {
   readonly hopsTo: (destination: NodeId) => readonly number[];
   readonly self: NodeId;
   readonly network: Network;
-  readonly fees: FeeSchedule;
+  /** In force. */
+  readonly fees: () => FeeSchedule;
   /** Whether packets need invoices that commit to their use, which no provider makes. */
   readonly isStrict: () => boolean;
   readonly clock: Clock;
@@ -132,7 +133,7 @@ export class HopInvoices {
     const hops = nodeKey(destination) === nodeKey(self) ? [0] : hopsTo(destination);
     if (hops.length === 0) return refuse(Reason.RouteUnknown, 'a search was started: ask again');
     // The payer stands one hop before this node. Nobody is to pay for what no packet can be sent with.
-    const least = priceMsat(fees, 1 + Math.min(...hops), 1);
+    const least = priceMsat(fees(), 1 + Math.min(...hops), 1);
     return amountMsat < least ? refuse(Reason.AmountTooLow, `it costs ${least} msat or more`) : null;
   }
 

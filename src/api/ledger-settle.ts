@@ -3,7 +3,7 @@ import { fromHex } from '../core/bytes.js';
 import { errorText, MeshError } from '../core/errors.js';
 import { lightningKey } from '../config/kinds.js';
 import type { Accounts } from '../engine/accounts.js';
-import type { CliOutcome } from './module-cli.js';
+import type { CliOutcome } from './outcome.js';
 import { settledJson, settledText } from './ledger-text.js';
 
 /** Stands for all that is owed. */

@@ -5,38 +5,38 @@
  * node (node-ipc.md, 7). Every command takes `--json`.
  */
 import { fromHex, toHex, utf8 } from '../core/bytes.js';
-import type { Json } from '../core/codec.js';
 import { nodeKey, parseNodeId } from '../core/ids.js';
 import { MESH_MODES, type MeshMode } from '../core/policy.js';
 import { Reason, reasonName, reasonText } from '../core/reasons.js';
 import { peerAddress, peerEntry } from '../config/kinds.js';
 import type { MeshModule } from '../engine/module.js';
 import type { CliSpec } from '../node/messages.js';
+import { logLevelCommand, type LeveledLog } from './log-level.js';
+import { done, failed, json, misuse, type CliOutcome } from './outcome.js';
 import { settleCommand } from './ledger-settle.js';
 import { MODULE_COMMANDS, type ModuleCommandName } from './module-commands.js';
+import { reloadText, type Reloader, type ReloadOutcome } from './reload.js';
 import { peersJson, routesJson, statusJson, statusText, tableText } from './status.js';
 
 /** Hex digits of a node id that tell it from others on a screen. */
 const SHORT_ID = 12;
 
-export interface CliOutcome {
-  readonly stdout: string;
-  readonly stderr: string;
-  /** 0 done, 1 could not be done, 2 asked wrongly. */
-  readonly exitCode: number;
-}
-
 type Run = (args: readonly string[], asJson: boolean) => CliOutcome | Promise<CliOutcome>;
 
+export interface ModuleCliParts {
+  readonly mesh: MeshModule;
+  /** Where the configuration is read from. */
+  readonly configPath: string;
+  readonly reloader: Pick<Reloader, 'reload'>;
+  readonly log: LeveledLog;
+}
+
 export class ModuleCli {
-  readonly #mesh: MeshModule;
-  readonly #configPath: string;
+  readonly #parts: ModuleCliParts;
   readonly #runs: { readonly [N in ModuleCommandName]: Run };
 
-  /** @param configPath where the configuration is read from */
-  constructor(mesh: MeshModule, configPath: string) {
-    this.#mesh = mesh;
-    this.#configPath = configPath;
+  constructor(parts: ModuleCliParts) {
+    this.#parts = parts;
     this.#runs = this.#table();
   }
 
@@ -46,11 +46,12 @@ export class ModuleCli {
       version: 1,
       name: 'mesh',
       about: 'Payment-gated mesh networking',
-      subcommands: Object.entries(MODULE_COMMANDS).map(([name, { about, args }]) => ({
+      subcommands: Object.entries(MODULE_COMMANDS).map(([name, { about, args, optional = [] }]) => ({
         name,
         about,
         args: [
           ...args.map((arg) => argSpec(arg, true)),
+          ...optional.map((arg) => argSpec(arg, false)),
           { ...argSpec('json', false), long_name: 'json', takes_value: false },
         ],
       })),
@@ -62,18 +63,19 @@ export class ModuleCli {
     if (!isCommand(name)) {
       return misuse(`mesh has no command ${name}; it has ${Object.keys(MODULE_COMMANDS).join(', ')}`);
     }
-    const wanted = MODULE_COMMANDS[name].args;
+    const { args: wanted, optional = [] } = MODULE_COMMANDS[name];
     // A flag only where there are arguments enough without it: a payload may be any text.
     const flag = given.length > wanted.length ? given.indexOf('--json') : -1;
     const args = given.filter((_, index) => index !== flag);
-    if (args.length !== wanted.length) {
-      return misuse(`usage: mesh ${[name, ...wanted.map((arg) => arg.toUpperCase())].join(' ')} [--json]`);
+    if (args.length < wanted.length || args.length > wanted.length + optional.length) {
+      const shown = [...wanted, ...optional.map((arg) => `[${arg}]`)].map((arg) => arg.toUpperCase());
+      return misuse(`usage: mesh ${[name, ...shown].join(' ')} [--json]`);
     }
     return this.#runs[name](args, flag >= 0);
   }
 
   #table(): { readonly [N in ModuleCommandName]: Run } {
-    const mesh = this.#mesh;
+    const { mesh, configPath, reloader, log } = this.#parts;
     return {
       status: (_, asJson) => (asJson ? json(statusJson(mesh)) : done(statusText(mesh))),
       peers: (_, asJson) => {
@@ -103,7 +105,9 @@ export class ModuleCli {
           ),
         );
       },
-      'config-path': (_, asJson) => (asJson ? json({ path: this.#configPath }) : done(this.#configPath)),
+      'config-path': (_, asJson) => (asJson ? json({ path: configPath }) : done(configPath)),
+      reload: async (_, asJson) => reloaded(await reloader.reload(), asJson),
+      'log-level': (args, asJson) => logLevelCommand(log, args, asJson),
       'add-peer': ([address = ''], asJson) => {
         const entry = peerEntry(address);
         if (entry === null) return badAddress();
@@ -138,7 +142,7 @@ export class ModuleCli {
     if (nodeId === null) return misuse('a destination is a node id of 64 hex digits');
     if (payload === null) return misuse('a payload behind 0x is hexadecimal');
     const request = { destination: nodeId, payload, paymentProof: null, protocolId: null, ttlSeconds: null };
-    const result = await this.#mesh.outbound.send(request);
+    const result = await this.#parts.mesh.outbound.send(request);
     if (!result.ok) return failed(result.error);
     const sent = { packetId: toHex(result.packetId), route: result.route.ids.map(nodeKey) };
     const hops = sent.route.length - 1;
@@ -162,18 +166,8 @@ function isMode(text: string): text is MeshMode {
   return (MESH_MODES as readonly string[]).includes(text);
 }
 
-function json(value: Json): CliOutcome {
-  return done(JSON.stringify(value));
-}
-
-function done(text: string): CliOutcome {
-  return { stdout: `${text}\n`, stderr: '', exitCode: 0 };
-}
-
-function failed(text: string): CliOutcome {
-  return { stdout: '', stderr: `${text}\n`, exitCode: 1 };
-}
-
-function misuse(text: string): CliOutcome {
-  return { stdout: '', stderr: `${text}\n`, exitCode: 2 };
+function reloaded(outcome: ReloadOutcome, asJson: boolean): CliOutcome {
+  const text = reloadText(outcome);
+  if (asJson) return { ...json(outcome), exitCode: outcome.ok ? 0 : 1 };
+  return outcome.ok ? done(text) : failed(text);
 }

@@ -5,6 +5,8 @@ export type ModuleCommandName =
   | 'peers'
   | 'list-routes'
   | 'config-path'
+  | 'reload'
+  | 'log-level'
   | 'add-peer'
   | 'remove-peer'
   | 'set-mode'
@@ -13,8 +15,10 @@ export type ModuleCommandName =
 
 export interface CommandFacts {
   readonly about: string;
-  /** Names of the positional arguments, all required. */
+  /** Names of the positional arguments that are required. */
   readonly args: readonly string[];
+  /** Of those that may follow. */
+  readonly optional?: readonly string[];
 }
 
 /** The commands, whoever asks: the node's command line, or `blvm-mesh` at the module's own door. */
@@ -23,12 +27,19 @@ export const MODULE_COMMANDS: Readonly<Record<ModuleCommandName, CommandFacts>> 
   peers: { about: 'Peers that have said who they are', args: [] },
   'list-routes': { about: 'Known routes, hop by hop', args: [] },
   'config-path': { about: 'Where the configuration is read from', args: [] },
+  reload: { about: 'Read the configuration again, and say what changed and what needs a restart', args: [] },
+  'log-level': {
+    about:
+      'Show the level of each component of the log, or of one; or set it (of `all`, for all), until the configuration is read again',
+    args: [],
+    optional: ['component', 'level'],
+  },
   'add-peer': { about: 'Greet the peer at an address that the node is connected to', args: ['address'] },
   'remove-peer': {
     about: 'Forget the peer at an address and the routes through it, until it says hello again',
     args: ['address'],
   },
-  'set-mode': { about: 'Change what is carried, until the next start', args: ['mode'] },
+  'set-mode': { about: 'Change what is carried, until the configuration is read again', args: ['mode'] },
   'send-packet': {
     about: 'Send free traffic: a payload (text, or hex behind 0x) to a node id',
     args: ['destination', 'payload'],

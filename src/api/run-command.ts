@@ -12,12 +12,13 @@ import type { Log, LogLevel } from '../core/ports.js';
 import { systemRandom } from '../core/random.js';
 import { MODULE_NAME, VERSION } from '../core/version.js';
 import { loadConfig, type LoadedConfig, type MeshConfig } from '../config/config.js';
-import { hostLimits, workersThatFit } from '../config/host.js';
+import { hostLimits, isRoomForOthers, workersThatFit } from '../config/host.js';
 import { MeshModule } from '../engine/module.js';
 import type { LogLevelName } from '../node/messages.js';
 import { ModuleIntegration } from '../node/module-integration.js';
 import { openDataDir } from '../store/data-dir.js';
-import { logDirectory, MeshLog } from '../store/log.js';
+import { logDirectory, MeshLog, type LogLevels } from '../store/log.js';
+import { Reloader } from './reload.js';
 import { serve, type Doors } from './serve.js';
 
 interface RunFlags {
@@ -63,28 +64,42 @@ async function runModule(flags: RunFlags): Promise<void> {
   const dataPath = given(flags.dataDir ?? env['DATA_DIR'], '--data-dir', 'DATA_DIR');
   const configPath = flags.config ?? join(dataPath, 'config.toml');
   const { config: asked, warnings } = await configOf(flags, configPath);
-  const workers = workersThatFit(asked.workers, hostLimits());
-  const config = { ...asked, workers };
+  const config = fitted(asked);
   const dataDir = await openDataDir(dataPath);
   const log = new MeshLog({
     directory: logDirectory(dataDir.path),
-    level: config.logLevel,
+    ...levelsOf(config),
     clock: systemClock,
   });
   const stopping = untilStopped(flags.exitWithParent === true);
+  const reloader = new Reloader({
+    read: async () => {
+      const loaded = await configOf(flags, configPath);
+      return { ...loaded, config: fitted(loaded.config) };
+    },
+    hasRoom: (wanted, running) => isRoomForOthers(wanted, running, hostLimits()),
+    onChanged: (changed) => {
+      log.setLevels(levelsOf(changed));
+    },
+    log,
+  });
+  const onHangUp = (): void => {
+    reloader.request();
+  };
+  process.on('SIGHUP', onHangUp);
   // Neither a clock nor a node that is away for a while keeps the process alive.
   const alive = setInterval(() => undefined, FOREVER_MILLIS);
   let wasConnected = true;
   try {
     for (const warning of warnings) log.log('warn', warning);
-    if (workers < asked.workers) {
+    if (config.workers < asked.workers) {
       log.log('warn', 'the host has no room for all workers (docs/hosting.md)', {
         asked: asked.workers,
-        workers,
+        workers: config.workers,
       });
     }
     log.log('info', 'starting', { version: VERSION, socketPath, dataDir: dataDir.path, configPath });
-    const connecting = connected(socketPath, config, log, stopping.signal);
+    const connecting = connected(socketPath, config, log.of('node'), stopping.signal);
     const integration = await Promise.race([connecting, stopping.reason.then(() => null)]);
     if (integration === null) {
       wasConnected = false;
@@ -93,18 +108,9 @@ async function runModule(flags: RunFlags): Promise<void> {
       // A node that started this module takes it along; one that it is attached to may come back.
       const isAttached = flags.socket !== undefined;
       const onNodeShutdown = isAttached ? (): void => undefined : stopping.stop;
-      const readConfig = (): Promise<LoadedConfig> => configOf(flags, configPath);
       try {
-        const parts = {
-          config,
-          configPath,
-          dataDir: dataDir.path,
-          integration,
-          log,
-          onNodeShutdown,
-          readConfig,
-        };
-        await runMesh(parts, stopping);
+        const where = { configPath, dataDir: dataDir.path };
+        await runMesh({ config, ...where, integration, log, onNodeShutdown, reloader }, stopping);
       } finally {
         log.setSink(null);
         await integration.close();
@@ -115,6 +121,7 @@ async function runModule(flags: RunFlags): Promise<void> {
     throw error;
   } finally {
     clearInterval(alive);
+    process.off('SIGHUP', onHangUp);
     stopping.release();
     await log.close();
     await dataDir.release();
@@ -157,16 +164,15 @@ interface RunParts {
   readonly integration: ModuleIntegration;
   readonly log: MeshLog;
   readonly onNodeShutdown: () => void;
-  /** As at the start. */
-  readonly readConfig: () => Promise<LoadedConfig>;
+  readonly reloader: Reloader;
 }
 
 /** Starts the mesh on a connected node and serves until the run is to end. */
 async function runMesh(parts: RunParts, stopping: Stopping): Promise<void> {
-  const { config, configPath, dataDir, integration, log, onNodeShutdown, readConfig } = parts;
-  log.setSink((level, message, facts) => {
+  const { config, configPath, dataDir, integration, log, onNodeShutdown, reloader } = parts;
+  log.setSink(({ level, component, message, facts }) => {
     const shown = Object.keys(facts).length === 0 ? message : `${message} ${JSON.stringify(facts)}`;
-    integration.logToNode(NODE_LEVELS[level], MODULE_NAME, shown);
+    integration.logToNode(NODE_LEVELS[level], `${MODULE_NAME}::${component}`, shown);
   });
   const mesh = await MeshModule.start({
     config,
@@ -174,15 +180,16 @@ async function runMesh(parts: RunParts, stopping: Stopping): Promise<void> {
     integration,
     clock: systemClock,
     random: systemRandom,
-    log,
+    logs: log.of,
     onNodeShutdown,
     onConfigLoaded: () => {
-      void reload(mesh, readConfig, log);
+      reloader.request();
     },
   });
   let doors: Doors | null = null;
   try {
-    doors = await serve({ mesh, integration, configPath, dataDir, log });
+    doors = await serve({ mesh, integration, configPath, dataDir, log, reloader });
+    reloader.attach(mesh);
     log.log('info', 'the mesh is up', {
       mode: config.mode,
       network: config.network,
@@ -195,18 +202,13 @@ async function runMesh(parts: RunParts, stopping: Stopping): Promise<void> {
   }
 }
 
-/** Reads the configuration again. A bad one changes nothing. */
-async function reload(mesh: MeshModule, readConfig: () => Promise<LoadedConfig>, log: Log): Promise<void> {
-  try {
-    const { config, warnings } = await readConfig();
-    for (const warning of warnings) log.log('warn', warning);
-    const needRestart = mesh.reconfigure(config);
-    log.log('info', 'the configuration was read again', { mode: config.mode });
-    if (needRestart.length === 0) return;
-    log.log('warn', 'changed options that hold from the next start on', { options: needRestart.join(', ') });
-  } catch (error) {
-    log.log('error', 'the configuration was not read again; the old one holds', { error: errorText(error) });
-  }
+/** With as many workers as the host has room for. @throws MeshError HOST_TOO_SMALL where that is none */
+function fitted(config: MeshConfig): MeshConfig {
+  return { ...config, workers: workersThatFit(config.workers, hostLimits()) };
+}
+
+function levelsOf({ logLevel: level, logLevels: components }: MeshConfig): LogLevels {
+  return { level, components };
 }
 
 /** A configuration file that was asked for by name must exist. */

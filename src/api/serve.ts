@@ -27,6 +27,7 @@ import { metricsRoutes } from './metrics/routes.js';
 import { openToken } from './http/token.js';
 import { MeshModuleApi } from './module-api.js';
 import { ModuleCli } from './module-cli.js';
+import type { Reloader } from './reload.js';
 
 /** By which this module is asked. */
 export interface Doors {
@@ -40,7 +41,8 @@ export interface ServeParts {
   readonly configPath: string;
   /** Where the doors have their socket and token. */
   readonly dataDir: string;
-  readonly log: Log & Pick<MeshLog, 'linesDropped' | 'recent'>;
+  readonly log: Pick<MeshLog, 'of' | 'linesDropped' | 'recent' | 'levels' | 'setLevel' | 'setLevels'>;
+  readonly reloader: Reloader;
 }
 
 /**
@@ -48,17 +50,20 @@ export interface ServeParts {
  * cannot be opened, is logged and done without.
  * @returns the doors, to be closed before the mesh
  */
-export async function serve({ mesh, integration, configPath, dataDir, log }: ServeParts): Promise<Doors> {
-  const api = new MeshModuleApi(mesh, hopInvoicesOf(mesh, integration.nodeApi(), log));
-  const cli = new ModuleCli(mesh, configPath);
+export async function serve(parts: ServeParts): Promise<Doors> {
+  const { mesh, integration, configPath, dataDir, log: meshLog, reloader } = parts;
+  const log = meshLog.of('api');
+  const api = new MeshModuleApi(mesh, hopInvoicesOf(mesh, integration.nodeApi(), meshLog.of('payments')));
+  const cli = new ModuleCli({ mesh, configPath, reloader, log: meshLog });
   integration.onInvocation((invocation) => answer(invocation, api, cli));
   const nodeApi = integration.nodeApi();
   await attempt(log, 'the module API', () => nodeApi.registerModuleApi(api.methods, api.apiVersion));
   await attempt(log, "the node's command line", () => nodeApi.registerCliSpec(cli.spec()));
-  const logLinesDropped = (): number => log.linesDropped;
-  const rpc = new JsonRpc(doorMethods({ mesh, api, cli, integration, logLinesDropped }), log);
+  const logLinesDropped = (): number => meshLog.linesDropped;
+  const rpc = new JsonRpc(doorMethods({ mesh, api, cli, integration, logLinesDropped, reloader }), log);
   const address = mesh.config.dashboardAddr;
-  const page = address === null ? null : dashboard({ mesh, integration, recentWarnings: () => log.recent });
+  const page =
+    address === null ? null : dashboard({ mesh, integration, recentWarnings: () => meshLog.recent });
   const routes =
     page === null ? [] : [...metricsRoutes({ mesh, integration, logLinesDropped }), ...page.routes];
   const reports = new Reports(mesh, integration, log);
@@ -85,7 +90,7 @@ function hopInvoicesOf(mesh: MeshModule, node: NodeApi, log: Log): HopInvoices {
     hopsTo: (destination) => mesh.outbound.routes(destination).map(({ ids }) => ids.length - 1),
     self,
     network: config.network,
-    fees: config.fees,
+    fees: () => mesh.config.fees,
     isStrict: () => mesh.config.binding === 'strict',
     clock,
     log,

@@ -101,8 +101,8 @@ export function routesJson(
 }
 
 /** The configuration in force, by the names of MeshConfig. It holds no secrets. */
-export function configJson(mesh: MeshModule): Json {
-  return JSON.parse(JSON.stringify(mesh.config, bigintAsText)) as Json;
+export function configJson(mesh: MeshModule): { readonly [key: string]: Json } {
+  return JSON.parse(JSON.stringify(mesh.config, bigintAsText)) as { readonly [key: string]: Json };
 }
 
 /** A table for people: a head, and a line for each row. */

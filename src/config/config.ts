@@ -17,7 +17,7 @@ import type {
   MeshMode,
   Network,
 } from '../core/policy.js';
-import type { LogLevel } from '../core/ports.js';
+import type { LogComponent, LogLevel } from '../core/ports.js';
 import type { HostPort } from './kinds.js';
 import { parsePeerList } from './peer-list.js';
 import { readOptions } from './read.js';
@@ -84,6 +84,8 @@ export interface MeshConfig {
   readonly packetTtlSeconds: number;
   readonly nodeRequestsPerSecond: number;
   readonly logLevel: LogLevel;
+  /** Of single components. */
+  readonly logLevels: readonly (readonly [LogComponent, LogLevel])[];
 }
 
 export interface LoadedConfig {
@@ -208,6 +210,7 @@ function configOf(values: Readonly<OptionValues>): MeshConfig {
     packetTtlSeconds: values.packet_ttl_seconds,
     nodeRequestsPerSecond: values.node_requests_per_second,
     logLevel: values.log_level,
+    logLevels: Object.freeze(values.log_levels.map((pair) => Object.freeze(pair))),
   });
 }
 

@@ -99,6 +99,11 @@ export function workersThatFit(wanted: number, limits: HostLimits): number {
   return Math.min(wanted, fitting.addressBytes, fitting.threads, fitting.files);
 }
 
+/** Whether so many workers can be started beside those that run, which end when the others are there. */
+export function isRoomForOthers(wanted: number, running: number, limits: HostLimits): boolean {
+  return workersThatFit(wanted + running, limits) === wanted + running;
+}
+
 function roomFor(left: number, each: number): number {
   return Math.floor(left / each);
 }

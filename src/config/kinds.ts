@@ -97,6 +97,14 @@ export const protocolId: TextKind<string> = {
   parse: (text) => (/^[\w.-]{1,64}$/.test(text) ? text : null),
 };
 
+/** One of a few words. */
+export function oneOf<T extends string>(words: readonly T[]): TextKind<T> {
+  return {
+    allowed: `one of ${words.join(', ')}`,
+    parse: (text) => words.find((word) => word === text) ?? null,
+  };
+}
+
 /** A network in CIDR notation. */
 export const networkPrefix: TextKind<string> = {
   allowed: 'a network such as "203.0.113.0/24" or "2001:db8::/32"',

@@ -1,5 +1,6 @@
 /** Reference texts made from the table of options: docs/config.md, and `[config_schema]` of module.toml. */
 import { madeFrom } from '../core/markdown.js';
+import { reloadText } from './live.js';
 import { fallbackOf, type Option } from './options.js';
 import { environmentName } from './read.js';
 import { OPTION_NAMES, OPTIONS, type OptionName } from './schema.js';
@@ -12,6 +13,11 @@ is \`base_msats\` in \`[fees]\` or \`[mesh.fees]\`.
 
 A variable of the environment counts more than the file: \`MODULE_CONFIG_\` and the key in capitals, with \`_\` for a dot.
 The node sets these for a module that it starts. Lists are divided by commas.
+
+The module reads its configuration again on SIGHUP (\`kill -HUP PID\`, or \`systemctl reload\`), when the node has loaded
+its own (\`ConfigLoaded\`), and by \`blvm-mesh reload\`, which prints what changed. What can change while it runs does, also
+where the file does not name it any more: then its default holds. What cannot is named in the log and in the answer, and
+holds from the next start on. A file with a value that is not allowed changes nothing, and the log and the answer say why.
 
 A value that is not allowed stops the start with a message that names file, line and column, the value and what is
 allowed. An unknown key is ignored with a warning. Everything has a default, so an empty file is a valid one.
@@ -46,7 +52,7 @@ export function configSchemaToml(): string {
 export function configTemplate(): string {
   const head = [
     '# Configuration of blvm-mesh. Each option stands here as a comment, with its default.',
-    '# What is changed in a running node holds from the next start of the module, or when the node loads it again.',
+    '# `blvm-mesh reload`, or SIGHUP, has a running module read it again; docs/config.md says what changes then.',
   ];
   const entries = OPTION_NAMES.map((name) => {
     const option: Option<unknown> = OPTIONS[name];
@@ -69,6 +75,7 @@ function section(
       `- Allowed: ${option.allowed}`,
       `- Default: ${option.fallbackText === '' ? 'none' : `\`${option.fallbackText}\``}`,
       `- Environment: \`${environmentName(name)}\``,
+      `- Changes while the module runs: ${reloadText(name)}`,
     ].join('\n'),
   ].join('\n\n');
 }

@@ -16,7 +16,7 @@ import {
   type MeshMode,
   type Network,
 } from '../core/policy.js';
-import type { LogLevel } from '../core/ports.js';
+import { LOG_COMPONENTS, LOG_LEVELS, type LogComponent, type LogLevel } from '../core/ports.js';
 import {
   address,
   filePath,
@@ -24,6 +24,7 @@ import {
   lightningKey,
   networkPrefix,
   nodeIdText,
+  oneOf,
   outputScript,
   peerAddress,
   protocolId,
@@ -83,12 +84,12 @@ export interface OptionValues {
   packet_ttl_seconds: number;
   node_requests_per_second: number;
   log_level: LogLevel;
+  log_levels: readonly (readonly [LogComponent, LogLevel])[];
 }
 
 export type OptionName = keyof OptionValues;
 
 const NETWORKS: readonly Network[] = ['mainnet', 'testnet', 'testnet4', 'signet', 'regtest'];
-const LOG_LEVELS: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error'];
 
 /** 0.1 BTC: a price above it is a slip of the keyboard. */
 const MAX_PRICE_MSATS = 10_000_000_000n;
@@ -288,6 +289,12 @@ export const OPTIONS: { readonly [N in OptionName]: Option<OptionValues[N]> } = 
       'grants more.',
   ),
   log_level: choiceOption(LOG_LEVELS, 'info', 'The least serious messages that are logged.'),
+  log_levels: pairsOption(
+    oneOf(LOG_COMPONENTS),
+    oneOf(LOG_LEVELS),
+    'Levels of single components, in place of log_level, as in `log_levels = { transport = "debug" }`. ' +
+      '`blvm-mesh log-level` shows and changes them while the module runs.',
+  ),
 };
 
 /** All names, in the order of the table. */

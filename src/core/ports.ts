@@ -35,12 +35,33 @@ export interface PeerLink {
   send(peerAddress: string, packetBytes: Uint8Array, source?: string): Promise<void>;
 }
 
-export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error';
+/** From the least serious one. */
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const;
+
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** Parts of the module whose lines have a level of their own. */
+export const LOG_COMPONENTS = [
+  'module', // start, end, configuration
+  'node', // the connection to the node, and what its events say
+  'peers', // who joins and who is lost
+  'transport', // listening, dialling, bans
+  'packets', // what became of packets that had passed
+  'payments', // invoices, debts, payments on the chain
+  'workers',
+  'store', // journal, identity
+  'api', // the doors, reports to the node
+] as const;
+
+export type LogComponent = (typeof LOG_COMPONENTS)[number];
 
 /** Structured log. Facts must hold no secret and no preimage. */
 export interface Log {
   log(level: LogLevel, message: string, facts?: Readonly<Record<string, unknown>>): void;
 }
+
+/** The log of each component. */
+export type Logs = (component: LogComponent) => Log;
 
 /** Who sent bytes, as far as the link knows. */
 export interface Sender {

@@ -1,8 +1,8 @@
 /** Token bucket: so many a second, so many at once. Time comes from the caller, so that tests move it. */
 
 export class TokenBucket {
-  readonly #perSecond: number;
-  readonly #capacity: number;
+  #perSecond: number;
+  #capacity: number;
   #tokens: number;
   #updatedMillis: number;
 
@@ -15,6 +15,14 @@ export class TokenBucket {
     this.#capacity = capacity;
     this.#tokens = capacity;
     this.#updatedMillis = nowMillis;
+  }
+
+  /** Another rate from now on; what is saved up stays, as far as it still may be. */
+  change(perSecond: number, capacity: number, nowMillis: number): void {
+    this.#refill(nowMillis);
+    this.#perSecond = perSecond;
+    this.#capacity = capacity;
+    this.#tokens = Math.min(this.#tokens, capacity);
   }
 
   /** Takes tokens if they are there. */

@@ -41,12 +41,14 @@ export interface SharedPayment {
 
 export class Debts {
   readonly #parts: DebtsParts;
+  #capMsat: bigint;
   readonly #capped = new Set<string>();
   /** Keys of payees as bytes, by their hex: the newest, since a packet may name any. */
   readonly #keys = new Map<string, Uint8Array>();
 
   constructor(parts: DebtsParts) {
     this.#parts = parts;
+    this.#capMsat = parts.capMsat;
   }
 
   /** Payees past the cap, 33 bytes in hex each: no more than there are accepted ones. */
@@ -83,7 +85,8 @@ export class Debts {
 
   /** A posting was taken into the ledger. */
   posted(posting: PostingView): void {
-    const { ledger, capMsat } = this.#parts;
+    const { ledger } = this.#parts;
+    const capMsat = this.#capMsat;
     if (capMsat === 0n) return;
     for (let entry = 0; entry < posting.entries; entry++) {
       if (posting.kindOf(entry) !== 'Payee') continue;
@@ -94,16 +97,25 @@ export class Debts {
     }
   }
 
+  /** Another cap from now on, 0 for none: whoever owes that much already is past it. */
+  setCap(capMsat: bigint): void {
+    if (capMsat === this.#capMsat) return;
+    this.#capMsat = capMsat;
+    for (const { payee, owedMsat } of this.list()) {
+      this.#moved(payee, owedMsat, capMsat > 0n && isPastCap(owedMsat, capMsat));
+    }
+  }
+
   #moved(payee: string, owedMsat: bigint, isPast: boolean): void {
-    const { capMsat, log, onCapsChanged } = this.#parts;
+    const { log, onCapsChanged } = this.#parts;
     if (this.#capped.has(payee) === isPast) return;
-    const facts = { payee, owedMsat: String(owedMsat), capMsat: String(capMsat) };
+    const facts = { payee, owedMsat: String(owedMsat), capMsat: String(this.#capMsat) };
     if (isPast) {
       this.#capped.add(payee);
       log.log('warn', 'a payee owes this node its cap: packets paid to it are refused', facts);
     } else {
       this.#capped.delete(payee);
-      log.log('info', 'a payee settled and is below its cap: packets paid to it are taken again', facts);
+      log.log('info', 'a payee is below its cap: packets paid to it are taken again', facts);
     }
     onCapsChanged();
   }

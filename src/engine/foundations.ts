@@ -8,11 +8,10 @@ import { join } from 'node:path';
 import { MeshError } from '../core/errors.js';
 import type { NodeId } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
-import type { Clock, Log, Random } from '../core/ports.js';
+import type { Clock, Log, Logs, Random } from '../core/ports.js';
 import { judgePolicyOf, type MeshConfig } from '../config/config.js';
 import type { ModuleIntegration } from '../node/module-integration.js';
 import { InvoiceRegistry } from '../payment/registry.js';
-import type { PacketJudge } from '../pool/judge-port.js';
 import { VerdictPool } from '../pool/verdict-pool.js';
 import { FINGERPRINT_SECRET_BYTES } from '../replay/fingerprint.js';
 import { SharedReplayTable } from '../replay/shared-table.js';
@@ -36,7 +35,7 @@ export interface MeshModuleOptions {
   readonly integration: ModuleIntegration;
   readonly clock: Clock;
   readonly random: Random;
-  readonly log: Log;
+  readonly logs: Logs;
   /** The node is going down and so should this process. */
   readonly onNodeShutdown: () => void;
   /** The node has loaded its configuration anew: ours may have changed too. */
@@ -50,7 +49,7 @@ export interface Foundations {
   /** Shared with the workers. */
   readonly table: ReplayTable;
   readonly journal: Journal;
-  readonly judge: PacketJudge;
+  readonly judge: VerdictPool;
   /** The invoices that this node issued, shared with the workers, and where they are kept over restarts. */
   readonly registry: InvoiceRegistry;
   readonly invoiceJournal: Journal | null;
@@ -85,10 +84,11 @@ async function openDurables(
 /** @throws MeshError when the data directory or the workers cannot be used */
 export async function layFoundations(options: MeshModuleOptions): Promise<Foundations> {
   const timings = new Timings(options.clock);
-  const { config, dataDir, clock, random, log, integration } = options;
+  const { config, dataDir, clock, random, logs, integration } = options;
+  const log = logs('store');
   const { journal, identity } = await openDurables(dataDir, clock, log, timings.synced(nodeDisk));
   const { nodeId: self } = identity;
-  const ownPayee = config.ownPayee ?? (await lightningKey(integration.nodeApi(), log));
+  const ownPayee = config.ownPayee ?? (await lightningKey(integration.nodeApi(), logs('payments')));
   const secret = random.bytes(FINGERPRINT_SECRET_BYTES);
   const kernel = new WasmKernel(compileKernel(), secret);
   const table = SharedReplayTable.create(kernel, config.replayCapacity);
@@ -108,7 +108,7 @@ export async function layFoundations(options: MeshModuleOptions): Promise<Founda
     table: table.memory,
     registry: registry.memory,
     secret,
-    log,
+    log: logs('workers'),
     clock,
   });
   return { identity, ownPayee, table, journal, judge, registry, invoiceJournal, timings };

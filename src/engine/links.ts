@@ -21,6 +21,7 @@ import type { PacketJudge } from '../pool/judge-port.js';
 import type { NetworkGroups } from '../routing/network-group.js';
 import type { Identity } from '../store/identity.js';
 import type { Candidate } from '../transport/address-book.js';
+import type { TransportSettings } from '../transport/options.js';
 import { LINK_SCHEME, type Session } from '../transport/session.js';
 import { TlsNet } from '../transport/tls-net.js';
 import { Transport } from '../transport/transport.js';
@@ -30,7 +31,8 @@ import { Proofs } from './proofs.js';
 
 export interface LinksParts {
   readonly identity: Identity;
-  readonly config: MeshConfig;
+  /** In force. */
+  readonly config: () => MeshConfig;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -81,7 +83,7 @@ export class Links implements PeerLink {
     this.#parts = parts;
     this.#proofs = new Proofs({
       identity: parts.identity,
-      network: parts.config.network,
+      network: parts.config().network,
       random: parts.random,
       header: parts.header,
       declare: () => ({ ...this.#declaration(), addresses: [], known: [] }),
@@ -101,14 +103,11 @@ export class Links implements PeerLink {
    * @throws MeshError LISTEN_ADDR_IN_USE, LISTEN_ADDR_UNUSABLE
    */
   async start(): Promise<void> {
-    const { identity, config, clock, random, log, groups, header, counters, peers } = this.#parts;
-    const { listenAddr, advertisedAddresses, maxPeers, outboundPeers, helloIntervalSeconds } = config;
-    const candidates = [
-      ...config.peers.map((text) => candidateOf(text, 'static')),
-      ...config.bootstrapNodes.map((text) => candidateOf(text, 'bootstrap')),
-    ];
+    const { identity, clock, random, log, groups, header, counters, peers } = this.#parts;
+    const config = this.#parts.config();
+    const { listenAddr } = config;
+    const candidates = candidatesOf(config);
     if (listenAddr === null && candidates.length === 0) return;
-    const helloMillis = helloIntervalSeconds * 1_000;
     this.#transport = await Transport.start({
       self: identity.nodeId,
       privateKey: identity.privateKey,
@@ -119,12 +118,8 @@ export class Links implements PeerLink {
       log,
       groups,
       listen: listenAddr,
-      advertised: advertisedAddresses,
       peers: candidates,
-      maxPeers,
-      outboundPeers,
-      idleMillis: idleMillisOf(helloMillis),
-      keepAliveMillis: Math.min(helloMillis, LIMITS.TRANSPORT_KEEP_ALIVE_MILLIS),
+      ...settingsOf(config),
       header,
       declare: () => this.#declaration(),
       keepAlive: (peer) => encodePacket(helloPacket(header(), peer)),
@@ -158,6 +153,22 @@ export class Links implements PeerLink {
     });
     const { port } = this.#transport;
     if (port !== null) log.log('info', 'the direct transport listens', { host: listenAddr?.host, port });
+  }
+
+  /** The configuration has changed: whom to dial, and the bounds. Starts a transport that had nobody to dial before. */
+  async configure(before: MeshConfig): Promise<void> {
+    const config = this.#parts.config();
+    if (this.#transport === null) {
+      await this.start();
+      return;
+    }
+    const wanted = candidatesOf(config);
+    const had = candidatesOf(before);
+    const has = (list: readonly Candidate[], one: Candidate): boolean =>
+      list.some((other) => nameOf(other) === nameOf(one));
+    for (const gone of had.filter((one) => !has(wanted, one))) this.#transport.removePeer(gone.address);
+    for (const fresh of wanted.filter((one) => !has(had, one))) this.#transport.addPeer(fresh);
+    this.#transport.configure(settingsOf(config));
   }
 
   async close(): Promise<void> {
@@ -214,13 +225,13 @@ export class Links implements PeerLink {
   }
 
   #declaration(): Omit<HelloBody, 'addresses' | 'known'> {
-    const { config, ownPayee, identity } = this.#parts;
-    const { fees, acceptedPayees, listenAddr, ctv, family } = config;
+    const { ownPayee, identity } = this.#parts;
+    const { fees, acceptedPayees, listenAddr, ctv, family, network } = this.#parts.config();
     const payees = [...new Set([...(ownPayee === null ? [] : [ownPayee]), ...acceptedPayees])];
     return {
       leastVersion: PROTOCOL_VERSIONS.least,
       mostVersion: PROTOCOL_VERSIONS.most,
-      network: config.network,
+      network,
       nodeId: identity.nodeId,
       payees: payees.slice(0, LIMITS.HELLO_PAYEES).map((key) => new Uint8Array(Buffer.from(key, 'hex'))),
       family,
@@ -272,6 +283,30 @@ export class Links implements PeerLink {
       this.#holdBack(session);
     });
   }
+}
+
+function settingsOf(config: MeshConfig): TransportSettings {
+  const { advertisedAddresses: advertised, maxPeers, outboundPeers, helloIntervalSeconds } = config;
+  const helloMillis = helloIntervalSeconds * 1_000;
+  return {
+    advertised,
+    maxPeers,
+    outboundPeers,
+    idleMillis: idleMillisOf(helloMillis),
+    keepAliveMillis: Math.min(helloMillis, LIMITS.TRANSPORT_KEEP_ALIVE_MILLIS),
+  };
+}
+
+/** Whom the configuration names. */
+function candidatesOf({ peers, bootstrapNodes }: MeshConfig): readonly Candidate[] {
+  return [
+    ...peers.map((text) => candidateOf(text, 'static')),
+    ...bootstrapNodes.map((text) => candidateOf(text, 'bootstrap')),
+  ];
+}
+
+function nameOf({ source, address, pin }: Candidate): string {
+  return `${source} ${pin === null ? '' : nodeKey(pin)}@${address}`;
 }
 
 /** An entry of the configuration, which has checked it. */

@@ -56,8 +56,9 @@ export interface MeshManagerParts {
   readonly link: PeerLink;
   /** A signed hello, or the challenge that asks for one, from a peer of the node's relay. */
   readonly onSignedHello: (peer: Peer, packet: MeshPacket) => Reason;
-  readonly fees: FeeSchedule;
-  readonly packetTtlSeconds: number;
+  /** In force. */
+  readonly fees: () => FeeSchedule;
+  readonly packetTtlSeconds: () => number;
   /** Told of payments that were accepted, and of packets that could not be delivered within their ttl, or at all. */
   readonly publisher: Pick<EventPublisher, 'paymentVerified' | 'routeFailed'>;
 }
@@ -191,7 +192,7 @@ export class MeshManager {
     } else if (verdict.kind === 'control') {
       onOutcome(handleControl(this.#parts, packetBytes, verdict, peer));
     } else {
-      const ttlSeconds = verdict.hasTtl ? this.#ttlOf(packetBytes) : this.#parts.packetTtlSeconds;
+      const ttlSeconds = verdict.hasTtl ? this.#ttlOf(packetBytes) : this.#parts.packetTtlSeconds();
       this.#accept(packetBytes, verdict, { from: peer.address, ttlSeconds, until, onOutcome });
     }
   }
@@ -199,8 +200,9 @@ export class MeshManager {
   /** Seconds for which a packet is kept whose sender gave it a time: that, or this node's own where it is less. */
   #ttlOf(packetBytes: Uint8Array): number {
     const { clock, packetTtlSeconds } = this.#parts;
-    const left = secondsLeft(judgedPacket(packetBytes), clock.unixSeconds()) ?? packetTtlSeconds;
-    return Math.max(0, Math.min(packetTtlSeconds, left));
+    const most = packetTtlSeconds();
+    const left = secondsLeft(judgedPacket(packetBytes), clock.unixSeconds()) ?? most;
+    return Math.max(0, Math.min(most, left));
   }
 
   /**

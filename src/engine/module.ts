@@ -10,17 +10,16 @@ import type { JudgePolicy, MeshMode } from '../core/policy.js';
 import { randomU64 } from '../core/random.js';
 import { Reason } from '../core/reasons.js';
 import { judgePolicyOf, type MeshConfig } from '../config/config.js';
-import { changedOptions } from '../config/live.js';
+import { changedOptions, type ConfigChanges } from '../config/live.js';
 import { Counters } from '../metrics/counters.js';
 import { FlightRecorder } from '../metrics/recorder.js';
 import { Ledger } from '../ledger/ledger.js';
 import { discoveryPacket, helloPacket, type ControlHeader } from '../packet/control.js';
 import { encodePacket } from '../packet/packet.js';
 import type { ConnectionStats } from '../node/connection.js';
-import { encodeRequest } from '../packet/module-api.js';
 import { PlainProtocolDetector } from '../packet/detect.js';
 import { RoutingPolicyEngine } from '../packet/policy.js';
-import type { PacketJudge } from '../pool/judge-port.js';
+import type { VerdictPool } from '../pool/verdict-pool.js';
 import { ReplayPrevention } from '../replay/replay-prevention.js';
 import { RouteDiscovery } from '../routing/discovery.js';
 import { NetworkGroups } from '../routing/network-group.js';
@@ -28,13 +27,20 @@ import type { RoutingTable } from '../routing/table.js';
 import type { Journal, JournalStats } from '../store/journal.js';
 import { Accounts } from './accounts.js';
 import { Debts } from './debts.js';
-import { DeliveryDesk } from './delivery.js';
+import type { DeliveryDesk } from './delivery.js';
 import { SUBSCRIBED_EVENTS } from './event-table.js';
 import { followEvents } from './events.js';
 import { layFoundations, restore, type Foundations, type MeshModuleOptions } from './foundations.js';
 import { Links } from './links.js';
 import { MeshManager } from './mesh-manager.js';
-import { greetPeersOf, routingTableOf } from './module-parts.js';
+import {
+  configureParts,
+  deliveryDeskOf,
+  greetPeersOf,
+  peerSettings,
+  questionsPerSecond,
+  routingTableOf,
+} from './module-parts.js';
 import { Outbound } from './outbound.js';
 import { PeerBook } from './peers.js';
 import { EventPublisher } from './publisher.js';
@@ -42,9 +48,6 @@ import { IssuedInvoices } from './registry.js';
 import { Settlements } from './settlements.js';
 import type { Timings } from './timings.js';
 import { Upkeep } from './upkeep.js';
-
-/** Of the requests to the node, the part that questions about payments may take: the rest sends packets. */
-const QUESTIONS_SHARE = 4;
 
 export class MeshModule {
   readonly self: NodeId;
@@ -62,7 +65,7 @@ export class MeshModule {
   readonly accounts: Accounts;
   readonly debts: Debts;
   readonly ledger: Ledger;
-  readonly judge: PacketJudge;
+  readonly judge: VerdictPool;
   readonly replay: ReplayPrevention;
   readonly settlements: Settlements;
   readonly invoices: IssuedInvoices;
@@ -84,7 +87,7 @@ export class MeshModule {
     const foundations = await layFoundations(options);
     const mesh = new MeshModule(options, foundations);
     try {
-      await restore(foundations, mesh.accounts, options.clock, options.log);
+      await restore(foundations, mesh.accounts, options.clock, options.logs('store'));
       await mesh.invoices.restore();
       await mesh.#join();
     } catch (error) {
@@ -96,7 +99,8 @@ export class MeshModule {
   }
 
   private constructor(options: MeshModuleOptions, parts: Foundations) {
-    const { config, clock, random, log, integration } = options;
+    const { config, clock, random, logs, integration } = options;
+    const log = logs('peers');
     const { identity, judge, journal, timings } = parts;
     const { nodeId: self } = identity;
     this.#options = options;
@@ -117,10 +121,10 @@ export class MeshModule {
     const groups = new NetworkGroups(config.asnMap.map(([prefix, group]) => ({ prefix, group })));
     this.links = new Links({
       identity,
-      config,
+      config: () => this.#config,
       clock,
       random,
-      log,
+      log: logs('transport'),
       counters: this.counters,
       groups,
       judge,
@@ -141,16 +145,20 @@ export class MeshModule {
       ownPayee: parts.ownPayee?.toLowerCase() ?? null,
       ledger: this.ledger,
       capMsat: config.maxUnsettledMsat,
-      log,
+      log: logs('payments'),
       onCapsChanged: () => {
         judge.updatePolicy(this.#judgePolicy());
       },
     });
     this.#policy = this.#policyEngine();
 
-    const publisher = new EventPublisher((event) => integration.publish(event), clock, log, this.counters);
+    const publisher = new EventPublisher(
+      (event) => integration.publish(event),
+      clock,
+      logs('node'),
+      this.counters,
+    );
     this.table = routingTableOf(self, options, groups);
-    for (const [node, payee] of config.payees) this.table.entities.setPayee(node, payee);
     this.discovery = new RouteDiscovery({
       self,
       table: this.table,
@@ -176,12 +184,7 @@ export class MeshModule {
       self,
       clock,
       random,
-      maxPeers: config.maxPeers,
-      staticPeers: new Set(config.peers),
-      packetsPerMinute: config.rateLimitPerMinute,
-      freePacketsPerMinute: config.freePacketsPerMinute,
-      freeBytesPerMinute: config.freeBytesPerMinute,
-      helloIntervalMillis: config.helloIntervalSeconds * 1_000,
+      ...peerSettings(config),
       sendHello: (address) => {
         const nodeId = this.peers.at(address)?.nodeId ?? null;
         links.sendControl(address, encodePacket(helloPacket(this.#header(), nodeId)));
@@ -213,17 +216,7 @@ export class MeshModule {
         this.manager.neighbourLost(nodeId);
       },
     });
-    this.delivery = new DeliveryDesk(
-      async (moduleId, method, packet, peerAddress) => {
-        await integration.callModule(
-          moduleId,
-          method,
-          encodeRequest('handle_mesh_packet', [packet, peerAddress]),
-        );
-      },
-      clock,
-      log,
-    );
+    this.delivery = deliveryDeskOf(integration, clock, logs('packets'));
     this.accounts = new Accounts({
       self,
       clock,
@@ -237,17 +230,17 @@ export class MeshModule {
     this.settlements = new Settlements({
       node: integration.nodeApi(),
       clock,
-      log,
+      log: logs('payments'),
       counters: this.counters,
       policy: this.#judgePolicy(),
-      questionsPerSecond: Math.max(1, config.nodeRequestsPerSecond / QUESTIONS_SHARE),
+      questionsPerSecond: questionsPerSecond(config),
     });
     this.invoices = new IssuedInvoices({
       registry: parts.registry,
       journal: parts.invoiceJournal,
       judge,
       clock,
-      log,
+      log: logs('payments'),
       counters: this.counters,
       payee: parts.ownPayee?.toLowerCase() ?? null,
       network: config.network,
@@ -256,7 +249,7 @@ export class MeshModule {
       self,
       clock,
       random,
-      log,
+      log: logs('packets'),
       counters: this.counters,
       recorder: this.recorder,
       judge: timings.judged(judge),
@@ -269,8 +262,8 @@ export class MeshModule {
       delivery: this.delivery,
       link: links,
       onSignedHello: (peer, packet) => links.onSignedHello(peer, packet),
-      fees: config.fees,
-      packetTtlSeconds: config.packetTtlSeconds,
+      fees: () => this.#config.fees,
+      packetTtlSeconds: () => this.#config.packetTtlSeconds,
       publisher,
     });
     this.outbound = new Outbound({
@@ -280,8 +273,8 @@ export class MeshModule {
       discovery: this.discovery,
       manager: this.manager,
       policy: () => this.#policy,
-      fees: config.fees,
-      packetTtlSeconds: config.packetTtlSeconds,
+      fees: () => this.#config.fees,
+      packetTtlSeconds: () => this.#config.packetTtlSeconds,
     });
     const { accounts, invoices, discovery, replay, recorder } = this;
     this.#upkeep = new Upkeep({ clock, random, journal, accounts, invoices, discovery, replay, recorder });
@@ -303,13 +296,19 @@ export class MeshModule {
   }
 
   /**
-   * Takes over what can change while running: everything that packets and payments are judged by.
-   * @returns names of the options whose change needs a restart
+   * Takes over what can change while running; config/live.ts says what.
+   * @throws MeshError where the workers cannot be changed; then nothing has
    */
-  reconfigure(config: MeshConfig): readonly string[] {
-    const { live, needRestart } = changedOptions(this.#config, config);
-    this.#judgeBy({ ...this.#config, ...live });
-    return needRestart;
+  async reconfigure(read: MeshConfig): Promise<ConfigChanges> {
+    const { workers, batchMax: batchPackets, batchLingerMicros } = read;
+    await this.judge.reshape({ workers, batchPackets, batchLingerMicros });
+    const before = this.#config;
+    const changes = changedOptions(before, read);
+    const { config } = changes;
+    this.#judgeBy(config);
+    configureParts(this, this.#options.integration, before);
+    await this.links.configure(before);
+    return changes;
   }
 
   #judgeBy(config: MeshConfig): void {
@@ -363,7 +362,7 @@ export class MeshModule {
 
   /** Subscribes, greets the peers that are connected already, and follows the node's events. */
   async #join(): Promise<void> {
-    const { integration, log, onNodeShutdown, onConfigLoaded } = this.#options;
+    const { integration, logs, onNodeShutdown, onConfigLoaded } = this.#options;
     const { manager, peers, settlements, invoices, delivery, timings } = this;
     const events = integration.eventReceiver();
     void followEvents(events, {
@@ -372,7 +371,7 @@ export class MeshModule {
       settlements,
       invoices,
       delivery,
-      log,
+      log: logs('node'),
       onNodeShutdown,
       greetPeers: () => this.greetPeers(),
       reload: onConfigLoaded,
@@ -394,7 +393,6 @@ export class MeshModule {
 
   /** Says hello to every peer that the node has. */
   greetPeers(): Promise<void> {
-    const { integration, log } = this.#options;
-    return greetPeersOf(integration, this.peers, log);
+    return greetPeersOf(this.#options.integration, this.peers, this.#options.logs('node'));
   }
 }

@@ -34,7 +34,8 @@ export interface NextHopsParts {
   readonly discovery: RouteDiscovery;
   readonly delivery: DeliveryDesk;
   readonly link: PeerLink;
-  readonly fees: FeeSchedule;
+  /** In force. */
+  readonly fees: () => FeeSchedule;
 }
 
 export class NextHops {
@@ -119,7 +120,7 @@ export class NextHops {
     const { paymentProof: proof } = packet;
     if (proof?.kind === 'Lightning' && isBoundInvoice(proof.invoice)) return null;
     const travelled = packet.route.slice(0, position);
-    const mostIds = coveredHops(packet, this.#parts.fees) - position + 1;
+    const mostIds = coveredHops(packet, this.#parts.fees()) - position + 1;
     const other = this.#parts.table.repair(packet.destination, [cared.nextHop, ...travelled], mostIds);
     return other === null ? null : cared.rerouted([...travelled, ...other.ids]);
   }

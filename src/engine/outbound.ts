@@ -41,8 +41,9 @@ export interface OutboundParts {
   readonly discovery: RouteDiscovery;
   readonly manager: MeshManager;
   readonly policy: () => RoutingPolicyEngine;
-  readonly fees: FeeSchedule;
-  readonly packetTtlSeconds: number;
+  /** In force. */
+  readonly fees: () => FeeSchedule;
+  readonly packetTtlSeconds: () => number;
 }
 
 /** What helps a sender, where something does. */
@@ -63,7 +64,8 @@ export class Outbound {
 
   /** Builds, judges and sends one packet. Never rejects. */
   async send(request: SendRequest): Promise<SendResult> {
-    const { self, table, discovery, fees, manager, packetTtlSeconds } = this.#parts;
+    const { self, table, discovery, manager, packetTtlSeconds } = this.#parts;
+    const fees = this.#parts.fees();
     const { destination, payload, paymentProof } = request;
     if (payload.length > LIMITS.PAYLOAD_BYTES) return refuse(Reason.PayloadTooLarge);
     if (nodeKey(destination) === nodeKey(self)) return refuse(Reason.Loopback);
@@ -82,7 +84,7 @@ export class Outbound {
       const { route } = choice;
       if (choice.isDegraded || choice.isLosing) discovery.lookForOthers(destination, choice.isLosing);
       const packet = this.#packet(request, route);
-      const outcome = await manager.submitPacket(packet, request.ttlSeconds ?? packetTtlSeconds);
+      const outcome = await manager.submitPacket(packet, request.ttlSeconds ?? packetTtlSeconds());
       if (outcome.kind !== 'refused') {
         const id = packetId(encodePacket(packet));
         return { ok: true, packetId: id, route, priceMsat: paymentProof === null ? 0n : price(route) };

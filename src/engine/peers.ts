@@ -12,8 +12,8 @@ import { sha256 } from '../core/hash.js';
 import type { Clock, Random, Timer } from '../core/ports.js';
 import { jittered } from '../core/random.js';
 import { Reason } from '../core/reasons.js';
-import { TokenBucket } from '../core/token-bucket.js';
 import type { DeclaredTraffic } from '../packet/declared.js';
+import { Quotas, type QuotaSettings } from './quotas.js';
 
 /** One connected peer. The fields change as it speaks. */
 export interface Peer {
@@ -47,26 +47,18 @@ interface PeerState extends Peer {
   quotas: Quotas;
 }
 
-/** What one neighbour may send, by whatever way. */
-interface Quotas {
-  readonly packets: TokenBucket;
-  readonly freePackets: TokenBucket;
-  readonly freeBytes: TokenBucket;
-  readonly control: TokenBucket;
-}
-
-export interface PeerBookOptions {
-  readonly self: NodeId;
-  readonly clock: Clock;
-  readonly random: Random;
+/** As configured; see `configure`. */
+export interface PeerSettings extends QuotaSettings {
   readonly maxPeers: number;
   /** Addresses that always have a place, and are greeted until they answer. */
   readonly staticPeers: ReadonlySet<string>;
-  readonly packetsPerMinute: number;
-  /** Of those, free ones: at most the share that free traffic may take (limits.ts). */
-  readonly freePacketsPerMinute: number;
-  readonly freeBytesPerMinute: number;
   readonly helloIntervalMillis: number;
+}
+
+export interface PeerBookOptions extends PeerSettings {
+  readonly self: NodeId;
+  readonly clock: Clock;
+  readonly random: Random;
   /** Sends a hello; failures are the link's to report. */
   readonly sendHello: (address: string) => void;
   /**
@@ -88,25 +80,36 @@ export class PeerBook {
   readonly #byAddress = new Map<string, PeerState>();
   /** The proven ways to each neighbour, the one in use first. */
   readonly #waysTo = new Map<NodeKey, PeerState[]>();
+  #settings: PeerSettings;
   #timer: Timer | null = null;
 
   constructor(options: PeerBookOptions) {
     this.#options = options;
+    this.#settings = options;
   }
 
   /** Starts the hello rounds. */
   start(): void {
-    const { clock, random, helloIntervalMillis } = this.#options;
-    const round = (): void => {
+    const { clock, random } = this.#options;
+    this.#timer = clock.after(jittered(random, this.#settings.helloIntervalMillis / 2), () => {
       this.#tick();
-      this.#timer = clock.after(jittered(random, helloIntervalMillis / 2), round);
-    };
-    this.#timer = clock.after(jittered(random, helloIntervalMillis / 2), round);
+      this.start();
+    });
   }
 
   stop(): void {
     this.#timer?.cancel();
     this.#timer = null;
+  }
+
+  /** Holds from now on, also for the peers that are there; those past another bound stay. */
+  configure(settings: PeerSettings): void {
+    this.#settings = settings;
+    const now = this.#options.clock.monotonicMillis();
+    for (const { quotas } of this.#byAddress.values()) quotas.configure(settings, now);
+    if (this.#timer === null) return;
+    this.stop();
+    this.start();
   }
 
   /** A link to an address came up. */
@@ -150,9 +153,7 @@ export class PeerBook {
   restrain(address: string): void {
     const peer = this.#byAddress.get(address);
     if (peer === undefined) return;
-    const now = this.#options.clock.monotonicMillis();
-    const { packets, freePackets, freeBytes, control } = peer.quotas;
-    for (const quota of [packets, freePackets, freeBytes, control]) quota.empty(now);
+    peer.quotas.empty(this.#options.clock.monotonicMillis());
   }
 
   /**
@@ -271,13 +272,13 @@ export class PeerBook {
 
   /** How long a silent peer still counts as present. */
   get silenceMillis(): number {
-    return LIMITS.SILENT_HELLO_INTERVALS * this.#options.helloIntervalMillis;
+    return LIMITS.SILENT_HELLO_INTERVALS * this.#settings.helloIntervalMillis;
   }
 
   /** The longest that a peer's death goes unnoticed: its silence, and the round in which that is seen. */
   get noticedWithinMillis(): number {
-    const direct = idleMillisOf(this.#options.helloIntervalMillis) + LIMITS.TRANSPORT_TICK_MILLIS;
-    return Math.max(this.silenceMillis + this.#options.helloIntervalMillis, direct);
+    const direct = idleMillisOf(this.#settings.helloIntervalMillis) + LIMITS.TRANSPORT_TICK_MILLIS;
+    return Math.max(this.silenceMillis + this.#settings.helloIntervalMillis, direct);
   }
 
   list(): readonly Peer[] {
@@ -285,18 +286,13 @@ export class PeerBook {
   }
 
   #admit(address: string): PeerState | null {
-    const { maxPeers, staticPeers } = this.#options;
+    const { maxPeers, staticPeers } = this.#settings;
     const hasRoom = this.#byAddress.size < maxPeers || staticPeers.has(address);
     return hasRoom ? this.#enter(address) : null;
   }
 
   #enter(address: string): PeerState {
-    const { clock, packetsPerMinute, freeBytesPerMinute } = this.#options;
-    const now = clock.monotonicMillis();
-    const freePackets = Math.min(
-      this.#options.freePacketsPerMinute,
-      (packetsPerMinute * LIMITS.FREE_SHARE_PERCENT) / 100,
-    );
+    const now = this.#options.clock.monotonicMillis();
     const peer: PeerState = {
       address,
       nodeId: null,
@@ -309,12 +305,7 @@ export class PeerBook {
       lastHelloMillis: Number.NEGATIVE_INFINITY,
       hellosUnanswered: 0,
       returnedMillis: Number.NEGATIVE_INFINITY,
-      quotas: {
-        packets: perMinute(packetsPerMinute, 1, now),
-        freePackets: perMinute(freePackets, 1, now),
-        freeBytes: perMinute(freeBytesPerMinute, LIMITS.PACKET_BYTES, now),
-        control: new TokenBucket(LIMITS.CONTROL_PER_PEER, 4 * LIMITS.CONTROL_PER_PEER, now),
-      },
+      quotas: new Quotas(this.#settings, now),
     };
     this.#byAddress.set(address, peer);
     return peer;
@@ -332,7 +323,7 @@ export class PeerBook {
   /** At most once an interval, whatever the peer says. */
   #returned(peer: PeerState, nodeId: NodeId): void {
     const now = this.#options.clock.monotonicMillis();
-    if (now - peer.returnedMillis < this.#options.helloIntervalMillis) return;
+    if (now - peer.returnedMillis < this.#settings.helloIntervalMillis) return;
     peer.returnedMillis = now;
     this.#options.onReturned(nodeId);
   }
@@ -342,9 +333,9 @@ export class PeerBook {
     for (const peer of this.#byAddress.values()) {
       const isSilent = !peer.isDirect && now - peer.lastHeardMillis > this.silenceMillis;
       if (peer.nodeId !== null && isSilent) this.#forget(peer);
-      const isDue = this.#sinceHello(peer) >= 0.9 * this.#options.helloIntervalMillis;
+      const isDue = this.#sinceHello(peer) >= 0.9 * this.#settings.helloIntervalMillis;
       const isGivenUp =
-        peer.hellosUnanswered >= LIMITS.HELLOS_UNANSWERED && !this.#options.staticPeers.has(peer.address);
+        peer.hellosUnanswered >= LIMITS.HELLOS_UNANSWERED && !this.#settings.staticPeers.has(peer.address);
       if (isDue && !isGivenUp) this.#hello(peer);
     }
   }
@@ -385,11 +376,6 @@ export class PeerBook {
 /** After which silence a connection of the direct transport is closed. */
 export function idleMillisOf(helloIntervalMillis: number): number {
   return Math.max(LIMITS.SILENT_HELLO_INTERVALS * helloIntervalMillis, LIMITS.TRANSPORT_IDLE_LEAST_MILLIS);
-}
-
-/** What is not used can be saved up for ten seconds, and for what comes at once in any case. */
-function perMinute(tokens: number, atOnce: number, nowMillis: number): TokenBucket {
-  return new TokenBucket(tokens / 60, Math.max(atOnce, tokens / 6), nowMillis);
 }
 
 function sameId(known: NodeId, claimed: NodeId): Reason {

@@ -70,6 +70,7 @@ const NO_DECODER: InvoiceDecoder = {
 export class Settlements {
   readonly #parts: SettlementsParts;
   readonly #bucket: TokenBucket;
+  #questionsPerSecond: number;
   /** Of peers, by address. */
   readonly #buckets = new LRUCache<string, TokenBucket>({ max: LIMITS.DIRECT_PEERS });
   /** Answers that stay true until the chain changes, by what was asked. */
@@ -85,6 +86,7 @@ export class Settlements {
   constructor(parts: SettlementsParts) {
     this.#parts = parts;
     const { clock, policy, questionsPerSecond } = parts;
+    this.#questionsPerSecond = questionsPerSecond;
     this.#bucket = new TokenBucket(questionsPerSecond, questionsPerSecond, clock.monotonicMillis());
     this.#verifier = new PaymentVerifier(policy, NO_DECODER);
   }
@@ -92,6 +94,14 @@ export class Settlements {
   /** Holds for every packet given to `settle` afterwards. */
   updatePolicy(policy: JudgePolicy): void {
     this.#verifier = new PaymentVerifier(policy, NO_DECODER);
+  }
+
+  /** Another rate from now on. */
+  setRate(questionsPerSecond: number): void {
+    if (questionsPerSecond === this.#questionsPerSecond) return;
+    this.#questionsPerSecond = questionsPerSecond;
+    this.#bucket.change(questionsPerSecond, questionsPerSecond, this.#parts.clock.monotonicMillis());
+    this.#buckets.clear();
   }
 
   /**
@@ -177,10 +187,8 @@ export class Settlements {
 
   #takeQuestion(from: string | null, nowMillis: number): boolean {
     if (from === null) return this.#bucket.take(nowMillis);
-    const { questionsPerSecond } = this.#parts;
-    const own =
-      this.#buckets.get(from) ??
-      new TokenBucket(questionsPerSecond / PEER_SHARE, questionsPerSecond / PEER_SHARE, nowMillis);
+    const perPeer = this.#questionsPerSecond / PEER_SHARE;
+    const own = this.#buckets.get(from) ?? new TokenBucket(perPeer, perPeer, nowMillis);
     this.#buckets.set(from, own);
     return own.take(nowMillis) && this.#bucket.take(nowMillis);
   }

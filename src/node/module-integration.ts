@@ -117,6 +117,11 @@ export class ModuleIntegration {
     return this.#connection.events.listen(listener);
   }
 
+  /** Sends so many requests a second from now on. */
+  setRequestRate(requestsPerSecond: number): void {
+    this.#connection.requests.setRate(requestsPerSecond);
+  }
+
   /** Publishes an event on the node. */
   publish(event: NodeEvent): Promise<void> {
     return this.#nodeApi.publishEvent(event);

@@ -15,7 +15,7 @@ const WINDOW_MILLIS = 1_000;
 export class RequestPace {
   readonly #bucket: TokenBucket;
   /** One less than the node's limit: the handshake of a new connection counts as well. */
-  readonly #mostPerWindow: number;
+  #mostPerWindow: number;
   #unanswered = 0;
   /** When the latest answers came, oldest first from `#first` on. */
   #answeredMillis: number[] = [];
@@ -23,9 +23,14 @@ export class RequestPace {
 
   /** @param perSecond requests a second in the long run; a quarter of that may go at once */
   constructor(perSecond: number, nowMillis: number) {
-    const burst = Math.max(1, Math.floor(perSecond * (HEADROOM - 1)));
-    this.#bucket = new TokenBucket(perSecond, burst, nowMillis);
-    this.#mostPerWindow = Math.max(1, Math.floor(perSecond * HEADROOM) - 1);
+    this.#bucket = new TokenBucket(perSecond, burstOf(perSecond), nowMillis);
+    this.#mostPerWindow = mostPerWindowOf(perSecond);
+  }
+
+  /** Another rate from now on. */
+  change(perSecond: number, nowMillis: number): void {
+    this.#bucket.change(perSecond, burstOf(perSecond), nowMillis);
+    this.#mostPerWindow = mostPerWindowOf(perSecond);
   }
 
   /** Milliseconds until the next request may go; Infinity while that depends on an answer. */
@@ -58,4 +63,12 @@ export class RequestPace {
     }
     return this.#answeredMillis.length - this.#first;
   }
+}
+
+function burstOf(perSecond: number): number {
+  return Math.max(1, Math.floor(perSecond * (HEADROOM - 1)));
+}
+
+function mostPerWindowOf(perSecond: number): number {
+  return Math.max(1, Math.floor(perSecond * HEADROOM) - 1);
 }

@@ -150,6 +150,12 @@ export class RequestDesk {
     });
   }
 
+  /** Another rate from now on. */
+  setRate(requestsPerSecond: number): void {
+    this.#pace.change(requestsPerSecond, this.#clock.monotonicMillis());
+    this.pump();
+  }
+
   /** Whether there is a connection. */
   get isAttached(): boolean {
     return this.#carrier !== null;

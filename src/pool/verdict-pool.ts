@@ -23,14 +23,19 @@ import { Lanes } from './lanes.js';
 
 const MICROS = 1_000;
 
-export interface VerdictPoolOptions extends CrewOptions {
-  readonly policy: JudgePolicy;
-  /** Unix time for the verdicts. How long a batch waits is real time whatever this says. */
-  readonly clock: Clock;
+/** What may change while it runs. */
+export interface PoolShape {
+  readonly workers: number;
   /** Packets in one batch at most. */
   readonly batchPackets?: number;
   /** Microseconds that packets gather at most before a worker that sleeps is woken. */
   readonly batchLingerMicros?: number;
+}
+
+export interface VerdictPoolOptions extends CrewOptions, PoolShape {
+  readonly policy: JudgePolicy;
+  /** Unix time for the verdicts. How long a batch waits is real time whatever this says. */
+  readonly clock: Clock;
 }
 
 /** A list of invoices that waits for a batch. */
@@ -41,7 +46,8 @@ interface Read {
 
 export class VerdictPool implements PacketJudge {
   readonly #options: VerdictPoolOptions;
-  readonly #lingerMicros: number;
+  #lingerMicros: number;
+  #batchPackets: number;
   readonly #counts = new VerdictCounts();
   readonly #lanes = new Lanes(({ onVerdict }) => {
     this.#refuse(Reason.Overloaded, onVerdict);
@@ -66,6 +72,7 @@ export class VerdictPool implements PacketJudge {
     this.#options = options;
     this.#policy = options.policy;
     this.#lingerMicros = options.batchLingerMicros ?? LIMITS.BATCH_LINGER_MICROS;
+    this.#batchPackets = options.batchPackets ?? LIMITS.BATCH_PACKETS;
   }
 
   /**
@@ -74,7 +81,7 @@ export class VerdictPool implements PacketJudge {
    */
   static async start(options: VerdictPoolOptions): Promise<VerdictPool> {
     const pool = new VerdictPool(options);
-    pool.#crew = await pool.#hire(options.workers);
+    pool.#crew = await pool.#hire(options.workers, pool.#batchPackets);
     tellSecp256k1(options.log);
     return pool;
   }
@@ -123,14 +130,20 @@ export class VerdictPool implements PacketJudge {
   }
 
   /**
-   * Changes the number of workers while running: new ones are started, then take over; the old ones finish what
-   * they have.
-   * @throws MeshError as `start`; the old ones go on then
+   * Changes what may change while running. Where that needs other workers, new ones are started, then take over; the
+   * old ones finish what they have. Resolves when those are gone.
+   * @throws MeshError as `start`; then nothing has changed
    */
-  resize(workers: number): Promise<void> {
-    const resized = this.#resizing.then(() => this.#replace(workers));
-    this.#resizing = resized.catch(() => undefined);
-    return resized;
+  reshape(shape: PoolShape): Promise<void> {
+    const reshaped = this.#resizing.then(() => this.#reshape(shape));
+    this.#resizing = reshaped.catch(() => undefined);
+    return reshaped;
+  }
+
+  /** In force. */
+  get shape(): Required<PoolShape> {
+    const { workers } = this.#working;
+    return { workers, batchPackets: this.#batchPackets, batchLingerMicros: this.#lingerMicros };
   }
 
   stats(): JudgeStats {
@@ -174,9 +187,9 @@ export class VerdictPool implements PacketJudge {
     await this.#working.close();
   }
 
-  #hire(workers: number): Promise<Crew> {
+  #hire(workers: number, batchPackets: number): Promise<Crew> {
     assert(Number.isInteger(workers) && workers >= 1, 'a pool has at least one worker');
-    const { clock, batchPackets = LIMITS.BATCH_PACKETS } = this.#options;
+    const { clock } = this.#options;
     const desk = { batchPackets, counts: this.#counts, nowSeconds: () => clock.unixSeconds() };
     return Crew.start({ ...this.#options, workers }, this.#policy, desk, {
       onProgress: () => {
@@ -185,11 +198,19 @@ export class VerdictPool implements PacketJudge {
     });
   }
 
-  async #replace(workers: number): Promise<void> {
+  async #reshape(shape: PoolShape): Promise<void> {
+    const { workers, batchPackets = this.#batchPackets } = shape;
+    const isSame = workers === this.#working.workers && batchPackets === this.#batchPackets;
+    if (!isSame && !this.#isClosed) await this.#replace(workers, batchPackets);
+    this.#lingerMicros = shape.batchLingerMicros ?? this.#lingerMicros;
+  }
+
+  async #replace(workers: number, batchPackets: number): Promise<void> {
     const policy = this.#policy;
-    const crew = await this.#hire(workers);
+    const crew = await this.#hire(workers, batchPackets);
     if (policy !== this.#policy) crew.updatePolicy(this.#policy);
     const old = this.#working;
+    this.#batchPackets = batchPackets;
     this.#crew = crew;
     this.#leaving = old;
     this.#fill();

@@ -105,6 +105,8 @@ interface Candidate {
 
 export class RouteChooser {
   readonly #options: RouteChooserOptions;
+  /** As in the options; may be changed. */
+  policy: MonopolyPolicy;
   readonly #scores = new LRUCache<string, Score>({ maxSize: LIMITS.ROUTE_SCORES, sizeCalculation: () => 1 });
   /** Entities that were routers, newest use last. */
   readonly #known: LRUCache<EntityKey, Known>;
@@ -113,6 +115,7 @@ export class RouteChooser {
 
   constructor(options: RouteChooserOptions) {
     this.#options = options;
+    this.policy = options.policy;
     this.#known = new LRUCache<EntityKey, Known>({
       maxSize: LIMITS.ENTITIES_KNOWN,
       sizeCalculation: () => 1,
@@ -125,17 +128,18 @@ export class RouteChooser {
 
   /** c, as configured. */
   get maxEntityShare(): number {
-    return this.#options.policy.maxEntityShare;
+    return this.policy.maxEntityShare;
   }
 
   /** c_eff as things stand. */
   get cap(): number {
-    return effectiveCap(this.#options.policy.maxEntityShare, this.#usableEntities());
+    return effectiveCap(this.policy.maxEntityShare, this.#usableEntities());
   }
 
   /** Draws one of the alternatives by quality. One that is degraded or loses packets is a cue to look for others. */
   choose(destination: NodeId, wish: ChoiceWish = {}): Choice {
-    const { policy, alternatives } = this.#options;
+    const { policy } = this;
+    const { alternatives } = this.#options;
     const { accepts = () => true } = wish;
     const candidates = alternatives(destination)
       .filter(accepts)

@@ -31,6 +31,8 @@ export interface LearnedRoutesOptions {
 
 export class LearnedRoutes {
   readonly #options: LearnedRoutesOptions;
+  /** As in the options; may be changed. */
+  expiryMillis: number;
   /** Best first. The order of the map is the order of use, oldest first. */
   readonly #byDestination = new Map<NodeKey, readonly Learned[]>();
   /** By first hop, in the order of use. */
@@ -41,6 +43,7 @@ export class LearnedRoutes {
 
   constructor(options: LearnedRoutesOptions) {
     this.#options = options;
+    this.expiryMillis = options.expiryMillis;
   }
 
   /** Routes held, expired ones that nobody asked for included. */
@@ -102,7 +105,7 @@ export class LearnedRoutes {
   /** Drops what was learned at or before the time that the expiry reaches back to. */
   dropExpired(nowMillis: number): void {
     for (const route of this.#byAge) {
-      if (nowMillis - route.learnedAtMillis < this.#options.expiryMillis) return;
+      if (nowMillis - route.learnedAtMillis < this.expiryMillis) return;
       this.#remove(route);
     }
   }

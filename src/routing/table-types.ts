@@ -1,5 +1,15 @@
 /** What the routing table shows and tells of itself (wire.md, get_route_stats; api.md). */
 import type { NodeId } from '../core/ids.js';
+import type { FeeSchedule } from '../core/policy.js';
+import type { MonopolyPolicy } from './monopoly.js';
+
+/** As configured; see RoutingTable.configure. */
+export interface RoutingSettings {
+  readonly fees: FeeSchedule;
+  /** How long a learned route holds. */
+  readonly routeExpirySeconds?: number;
+  readonly monopoly?: MonopolyPolicy;
+}
 
 /** An authenticated neighbour. */
 export interface DirectPeer {

@@ -17,7 +17,7 @@ import { RouteChooser } from './chooser.js';
 import { Entities } from './entities.js';
 import { disjointFirst, RouteLabels } from './labels.js';
 import { LearnedRoutes, type Learned } from './learned.js';
-import { DEFAULT_MONOPOLY, type MonopolyPolicy } from './monopoly.js';
+import { DEFAULT_MONOPOLY } from './monopoly.js';
 import { NetworkGroups } from './network-group.js';
 import {
   compareRoutes,
@@ -30,22 +30,18 @@ import {
   type Route,
 } from './route.js';
 import { ForwardingShares } from './shares.js';
-import type { DirectPeer, ListedRoute, RouteStats, TableObserver } from './table-types.js';
+import type { DirectPeer, ListedRoute, RouteStats, RoutingSettings, TableObserver } from './table-types.js';
 
 export type { Route } from './route.js';
 export type { DirectPeer, ListedRoute, RouteStats, TableObserver } from './table-types.js';
 
 const MSAT_PER_SAT = 1_000n;
 
-export interface RoutingTableOptions {
+export interface RoutingTableOptions extends RoutingSettings {
   readonly self: NodeId;
   readonly clock: Clock;
   /** Draws the choice among alternatives. */
   readonly random: Random;
-  /** How long a learned route holds. */
-  readonly routeExpirySeconds?: number;
-  readonly fees: FeeSchedule;
-  readonly monopoly?: MonopolyPolicy;
   /** Tells the network groups of neighbours from their addresses; the operator's ASN map is in it. */
   readonly groups?: NetworkGroups;
   /** Who is who, where that is known from elsewhere; several tables may share it. */
@@ -65,6 +61,8 @@ interface Ranked {
   notedMillis: number;
 }
 
+const ROUTE_EXPIRY_SECONDS = 3_600;
+
 /** How long the use of a cached destination may go unnoted. */
 const NOTED_MILLIS = 1_000;
 
@@ -75,8 +73,8 @@ export class RoutingTable {
   readonly #self: NodeId;
   readonly #clock: Clock;
   readonly #groups: NetworkGroups;
-  readonly #fees: FeeSchedule;
-  readonly #expirySeconds: number;
+  #fees: FeeSchedule;
+  #expirySeconds: number;
   readonly #direct = new Map<NodeKey, DirectEntry>();
   readonly #byAddress = new Map<string, NodeId>();
   readonly #learned: LearnedRoutes;
@@ -92,7 +90,7 @@ export class RoutingTable {
   });
 
   constructor(options: RoutingTableOptions) {
-    const { self, clock, random, routeExpirySeconds = 3_600, fees } = options;
+    const { self, clock, random, routeExpirySeconds = ROUTE_EXPIRY_SECONDS, fees } = options;
     const { monopoly = DEFAULT_MONOPOLY, groups = new NetworkGroups() } = options;
     const { entities = new Entities() } = options;
     const labels = new RouteLabels(entities);
@@ -123,6 +121,16 @@ export class RoutingTable {
         this.#dropped(this.#learned.dropRoute(route));
       },
     });
+  }
+
+  /** Holds from now on, also for the routes that are known. */
+  configure(settings: RoutingSettings): void {
+    const { fees, routeExpirySeconds = ROUTE_EXPIRY_SECONDS, monopoly = DEFAULT_MONOPOLY } = settings;
+    this.#fees = fees;
+    this.#expirySeconds = routeExpirySeconds;
+    this.#learned.expiryMillis = routeExpirySeconds * 1_000;
+    this.chooser.policy = monopoly;
+    this.#cache.clear();
   }
 
   /** Tells the node's route discovery what changes. */

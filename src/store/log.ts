@@ -11,7 +11,7 @@ import { pino, stdTimeFunctions } from 'pino';
 import { createStream, type RotatingFileStream } from 'rotating-file-stream';
 import { errorText } from '../core/errors.js';
 import { LIMITS } from '../core/limits.js';
-import type { Clock, Log, LogLevel } from '../core/ports.js';
+import { LOG_COMPONENTS, type Clock, type Log, type LogComponent, type LogLevel } from '../core/ports.js';
 import { printableFacts, textLine, type Facts } from './log-text.js';
 
 const LEVEL_RANK: { readonly [L in LogLevel]: number } = { trace: 0, debug: 1, info: 2, warn: 3, error: 4 };
@@ -19,7 +19,22 @@ const LEVEL_RANK: { readonly [L in LogLevel]: number } = { trace: 0, debug: 1, i
 const STDOUT = 1;
 
 /** Takes a copy of each line: the node's own log. Must not throw for long, and must not log. */
-export type LogSink = (level: LogLevel, message: string, facts: Facts) => void;
+export type LogSink = (line: LogLine) => void;
+
+/** One line, as it is written. */
+export interface LogLine {
+  readonly level: LogLevel;
+  readonly component: LogComponent;
+  readonly message: string;
+  /** Printable. */
+  readonly facts: Facts;
+}
+
+/** The least serious lines that are written: of all components, but for those that have a level of their own. */
+export interface LogLevels {
+  readonly level: LogLevel;
+  readonly components?: readonly (readonly [LogComponent, LogLevel])[];
+}
 
 /** A warning or an error as it was written. */
 export interface RecentLine {
@@ -40,7 +55,7 @@ interface Repeats {
 
 export class MeshLog implements Log {
   readonly #clock: Clock;
-  readonly #threshold: number;
+  readonly #levels = new Map<LogComponent, LogLevel>();
   readonly #file: RotatingFileStream;
   readonly #writer: pino.Logger;
   readonly #standardOutput: 'text' | 'json' | 'none';
@@ -53,14 +68,15 @@ export class MeshLog implements Log {
   /**
    * @param parts `directory` is made where it is missing; `standardOutput` is found out unless it is given
    */
-  constructor(parts: {
-    readonly directory: string;
-    readonly level: LogLevel;
-    readonly clock: Clock;
-    readonly standardOutput?: 'text' | 'json' | 'none';
-  }) {
+  constructor(
+    parts: LogLevels & {
+      readonly directory: string;
+      readonly clock: Clock;
+      readonly standardOutput?: 'text' | 'json' | 'none';
+    },
+  ) {
     this.#clock = parts.clock;
-    this.#threshold = LEVEL_RANK[parts.level];
+    this.setLevels(parts);
     this.#standardOutput = parts.standardOutput ?? standardOutputKind();
     mkdirSync(parts.directory, { recursive: true, mode: 0o700 });
     this.#file = createStream('mesh.log', {
@@ -75,7 +91,8 @@ export class MeshLog implements Log {
     });
     this.#writer = pino(
       {
-        level: parts.level,
+        // What is written is decided before it gets here.
+        level: 'trace',
         base: null,
         timestamp: stdTimeFunctions.isoTime,
         formatters: { level: (label) => ({ level: label }) },
@@ -103,20 +120,39 @@ export class MeshLog implements Log {
     this.#sink = sink;
   }
 
-  /** Repeats of one message within a window are counted, not written: an attacker must not fill the log. */
-  log(level: LogLevel, message: string, facts: Facts = {}): void {
-    if (this.#isClosed || LEVEL_RANK[level] < this.#threshold) return;
-    const leftOut = this.#judgeRepeat(level, message);
-    if (leftOut === null) return;
-    this.#emit(level, message, leftOut === 0 ? facts : { ...facts, repeatsLeftOut: leftOut });
+  /** Holds from now on, in place of all levels before. */
+  setLevels({ level, components = [] }: LogLevels): void {
+    for (const component of LOG_COMPONENTS) this.#levels.set(component, level);
+    for (const [component, own] of components) this.#levels.set(component, own);
+  }
+
+  setLevel(component: LogComponent, level: LogLevel): void {
+    this.#levels.set(component, level);
+  }
+
+  /** Of each component. */
+  get levels(): ReadonlyMap<LogComponent, LogLevel> {
+    return this.#levels;
+  }
+
+  /** The log of a component. */
+  readonly of = (component: LogComponent): Log => ({
+    log: (level, message, facts) => {
+      this.#take(component, level, message, facts);
+    },
+  });
+
+  /** A line of the module itself. */
+  log(level: LogLevel, message: string, facts?: Facts): void {
+    this.#take('module', level, message, facts);
   }
 
   /** Writes what is left out so far and waits until the file has taken everything, or a second. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
-    for (const [key, { leftOut }] of this.#repeats) {
-      if (leftOut > 0)
-        this.#emit('info', 'repeats of a message were left out', { message: key, repeatsLeftOut: leftOut });
+    for (const [message, { leftOut: repeatsLeftOut }] of this.#repeats) {
+      if (repeatsLeftOut > 0)
+        this.#emit('module', 'info', 'repeats of a message were left out', { message, repeatsLeftOut });
     }
     this.#isClosed = true;
     await new Promise<void>((resolve) => {
@@ -126,6 +162,15 @@ export class MeshLog implements Log {
         resolve();
       });
     });
+  }
+
+  /** Repeats of one message within a window are counted, not written: an attacker must not fill the log. */
+  #take(component: LogComponent, level: LogLevel, message: string, facts: Facts = {}): void {
+    const least = this.#levels.get(component) ?? 'info';
+    if (this.#isClosed || LEVEL_RANK[level] < LEVEL_RANK[least]) return;
+    const leftOut = this.#judgeRepeat(level, message);
+    if (leftOut === null) return;
+    this.#emit(component, level, message, leftOut === 0 ? facts : { ...facts, repeatsLeftOut: leftOut });
   }
 
   /** How many repeats were left out before this line, or null where this one is left out too. */
@@ -148,13 +193,13 @@ export class MeshLog implements Log {
     return known?.leftOut ?? 0;
   }
 
-  #emit(level: LogLevel, message: string, facts: Facts): void {
-    const printable = printableFacts(facts);
-    if (LEVEL_RANK[level] >= LEVEL_RANK.warn) this.#remember(level, message, printable);
-    this.#writer[level]({ facts: printable }, message);
-    if (this.#standardOutput === 'text') process.stdout.write(`${textLine(level, message, printable)}\n`);
+  #emit(component: LogComponent, level: LogLevel, message: string, given: Facts): void {
+    const facts = printableFacts(given);
+    if (LEVEL_RANK[level] >= LEVEL_RANK.warn) this.#remember(level, message, facts);
+    this.#writer[level]({ component, facts }, message);
+    if (this.#standardOutput === 'text') process.stdout.write(`${textLine(level, message, facts)}\n`);
     try {
-      this.#sink?.(level, message, printable);
+      this.#sink?.({ level, component, message, facts });
     } catch (error) {
       this.#sink = null;
       this.#writer.error(

@@ -27,6 +27,8 @@ export interface Candidate {
 }
 
 interface State extends Candidate {
+  source: AddressSource;
+  pin: NodeId | null;
   failures: number;
   nextMillis: number;
   isDialling: boolean;
@@ -38,7 +40,7 @@ export interface BookOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly groups: NetworkGroups;
-  /** Connections to bootstrap nodes and learned addresses. */
+  /** Connections to bootstrap nodes and learned addresses at most. */
   readonly slots: number;
 }
 
@@ -55,17 +57,28 @@ const GIVE_UP_FAILURES = 8;
 export class AddressBook {
   readonly #options: BookOptions;
   readonly #states = new Map<string, State>();
+  /** As in the options; may be changed. */
+  slots: number;
 
   constructor(options: BookOptions) {
     this.#options = options;
+    this.slots = options.slots;
   }
 
   get size(): number {
     return this.#states.size;
   }
 
+  /** What the operator says of an address counts more than what peers told of it. */
   add({ address, source, pin }: Candidate): void {
-    if (this.#states.has(address)) return;
+    const known = this.#states.get(address);
+    if (known !== undefined) {
+      if (known.source !== 'learned' || source === 'learned') return;
+      known.source = source;
+      known.pin = pin;
+      known.nodeId = pin;
+      return;
+    }
     if (source === 'learned' && !this.#makeRoom()) return;
     this.#states.set(address, {
       address,
@@ -93,7 +106,7 @@ export class AddressBook {
     );
     const chosen = ready.filter(({ source }) => source === 'static').slice(0, most);
     const groups = new Set(connected.slotHosts.map((host) => this.#groupOf(host)));
-    let slots = this.#options.slots - connected.slotHosts.length;
+    let slots = this.slots - connected.slotHosts.length;
     // Entry points first while nothing better is known, then in random order.
     const others = this.#shuffled(ready.filter(({ source }) => source !== 'static')).sort(
       (a, b) => Number(b.source === 'bootstrap') - Number(a.source === 'bootstrap'),

@@ -14,7 +14,19 @@ import type { Session } from './session.js';
 /** What this node says of itself, but for what the transport knows best. */
 export type Declaration = Omit<HelloBody, 'addresses' | 'known' | 'nodeId' | 'network'>;
 
-export interface TransportOptions {
+/** As configured; see Transport.configure. */
+export interface TransportSettings {
+  /** Where this node can be dialled from outside: `host:port` each. */
+  readonly advertised: readonly string[];
+  readonly maxPeers: number;
+  /** Connections to bootstrap nodes and learned addresses. */
+  readonly outboundPeers: number;
+  /** Silence after which a connection is closed, and after which the peer is told that this node is alive. */
+  readonly idleMillis: number;
+  readonly keepAliveMillis: number;
+}
+
+export interface TransportOptions extends TransportSettings {
   readonly self: NodeId;
   readonly privateKey: KeyObject;
   readonly network: string;
@@ -25,18 +37,10 @@ export interface TransportOptions {
   readonly groups: NetworkGroups;
   /** null: this node only dials. */
   readonly listen: { readonly host: string; readonly port: number } | null;
-  /** Where this node can be dialled from outside: `host:port` each. */
-  readonly advertised: readonly string[];
   readonly peers: readonly Candidate[];
-  readonly maxPeers: number;
-  /** Connections to bootstrap nodes and learned addresses. */
-  readonly outboundPeers: number;
   readonly acceptLimits?: AcceptLimits;
   readonly header: () => ControlHeader;
   readonly declare: () => Declaration;
-  /** Silence after which a connection is closed, and after which the peer is told that this node is alive. */
-  readonly idleMillis: number;
-  readonly keepAliveMillis: number;
   /** A packet that tells a silent peer that this node is alive. */
   readonly keepAlive: (peer: NodeId) => Uint8Array;
   /** Runs a callback at the end of this turn of the event loop; left out, by the loop itself. */

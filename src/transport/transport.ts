@@ -18,7 +18,7 @@ import { AddressBook, type Candidate } from './address-book.js';
 import { hostAndPort, hostPortText, mayLearn, plainHost } from './addresses.js';
 import { Bans } from './bans.js';
 import type { Channel, Dialled, Knock, Listening } from './channel.js';
-import type { TransportOptions } from './options.js';
+import type { TransportOptions, TransportSettings } from './options.js';
 import { Blocks } from './outbox.js';
 import { Session } from './session.js';
 
@@ -54,6 +54,7 @@ export class Transport {
   readonly #dialled = new Map<Session, Candidate>();
   readonly #dialling = new Map<string, Candidate>();
   readonly #bad = new WeakMap<Session, TokenBucket>();
+  #settings: TransportSettings;
   #listening: Listening | null = null;
   #timer: Timer | null = null;
   #isClosed = false;
@@ -61,6 +62,7 @@ export class Transport {
   private constructor(options: TransportOptions) {
     const { clock, random, groups, outboundPeers, peers, acceptLimits } = options;
     this.#options = options;
+    this.#settings = options;
     this.#gate = new AcceptGate(clock, groups, acceptLimits);
     this.#bans = new Bans(clock);
     this.#book = new AddressBook({ clock, random, groups, slots: outboundPeers });
@@ -144,6 +146,13 @@ export class Transport {
     session.close(Reason.PeerMisbehaved);
   }
 
+  /** Holds from now on; connections past another bound stay. */
+  configure(settings: TransportSettings): void {
+    this.#settings = settings;
+    this.#book.slots = settings.outboundPeers;
+    this.#dialDue();
+  }
+
   /** Connects to an address from now on. */
   addPeer(candidate: Candidate): void {
     this.#book.add(candidate);
@@ -219,9 +228,9 @@ export class Transport {
   }
 
   #declare(): HelloBody {
-    const { self, network, declare, advertised } = this.#options;
+    const { self, network, declare } = this.#options;
     const known = this.#book.known(LIMITS.HELLO_KNOWN);
-    return { ...declare(), nodeId: self, network, addresses: advertised, known };
+    return { ...declare(), nodeId: self, network, addresses: this.#settings.advertised, known };
   }
 
   /** The peer has proven who it is: whether its connection is kept. */
@@ -238,7 +247,7 @@ export class Transport {
     const before = this.#byNode.get(key);
     if (before !== undefined && !this.#isBetter(session, before)) return Reason.DuplicateConnection;
     const isStatic = wanted?.source === 'static' || this.#book.isStatic(session.nodeId);
-    if (before === undefined && this.#byNode.size >= this.#options.maxPeers && !isStatic) {
+    if (before === undefined && this.#byNode.size >= this.#settings.maxPeers && !isStatic) {
       return Reason.TooManyPeers;
     }
     if (wanted !== undefined) this.#book.answered(wanted.address, session.nodeId);
@@ -323,9 +332,9 @@ export class Transport {
     for (const session of [...this.#sessions]) {
       const { outbox } = session;
       if (outbox.stalledMillis > LIMITS.TRANSPORT_SLOW_MILLIS) session.close(Reason.SlowReader);
-      else if (!session.isPaused && now - session.lastHeardMillis > this.#options.idleMillis) {
+      else if (!session.isPaused && now - session.lastHeardMillis > this.#settings.idleMillis) {
         session.close(Reason.PeerIdle);
-      } else if (now - outbox.lastWriteMillis >= this.#options.keepAliveMillis) {
+      } else if (now - outbox.lastWriteMillis >= this.#settings.keepAliveMillis) {
         session.send(keepAlive(session.nodeId), '');
       }
     }

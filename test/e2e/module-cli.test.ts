@@ -10,6 +10,8 @@ const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   peers: [],
   'list-routes': [],
   'config-path': [],
+  reload: [],
+  'log-level': [],
   'add-peer': ['address'],
   'remove-peer': ['address'],
   'set-mode': ['mode'],

@@ -256,8 +256,8 @@ export class EngineNode {
       delivery: this.delivery,
       link,
       onSignedHello: () => Reason.UnknownControl,
-      fees,
-      packetTtlSeconds,
+      fees: () => fees,
+      packetTtlSeconds: () => packetTtlSeconds,
       publisher: {
         routeFailed: (destination, reason) => {
           this.failures.push({ destination, reason: reasonName(reason) });
@@ -275,8 +275,8 @@ export class EngineNode {
       discovery: this.discovery,
       manager: this.manager,
       policy: () => new RoutingPolicyEngine(this.#policy, new PlainProtocolDetector()),
-      fees,
-      packetTtlSeconds,
+      fees: () => fees,
+      packetTtlSeconds: () => packetTtlSeconds,
     });
   }
 

@@ -25,9 +25,10 @@ export const DOOR_COMMANDS: Readonly<Record<string, () => Command>> = {
   rpc: () => rpcCommand(),
 };
 
-function askingCommand(name: string, { about, args }: CommandFacts): Command {
+function askingCommand(name: string, { about, args, optional = [] }: CommandFacts): Command {
   const command = withDoorOptions(new Command(name).description(`${about} (of a running module)`));
   for (const arg of args) command.argument(`<${arg}>`);
+  for (const arg of optional) command.argument(`[${arg}]`);
   return command.action(async () => {
     const flags = command.opts<DoorFlags>();
     // The flag goes last: the module takes it for one only where the arguments are complete.

@@ -24,6 +24,7 @@ import { explainMethod, traceMethod } from '../explain/methods.js';
 import type { MeshModuleApi } from '../module-api.js';
 import { configJson, ledgerJson, peersJson, routesJson, statusJson } from '../status.js';
 import type { ModuleCli } from '../module-cli.js';
+import type { Reloader } from '../reload.js';
 import { moduleFacts } from '../doctor/facts.js';
 import type { ModuleIntegration } from '../../node/module-integration.js';
 import { VERSION } from '../../core/version.js';
@@ -41,6 +42,7 @@ export interface DoorParts {
   readonly cli: ModuleCli;
   readonly integration: ModuleIntegration;
   readonly logLinesDropped: () => number;
+  readonly reloader: Pick<Reloader, 'needRestart'>;
 }
 
 export type DoorMethod = (params: Params) => Json | Promise<Json>;
@@ -102,7 +104,7 @@ export function doorMethods(parts: DoorParts): ReadonlyMap<string, DoorMethod> {
     peers: () => peersJson(mesh),
     routes: () => routesJson(mesh),
     ledger: () => ledgerJson(mesh),
-    config: () => configJson(mesh),
+    config: () => ({ ...configJson(mesh), needRestart: parts.reloader.needRestart }),
     reasons: () => reasonsJson(mesh),
     explain: (params) => explainMethod(mesh, params),
     doctor: () => moduleFacts({ ...parts, version: VERSION }),

@@ -23,7 +23,7 @@ const BY_REASON: { readonly [N in ReasonName]?: string } = {
     'somebody sends in the name of this node: look at that peer, and ban it at the node if it goes on',
   PacketExpired: 'no next hop took it in time: see `blvm-mesh trace DESTINATION`',
   ModeForbids:
-    'this mode does not carry it: `blvm-mesh set-mode payment_gated` (until the next start), or mode in config.toml',
+    'this mode does not carry it: `blvm-mesh set-mode payment_gated` (until the configuration is read again), or mode in config.toml and `blvm-mesh reload`',
   PaymentRequired: 'the sender must pay: `blvm-mesh send … --invoice … --preimage …`',
   TypeMismatch: "the packet's type and its payload disagree: the sender is to name the right type, or to pay",
   GovernanceNotAllowed:
@@ -31,8 +31,7 @@ const BY_REASON: { readonly [N in ReasonName]?: string } = {
   FreeQuotaExceeded:
     'raise free_packets_per_minute or free_bytes_per_minute if this peer may send more for free',
   PacketQuotaExceeded: 'raise rate_limit_per_minute if this peer may send more',
-  ModuleDisabled:
-    'set enabled = true in config.toml, and restart the module or have the node load its configuration anew',
+  ModuleDisabled: 'set enabled = true in config.toml, and `blvm-mesh reload`',
   SequenceReplayed:
     'a free packet came twice, or far too late: nothing to do, unless its sender lost its counter',
   Overloaded: 'more came than the workers judge: raise workers, or lower rate_limit_per_minute',

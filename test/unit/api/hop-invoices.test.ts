@@ -51,7 +51,7 @@ function bench(lies: Partial<InvoiceOptions> = {}, parts: Partial<HopInvoicesPar
     hopsTo: () => [2, 1],
     self: testNode(1),
     network: 'regtest',
-    fees: { baseMsat: 1_000n, perHopMsat: 100n, perKibMsat: 10n, proportionalPpm: 0n },
+    fees: () => ({ baseMsat: 1_000n, perHopMsat: 100n, perKibMsat: 10n, proportionalPpm: 0n }),
     isStrict: () => false,
     clock,
     log: { log: () => undefined },

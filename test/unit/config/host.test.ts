@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { hostLimits, workersThatFit, type HostLimits } from '../../../src/config/host.js';
+import { hostLimits, isRoomForOthers, workersThatFit, type HostLimits } from '../../../src/config/host.js';
 import { LIMITS } from '../../../src/core/limits.js';
 import { textOf } from '../../support/imports.js';
 
@@ -72,6 +72,12 @@ describe('host › workers that fit', () => {
     expect(workersThatFit(64, { ...room, threadsOfOthers: 2 })).toBe(2);
     expect(workersThatFit(64, { ...FREE, addressBytes: 894 * MIB })).toBe(2);
     expect(workersThatFit(64, { ...FREE, files: LIMITS.HOST_FILES + 3 * LIMITS.HOST_WORKER_FILES })).toBe(3);
+  });
+
+  it('are started beside those that run, where there is room for both', () => {
+    const room = { addressBytes: 1_024 * MIB, threads: 10, files: 256, threadsOfOthers: 0 };
+    expect([isRoomForOthers(2, 2, room), isRoomForOthers(3, 2, room)]).toEqual([true, false]);
+    expect(isRoomForOthers(64, 64, FREE)).toBe(true);
   });
 
   it('are refused with the setting, what was found and what is needed where there is room for none', () => {

@@ -131,6 +131,24 @@ class Run {
   }
 }
 
+describe('the cap on a debt › changed while it runs', () => {
+  it('stops a payee that owes as much already, and lets it go on above it or without one', async () => {
+    const run = await Run.start(new MemoryDisk(), new VirtualClock());
+    await run.pay(1);
+    expect(run.debts.capped()).toEqual([]);
+    run.debts.setCap(SHARE);
+    expect([run.debts.capped(), run.capsChanged]).toEqual([[PAYEE], 1]);
+    run.debts.setCap(SHARE + 1n);
+    expect([run.debts.capped(), run.capsChanged]).toEqual([[], 2]);
+    await run.pay(2);
+    expect(run.debts.capped()).toEqual([PAYEE]);
+    run.debts.setCap(0n);
+    expect(run.debts.capped()).toEqual([]);
+    await run.pay(3);
+    expect(run.debts.capped()).toEqual([]);
+  });
+});
+
 describe('settlement › of a debt', () => {
   it('takes all that is owed, or a part, and says what is left', async () => {
     const run = await Run.start(new MemoryDisk(), new VirtualClock());

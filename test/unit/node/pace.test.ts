@@ -18,6 +18,22 @@ describe('request pace', () => {
     expect(pace.waitMillis(13)).toBe(0);
   });
 
+  it('goes by another rate from the moment on that it is changed', () => {
+    const pace = new RequestPace(80, 0);
+    const atOnce = (now: number): number => {
+      let sent = 0;
+      for (; pace.waitMillis(now) === 0; sent++) {
+        pace.sent(now);
+        pace.answered(now);
+      }
+      return sent;
+    };
+    pace.change(8, 0);
+    expect(atOnce(0)).toBe(2);
+    pace.change(80, 2_000);
+    expect(atOnce(10_000)).toBe(20);
+  });
+
   it('waits for an answer while a second’s worth is unanswered', () => {
     const pace = new RequestPace(80, 0);
     let now = 0;

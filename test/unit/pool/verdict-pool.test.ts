@@ -228,11 +228,11 @@ describe('verdict pool § resizing', () => {
     const pool = await startPool({ workers: 1 });
     const packets = Array.from({ length: 60 }, paid);
     const first = judgeAll(pool, packets.slice(0, 20));
-    const growing = pool.resize(2);
+    const growing = pool.reshape({ workers: 2 });
     const second = judgeAll(pool, packets.slice(20, 40));
     await growing;
     expect(pool.stats().workers).toBe(2);
-    const shrinking = pool.resize(1);
+    const shrinking = pool.reshape({ workers: 1 });
     const third = judgeAll(pool, packets.slice(40));
     await shrinking;
     const verdicts = [...(await first), ...(await second), ...(await third)];

@@ -8,8 +8,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { VirtualClock } from '../../../src/core/clock.js';
 import { LIMITS } from '../../../src/core/limits.js';
 import type { LogLevel } from '../../../src/core/ports.js';
-import { logDirectory, MeshLog } from '../../../src/store/log.js';
-import { textLine, type Facts } from '../../../src/store/log-text.js';
+import { logDirectory, MeshLog, type LogLine } from '../../../src/store/log.js';
+import { textLine } from '../../../src/store/log-text.js';
 
 let folder = '';
 let clock = new VirtualClock();
@@ -26,6 +26,7 @@ function made(level: LogLevel = 'info'): MeshLog {
 }
 
 interface Line {
+  readonly component: string;
   readonly level: string;
   readonly time: string;
   readonly msg: string;
@@ -111,11 +112,38 @@ describe('log', () => {
     expect(lines()).toHaveLength(3 * LIMITS.LOG_MESSAGES);
   });
 
+  it('has a level for each component, which changes while it runs', async () => {
+    const log = new MeshLog({
+      directory: logDirectory(folder),
+      level: 'warn',
+      components: [['transport', 'debug']],
+      clock,
+      standardOutput: 'none',
+    });
+    const say = (message: string): void => {
+      for (const component of ['transport', 'payments'] as const) log.of(component).log('debug', message);
+      log.log('info', message);
+    };
+    say('first');
+    log.setLevel('payments', 'trace');
+    say('second');
+    log.setLevels({ level: 'info' });
+    say('third');
+    await log.close();
+    expect(lines().map(({ component, msg }) => [component, msg])).toEqual([
+      ['transport', 'first'],
+      ['transport', 'second'],
+      ['payments', 'second'],
+      ['module', 'third'],
+    ]);
+    expect(new Set(log.levels.values())).toEqual(new Set(['info']));
+  });
+
   it('gives the sink a copy, and goes on without one that fails', async () => {
     const log = made();
-    const copies: [LogLevel, string, Facts][] = [];
-    log.setSink((...copy) => copies.push(copy));
-    log.log('info', 'first', { n: 1n });
+    const copies: LogLine[] = [];
+    log.setSink((line) => copies.push(line));
+    log.of('peers').log('info', 'first', { n: 1n });
     let calls = 0;
     log.setSink(() => {
       calls++;
@@ -124,7 +152,7 @@ describe('log', () => {
     log.log('info', 'second');
     log.log('info', 'third');
     await log.close();
-    expect(copies).toEqual([['info', 'first', { n: '1' }]]);
+    expect(copies).toEqual([{ level: 'info', component: 'peers', message: 'first', facts: { n: '1' } }]);
     expect(calls).toBe(1);
     expect(lines().map(({ msg }) => msg)).toEqual([
       'first',
