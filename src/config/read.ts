@@ -19,6 +19,9 @@ const MODULE_TABLE = 'mesh';
 
 const ENV_PREFIX = 'MODULE_CONFIG_';
 
+/** What blvm-node passes of its own and of the manifest to every module that it starts, under the same prefix. */
+const OF_THE_NODE = /^MODULE_CONFIG_(?:VERSION$|NODE_|DATABASE_)/;
+
 /** Characters of an unknown key that are shown and compared. */
 const KEY_CHARS = 64;
 
@@ -98,8 +101,9 @@ class OptionReader {
       if (!variable.startsWith(ENV_PREFIX) || text === undefined) continue;
       const name = names.get(variable);
       const where = (): ValueSource => ({ environment: variable });
-      if (name === undefined) this.#warnUnknown(variable, where, [...names.keys()]);
-      else this.found.set(name, { raw: valueOfText(OPTIONS[name].shape, text), where });
+      if (name === undefined) {
+        if (!OF_THE_NODE.test(variable)) this.#warnUnknown(variable, where, [...names.keys()]);
+      } else this.found.set(name, { raw: valueOfText(OPTIONS[name].shape, text), where });
     }
   }
 

@@ -147,6 +147,18 @@ describe('config', () => {
     ]);
   });
 
+  it('passes over what the node says of itself in variables of the same prefix', () => {
+    const env = {
+      MODULE_CONFIG_VERSION: '0.1.0',
+      MODULE_CONFIG_NODE_P2P_LISTEN_PORT: '8333',
+      MODULE_CONFIG_DATABASE_BACKEND: 'redb',
+      MODULE_CONFIG_NODE_REQUESTS_PER_SECOND: '70',
+    };
+    const { config, warnings } = parsed('', env);
+    expect(config.nodeRequestsPerSecond).toBe(70);
+    expect(warnings).toEqual([]);
+  });
+
   it('spells out a bounded number of warnings', () => {
     const text = Array.from({ length: 1_000 }, (_, index) => `unknown${index} = 1`).join('\n');
     expect(parsed(text).warnings).toHaveLength(LIMITS.CONFIG_WARNINGS + 1);
