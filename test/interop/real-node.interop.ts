@@ -114,20 +114,24 @@ function freePacket(from: NodeId, to: NodeId, sequence: bigint): MeshPacket {
   };
 }
 
-/** Brings a peer that only events speak of to the module: the node refuses what the module sends to it, until it stops. */
+/**
+ * Brings a peer that only events speak of to the module: the node refuses what the module sends to it, until it stops.
+ * Since it cannot answer the challenge, nothing proves it: it may deliver packets for the module, and is no neighbour.
+ */
 async function introduce(node: RealNode, attached: Attached): Promise<InteropStatus> {
   const up = await attached.until('the module is up', ({ node: { state } }) => state === 'connected');
   const header = { self: REMOTE, sequence: 1n, nowSeconds: systemClock.unixSeconds() };
   const hello = toHex(encodePacket(helloPacket(header, selfOf(up))));
   return waitFor(
-    'the peer is known, and sending to it is given up',
+    'its hello has come, and sending to it is given up',
     async () => {
       await node.command(`mesh ${hello} ${PEER}`);
       await new Promise((resolve) => setTimeout(resolve, 500));
       const status = await attached.status();
       const isRefused =
         status?.node.refused.some(({ request }) => request === 'SendMeshPacketToPeer') === true;
-      return isRefused && status.node.state === 'connected' && status.peers === 1 ? status : null;
+      const hasHello = (status?.counters.counts['packets_control'] ?? 0) > 0;
+      return isRefused && hasHello && status.node.state === 'connected' ? status : null;
     },
     120_000,
   );

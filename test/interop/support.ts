@@ -4,7 +4,6 @@ import { IpcCodec } from '../../src/node/ipc-codec.js';
 /** What status tells, as far as the suite reads it. */
 export interface InteropStatus {
   readonly nodeId: string;
-  readonly peers: number;
   readonly uptimeSeconds: number;
   readonly counters: {
     readonly counts: Readonly<Record<string, number>>;
