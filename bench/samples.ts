@@ -56,9 +56,7 @@ export function paidSamples(count: number, payloadBytes: number): readonly PaidS
   const maker = mint;
   const payload = random.bytes(payloadBytes);
   return Array.from({ length: count }, () => {
-    const preimage = Buffer.alloc(32);
-    preimage.writeUInt32LE(++minted);
-    const paymentHash = createHash('sha256').update(preimage).digest();
+    const { preimage, paymentHash } = nextPayment();
     const invoice = maker.mint(paymentHash);
     return {
       bytes: paidPacket(payload, invoice, preimage),
@@ -77,6 +75,21 @@ export function paidSamples(count: number, payloadBytes: number): readonly PaidS
 
 export function paidPackets(count: number, payloadBytes: number): readonly Uint8Array[] {
   return paidSamples(count, payloadBytes).map(({ bytes }) => bytes);
+}
+
+/** Paid packets of somebody along a route, to the key of POLICY; each has a payment of its own. */
+export function paidPacketsAlong(
+  route: readonly NodeId[],
+  count: number,
+  payloadBytes: number,
+): readonly Uint8Array[] {
+  mint ??= new InvoiceMint(patternInvoice(), PAYEE_KEY);
+  const maker = mint;
+  const payload = random.bytes(payloadBytes);
+  return Array.from({ length: count }, () => {
+    const { preimage, paymentHash } = nextPayment();
+    return paidPacket(payload, maker.mint(paymentHash), preimage, route);
+  });
 }
 
 /** A Bitcoin P2P v1 message `tx` on regtest with a right checksum, of this many bytes in all. */
@@ -101,6 +114,12 @@ export function junkPackets(count: number, payloadBytes: number): readonly Uint8
   return Array.from({ length: count }, () => paidPacket(random.bytes(payloadBytes), noise, random.bytes(32)));
 }
 
+function nextPayment(): { readonly preimage: Uint8Array; readonly paymentHash: Uint8Array } {
+  const preimage = Buffer.alloc(32);
+  preimage.writeUInt32LE(++minted);
+  return { preimage, paymentHash: createHash('sha256').update(preimage).digest() };
+}
+
 function patternInvoice(): string {
   return signInvoice(
     {
@@ -116,9 +135,14 @@ function patternInvoice(): string {
   );
 }
 
-function paidPacket(payload: Uint8Array, invoice: string, preimage: Uint8Array): Uint8Array {
+function paidPacket(
+  payload: Uint8Array,
+  invoice: string,
+  preimage: Uint8Array,
+  route: readonly NodeId[] = [SOURCE, SELF],
+): Uint8Array {
   return encodePacket({
-    ...packetOf(payload),
+    ...packetOf(payload, route),
     packetType: 'Paid',
     paymentProof: {
       kind: 'Lightning',
@@ -133,13 +157,13 @@ function paidPacket(payload: Uint8Array, invoice: string, preimage: Uint8Array):
 
 let sequence = 0n;
 
-function packetOf(payload: Uint8Array): MeshPacket {
+function packetOf(payload: Uint8Array, route: readonly NodeId[] = [SOURCE, SELF]): MeshPacket {
   return {
     version: 1,
     packetType: 'Paid',
-    source: SOURCE,
-    destination: SELF,
-    route: [SOURCE, SELF],
+    source: route[0] ?? SOURCE,
+    destination: route[route.length - 1] ?? SELF,
+    route,
     sequence: ++sequence,
     timestamp: 0n,
     paymentProof: null,

@@ -16,6 +16,7 @@ import { paidPipelines, scaling } from './paid.js';
 import { rawRecovery } from './recovery.js';
 import { replay } from './replay.js';
 import { routing } from './routing.js';
+import { transport } from './transport.js';
 import { tuning } from './tuning.js';
 
 export const THEMES: Themes = new Map<string, NamedTheme>([
@@ -42,5 +43,12 @@ export const THEMES: Themes = new Map<string, NamedTheme>([
   ['routing', { about: 'routes found with and without the cache, and priced', theme: routing }],
   ['ledger', { about: 'fees, postings, balances, and reading them at the start', theme: ledgerCosts }],
   ['journal', { about: 'claims made durable in groups', theme: durableClaims }],
+  [
+    'transport',
+    {
+      about: 'the direct transport beside node:tls: frames, hops, connections, idle peers',
+      theme: transport,
+    },
+  ],
   ['tuning', { about: 'what batch_max and batch_linger_us do', theme: tuning, isOnRequest: true }],
 ]);

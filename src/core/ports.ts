@@ -25,14 +25,24 @@ export interface Random {
   unit(): number;
 }
 
+/**
+ * What comes of giving a packet to a link: it has taken it, or as much waits as may (it will tell when there is room);
+ * or it says later, and rejects with a MeshError when it cannot.
+ */
+export type Handover = 'taken' | 'full' | Promise<void>;
+
 /** A link to a directly connected peer, by whatever path (node relay, direct transport, simulation). */
 export interface PeerLink {
   /**
    * Sends packet bytes to the peer at an address.
    * @param source the peer that they came from, so that links which are fair among sources can be; '' for this node
-   * @returns when the link has taken them; rejects with a MeshError when it cannot
    */
-  send(peerAddress: string, packetBytes: Uint8Array, source?: string): Promise<void>;
+  send(peerAddress: string, packetBytes: Uint8Array, source?: string): Handover;
+}
+
+/** The node's relay: it never has an answer at once. */
+export interface RelayLink extends PeerLink {
+  send(peerAddress: string, packetBytes: Uint8Array): Promise<void>;
 }
 
 /** From the least serious one. */

@@ -7,6 +7,11 @@ export const TRANSPORT_LIMIT_TABLE = {
     'bytes',
     'written to a peer at once: a write for each small frame is 9 to 37 times slower',
   ],
+  CHUNK_PACKETS: [
+    128,
+    'packets',
+    'that one read of a socket brings at most, mostly: for so many there must be room, or the socket is not read',
+  ],
   TRANSPORT_HOLD_MILLIS: [1, 'ms', 'that a frame is held at most to be written together with others'],
   TRANSPORT_UNSENT_BYTES: [
     262_144,
@@ -15,7 +20,18 @@ export const TRANSPORT_LIMIT_TABLE = {
   ],
   TRANSPORT_CONTROL_QUEUE_BYTES: [1_048_576, 'bytes', 'control frames that wait for one peer to read'],
   TRANSPORT_PAID_QUEUE_BYTES: [4_194_304, 'bytes', 'paid frames that wait for one peer to read'],
-  TRANSPORT_FREE_QUEUE_BYTES: [2_097_152, 'bytes', 'free frames that wait for one peer to read'],
+  TRANSPORT_FREE_QUEUE_BYTES: [4_194_304, 'bytes', 'free frames that wait for one peer to read'],
+  FREE_KEPT_BYTES: [
+    4_194_304,
+    'bytes',
+    'of free packets that are kept after their next hop took them: more than can be on a link that breaks',
+  ],
+  FREE_KEPT_PACKETS: [2_048, 'packets', 'free ones that are kept so'],
+  LINK_BLOCKED_BYTES: [
+    8_388_608,
+    'bytes',
+    'of accepted packets that wait for the room of one link, before free ones for it are refused',
+  ],
   TRANSPORT_SLOW_MILLIS: [10_000, 'ms', 'that a peer may read nothing while something waits for it'],
   TRANSPORT_HANDSHAKE_MILLIS: [5_000, 'ms', 'deadline of a TLS handshake, and then of the hello'],
   TRANSPORT_KEEP_ALIVE_MILLIS: [
@@ -34,6 +50,11 @@ export const TRANSPORT_LIMIT_TABLE = {
     'of one connection refused for their quota, none accepted between, after which it is not read for a moment',
   ],
   TRANSPORT_THROTTLE_MILLIS: [50, 'ms', 'that such a connection is not read'],
+  TRANSPORT_ROOM_MILLIS: [
+    5,
+    'ms',
+    'that a connection is not read at most since a link has no room for what it brings',
+  ],
   TRANSPORT_TICK_MILLIS: [1_000, 'ms', 'between two looks at who is idle, slow, banned or to be dialled'],
   TRANSPORT_HANDSHAKES: [
     128,

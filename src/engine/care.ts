@@ -14,6 +14,7 @@ import type { Clock, Random, Timer } from '../core/ports.js';
 import { jittered } from '../core/random.js';
 import { Reason } from '../core/reasons.js';
 import type { CaredPacket } from './cared-packet.js';
+import { Chain, type Linked } from './chain.js';
 
 /** What one attempt came to. */
 export type AttemptOutcome =
@@ -22,7 +23,19 @@ export type AttemptOutcome =
   /** The next hop's link took it; the packet may have been given another route first. */
   | { readonly kind: 'handedOver'; readonly nextHop: NodeId; readonly cared: CaredPacket }
   /** Not now; try again. */
-  | { readonly kind: 'later'; readonly reason: Reason };
+  | { readonly kind: 'later'; readonly reason: Reason }
+  /** The link to the next hop, at this address, has no room: `roomAt` tells when it has. */
+  | { readonly kind: 'full'; readonly address: string };
+
+/** What an attempt says of a packet. */
+export const ATTEMPTED: {
+  readonly [K in AttemptOutcome['kind']]: { readonly kind: 'delivered' | 'forwarded' | 'held' };
+} = {
+  done: { kind: 'delivered' },
+  handedOver: { kind: 'forwarded' },
+  later: { kind: 'held' },
+  full: { kind: 'held' },
+};
 
 export type OnAttempted = (outcome: AttemptOutcome) => void;
 
@@ -37,7 +50,7 @@ export interface CareOptions {
   readonly onExpired: (cared: CaredPacket, reason: Reason) => void;
 }
 
-interface Held {
+interface Held extends Linked<Held> {
   cared: CaredPacket;
   readonly deadlineMillis: number;
   waitMillis: number;
@@ -50,15 +63,48 @@ interface Held {
   timer: Timer | null;
   /** Until when it is kept after its next hop took it, in monotonic milliseconds. */
   keptUntil: number;
+  /** The address of the link whose room it waits for. */
+  blockedAt: string | null;
 }
+
+/** Packets that are kept as a precaution, and their bytes. */
+class Kept extends Chain<Held> {
+  bytes = 0;
+  size = 0;
+
+  override push(held: Held): void {
+    super.push(held);
+    this.bytes += held.cared.bytes.length;
+    this.size += 1;
+  }
+
+  override remove(held: Held): void {
+    super.remove(held);
+    this.bytes -= held.cared.bytes.length;
+    this.size -= 1;
+  }
+}
+
+/** What waits for the room of one link, in the order in which it was refused. */
+interface Blocked {
+  readonly packets: Set<Held>;
+  bytes: number;
+  /** Of the next attempt that nobody told to make: the time of what waits may be over. */
+  timer: Timer | null;
+}
+
+/** Packets that a link has refused again after it told of room: those behind are of the same source, most likely. */
+const REFUSED_AGAIN = 16;
 
 export class PacketCare {
   readonly #options: CareOptions;
   readonly #held = new Map<string, Held>();
   #bytes = 0;
   #waiting = 0;
-  /** Packets that their next hop has taken, in that order; some may have been offered to another since, or dropped. */
-  readonly #kept: Held[] = [];
+  /** Packets that their next hop has taken, in that order: paid ones, and the others. */
+  readonly #kept = { paid: new Kept(), free: new Kept() };
+  /** By the address of the link whose room they wait for. */
+  readonly #blocked = new Map<string, Blocked>();
   #forgetting: Timer | null = null;
 
   constructor(options: CareOptions) {
@@ -67,10 +113,9 @@ export class PacketCare {
 
   /** Whether one more packet fits: asked before a payment is claimed, so that nothing accepted is dropped. */
   hasRoom(bytes: number): boolean {
-    return (
-      this.#waiting < LIMITS.PACKETS_IN_CARE &&
-      this.#bytesAfterForgetting(bytes) <= LIMITS.PACKETS_IN_CARE_BYTES
-    );
+    // What is only kept as a precaution makes room.
+    const waitingBytes = this.#bytes - this.#kept.paid.bytes - this.#kept.free.bytes;
+    return this.#waiting < LIMITS.PACKETS_IN_CARE && waitingBytes + bytes <= LIMITS.PACKETS_IN_CARE_BYTES;
   }
 
   /**
@@ -96,6 +141,9 @@ export class PacketCare {
       isLost: null,
       timer: null,
       keptUntil: Infinity,
+      blockedAt: null,
+      before: null,
+      behind: null,
     };
     this.#held.set(cared.key, held);
     this.#bytes += cared.bytes.length;
@@ -107,13 +155,35 @@ export class PacketCare {
   neighbourLost(isLost: (nextHop: NodeId) => boolean): void {
     for (const held of [...this.#held.values()]) {
       if (held.busy) held.isLost = isLost;
+      if (!held.busy && isBlocked(held) && isLost(held.cared.nextHop)) this.#try(held);
       if (held.busy || held.nextHop === null || !isLost(held.nextHop)) continue;
+      this.#keepNoMore(held);
       held.nextHop = null;
-      held.keptUntil = Infinity;
       held.waitMillis = LIMITS.RESEND_MIN_MILLIS;
       this.#waiting += 1;
       this.#try(held);
     }
+  }
+
+  /** A link that had no room has some: what waits for it is offered in its order, as far as it is taken. */
+  roomAt(address: string): void {
+    let refused = 0;
+    for (const held of this.#blocked.get(address)?.packets ?? []) {
+      if (refused >= REFUSED_AGAIN) return;
+      if (held.busy || held.blockedAt !== address) continue;
+      this.#try(held);
+      if (isBlocked(held)) refused += 1;
+    }
+  }
+
+  /** Whether any packet waits for room of its link. */
+  get isAnyBlocked(): boolean {
+    return this.#blocked.size > 0;
+  }
+
+  /** Bytes that wait for room of the link to an address. */
+  blockedBytesAt(address: string): number {
+    return this.#blocked.get(address)?.bytes ?? 0;
   }
 
   /** A new neighbour or route: what waits is tried at once. */
@@ -129,10 +199,8 @@ export class PacketCare {
   }
 
   close(): void {
-    for (const held of this.#held.values()) held.timer?.cancel();
+    for (const held of [...this.#held.values()]) this.#drop(held);
     this.#forgetting?.cancel();
-    this.#held.clear();
-    this.#bytes = 0;
     this.#waiting = 0;
   }
 
@@ -141,10 +209,16 @@ export class PacketCare {
     held.timer = null;
     held.busy = true;
     held.isLost = null;
+    const wasBlockedAt = held.blockedAt;
+    held.blockedAt = null;
     this.#options.attempt(held.cared, (told) => {
       held.busy = false;
       const outcome = tookAndWasLost(held, told) ? LOST : told;
-      if (this.#held.has(held.cared.key)) this.#settle(held, outcome);
+      // What is refused again keeps its place.
+      const isBlockedAgain = outcome.kind === 'full' && outcome.address === wasBlockedAt;
+      if (wasBlockedAt !== null && !isBlockedAgain) this.#leaveQueue(held, wasBlockedAt);
+      if (this.#held.get(held.cared.key) === held) this.#settle(held, outcome);
+      else if (isBlockedAgain) this.#leaveQueue(held, wasBlockedAt);
       onOutcome?.(outcome);
     });
   }
@@ -165,21 +239,64 @@ export class PacketCare {
         this.#keep(held, Math.min(left, this.#options.keepMillis()));
         break;
       }
+      case 'full':
+        held.lastReason = Reason.LinkFull;
+        // One timer for all that wait for a link: they may be thousands.
+        if (left > 0) this.#block(held, outcome.address, left);
+        else this.#expire(held);
+        break;
       case 'later':
         held.lastReason = outcome.reason;
-        if (left <= 0) {
-          this.#waiting -= 1;
-          this.#drop(held);
-          this.#options.onExpired(held.cared, held.lastReason);
-        } else {
-          const wait = Math.min(left, jittered(this.#options.random, held.waitMillis));
-          held.waitMillis = Math.min(2 * held.waitMillis, LIMITS.RESEND_MAX_MILLIS);
-          held.timer = clock.after(wait, () => {
-            this.#try(held);
-          });
-        }
+        this.#tryLater(held, left);
         break;
     }
+  }
+
+  #tryLater(held: Held, left: number): void {
+    if (left <= 0) {
+      this.#expire(held);
+      return;
+    }
+    const wait = Math.min(left, jittered(this.#options.random, held.waitMillis));
+    held.waitMillis = Math.min(2 * held.waitMillis, LIMITS.RESEND_MAX_MILLIS);
+    held.timer = this.#options.clock.after(wait, () => {
+      this.#try(held);
+    });
+  }
+
+  #expire(held: Held): void {
+    this.#waiting -= 1;
+    this.#drop(held);
+    this.#options.onExpired(held.cared, held.lastReason);
+  }
+
+  /** Offers all that waits for a link again, after a while or when the time of the first is over: late by that at most. */
+  #lookAfter(address: string, queue: Blocked, left: number): Timer {
+    return this.#options.clock.after(Math.min(left, LIMITS.RESEND_MAX_MILLIS), () => {
+      queue.timer = null;
+      for (const held of queue.packets) if (!held.busy) this.#try(held);
+    });
+  }
+
+  #block(held: Held, address: string, left: number): void {
+    held.blockedAt = address;
+    let queue = this.#blocked.get(address);
+    if (queue === undefined) {
+      queue = { packets: new Set(), bytes: 0, timer: null };
+      this.#blocked.set(address, queue);
+    }
+    queue.timer ??= this.#lookAfter(address, queue, left);
+    if (!queue.packets.has(held)) queue.bytes += blockedCost(held);
+    queue.packets.add(held);
+  }
+
+  #leaveQueue(held: Held, address: string): void {
+    const queue = this.#blocked.get(address);
+    if (queue?.packets.delete(held) !== true) return;
+    queue.bytes -= blockedCost(held);
+    if (queue.packets.size > 0) return;
+    queue.timer?.cancel();
+    this.#blocked.delete(address);
   }
 
   /** Keeps a packet for a while that its next hop has taken. */
@@ -189,51 +306,70 @@ export class PacketCare {
       return;
     }
     held.keptUntil = this.#options.clock.monotonicMillis() + millis;
-    this.#kept.push(held);
-    if (this.#kept.length === 1) this.#forgetIn(millis);
+    const { free } = this.#kept;
+    this.#keptOf(held).push(held);
+    if (this.#forgetting === null) this.#forgetIn(millis);
+    // Small ones cost more than their bytes, most of all where they live too long to be collected young.
+    const isTooMuch = (): boolean =>
+      free.bytes > LIMITS.FREE_KEPT_BYTES || free.size > LIMITS.FREE_KEPT_PACKETS;
+    for (let { first } = free; first !== null && isTooMuch(); first = free.first) this.#drop(first);
+  }
+
+  #keepNoMore(held: Held): void {
+    if (held.keptUntil === Infinity) return;
+    held.keptUntil = Infinity;
+    this.#keptOf(held).remove(held);
+  }
+
+  #keptOf({ cared }: Held): Kept {
+    return cared.paidMsat > 0n ? this.#kept.paid : this.#kept.free;
   }
 
   /** One timer for all, since they are thousands a second: what is behind one with more time waits for that. */
   #forgetIn(millis: number): void {
     this.#forgetting = this.#options.clock.after(millis, () => {
+      this.#forgetting = null;
       const now = this.#options.clock.monotonicMillis();
-      const first = this.#kept.findIndex((held) => isKept(held) && held.keptUntil > now);
-      const over = this.#kept.splice(0, first < 0 ? this.#kept.length : first);
-      for (const held of over) if (isKept(held)) this.#drop(held);
-      const [next] = this.#kept;
-      if (next !== undefined) this.#forgetIn(next.keptUntil - now);
+      let next = Infinity;
+      for (const kept of Object.values(this.#kept)) {
+        for (; kept.first !== null && kept.first.keptUntil <= now;) this.#drop(kept.first);
+        next = Math.min(next, kept.first?.keptUntil ?? Infinity);
+      }
+      if (next < Infinity) this.#forgetIn(next - now);
     });
-  }
-
-  #bytesAfterForgetting(bytes: number): number {
-    let total = this.#bytes + bytes;
-    if (total <= LIMITS.PACKETS_IN_CARE_BYTES) return total;
-    for (const held of this.#held.values()) if (held.nextHop !== null) total -= held.cared.bytes.length;
-    return total;
   }
 
   /** Packets that their next hop has taken are only kept as a precaution: the oldest make room. */
   #makeRoom(bytes: number): void {
-    if (this.#bytes + bytes <= LIMITS.PACKETS_IN_CARE_BYTES && this.#held.size < 2 * LIMITS.PACKETS_IN_CARE)
-      return;
-    for (const held of this.#held.values()) {
-      if (held.nextHop === null || held.busy) continue;
-      this.#drop(held);
-      if (this.#bytes + bytes <= LIMITS.PACKETS_IN_CARE_BYTES && this.#held.size < 2 * LIMITS.PACKETS_IN_CARE)
-        return;
+    const isCrowded = (): boolean =>
+      this.#bytes + bytes > LIMITS.PACKETS_IN_CARE_BYTES || this.#held.size >= 2 * LIMITS.PACKETS_IN_CARE;
+    for (const { first } of [this.#kept.free, this.#kept.paid]) {
+      for (let oldest = first; oldest !== null && isCrowded();) {
+        const { behind }: Held = oldest;
+        this.#drop(oldest);
+        oldest = behind;
+      }
     }
   }
 
   #drop(held: Held): void {
     held.timer?.cancel();
-    held.keptUntil = Infinity;
+    held.timer = null;
+    this.#keepNoMore(held);
+    if (held.blockedAt !== null) this.#leaveQueue(held, held.blockedAt);
+    held.blockedAt = null;
     if (this.#held.delete(held.cared.key)) this.#bytes -= held.cared.bytes.length;
   }
 }
 
-/** Whether it is still kept; it may be kept anew, and then stands in the list twice. */
-function isKept(held: Held): boolean {
-  return held.keptUntil !== Infinity;
+/** What a packet counts while it waits for room: none is free. As it came: a repair does not change it. */
+function blockedCost({ cared }: Held): number {
+  return cared.bytes.length + LIMITS.PACKET_TURN_BYTES;
+}
+
+/** Whether it waits for the room of a link. */
+function isBlocked(held: Held): boolean {
+  return held.blockedAt !== null;
 }
 
 const LOST: AttemptOutcome = { kind: 'later', reason: Reason.NextHopLost };

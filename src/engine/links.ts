@@ -6,10 +6,10 @@
  */
 import { present } from '../core/assert.js';
 import { toHex } from '../core/bytes.js';
-import { errorText } from '../core/errors.js';
+import { errorText, MeshError } from '../core/errors.js';
 import { nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
-import type { Clock, Log, PeerLink, Random } from '../core/ports.js';
+import type { Clock, Handover, Log, PeerLink, Random, RelayLink } from '../core/ports.js';
 import { Reason, reasonName } from '../core/reasons.js';
 import type { MeshConfig } from '../config/config.js';
 import { peerEntry } from '../config/kinds.js';
@@ -42,10 +42,10 @@ export interface LinksParts {
   /** This node's own Lightning key, 33 bytes in hex, or null. */
   readonly ownPayee: string | null;
   /** Sends over the node's relay. */
-  readonly relay: PeerLink;
+  readonly relay: RelayLink;
   readonly header: () => ControlHeader;
   readonly peers: () => PeerBook;
-  readonly manager: () => Pick<MeshManager, 'takePacket' | 'isCrowded'>;
+  readonly manager: () => Pick<MeshManager, 'takePacket' | 'isCrowded' | 'roomAt'>;
   /** What a neighbour declares of itself has changed: its family, and maybe its payees. Empty where it is gone. */
   readonly onDeclared: (nodeId: NodeId, family: readonly NodeId[]) => void;
 }
@@ -75,6 +75,8 @@ export class Links implements PeerLink {
   readonly #parts: LinksParts;
   readonly #proofs: Proofs;
   readonly #flows = new Map<string, Flow>();
+  /** Links without room, and the connections that are not read meanwhile; null where it took too long. */
+  readonly #roomless = new Map<string, Set<Session> | null>();
   /** What neighbours have declared. */
   readonly #declared = new Map<NodeKey, HelloBody>();
   #transport: Transport | null = null;
@@ -143,7 +145,14 @@ export class Links implements PeerLink {
       onTurn: (session) => {
         this.#holdBack(session);
       },
+      onRoom: (session) => {
+        this.#resumeSources(session.address);
+        this.#roomless.delete(session.address);
+        this.#parts.manager().roomAt(session.address);
+      },
       onLost: (session) => {
+        this.#resumeSources(session.address);
+        this.#roomless.delete(session.address);
         this.#flows.delete(session.address);
         peers().disconnected(session.address);
       },
@@ -180,17 +189,33 @@ export class Links implements PeerLink {
     return this.#transport;
   }
 
-  async send(address: string, packetBytes: Uint8Array, source = ''): Promise<void> {
-    if (this.#transport !== null && address.startsWith(LINK_SCHEME)) {
-      this.#transport.send(address, packetBytes, source);
-    } else await this.#parts.relay.send(address, packetBytes);
+  send(address: string, packetBytes: Uint8Array, source = ''): Handover {
+    const transport = this.#transport;
+    if (transport === null || !address.startsWith(LINK_SCHEME)) {
+      return this.#parts.relay.send(address, packetBytes);
+    }
+    const session = transport.at(address);
+    if (session === null) {
+      const text = `there is no connection to ${address} any more`;
+      return Promise.reject(new MeshError('PEER_UNKNOWN', text, { address }));
+    }
+    if (transport.send(session, packetBytes, source)) return 'taken';
+    this.#waitForRoom(address, source);
+    return 'full';
   }
 
   /** Sends a control packet, of which nobody waits for the end. */
   sendControl(address: string, packet: Uint8Array): void {
-    this.send(address, packet).catch((error: unknown) => {
-      this.#parts.log.log('debug', 'a control packet was not sent', { address, error: errorText(error) });
-    });
+    const handover = this.send(address, packet);
+    const failed = (error: string): void => {
+      this.#parts.log.log('debug', 'a control packet was not sent', { address, error });
+    };
+    if (handover === 'full') failed(reasonName(Reason.LinkFull));
+    else if (handover !== 'taken') {
+      handover.catch((error: unknown) => {
+        failed(errorText(error));
+      });
+    }
   }
 
   /** Asks a peer of the relay to prove the id that it claims. */
@@ -264,6 +289,30 @@ export class Links implements PeerLink {
     this.#pauseFor(session, LIMITS.TRANSPORT_THROTTLE_MILLIS);
   }
 
+  /**
+   * Does not read the connection that fills a link until that has room; once for a few milliseconds. Whoever takes longer
+   * is not waited for, so that it holds up what others are sent by the same connection no more than that.
+   */
+  #waitForRoom(address: string, source: string): void {
+    const session = this.#transport?.at(source) ?? null;
+    const known = this.#roomless.get(address);
+    if (session === null || session.isPaused || known === null) return;
+    const waiting = known ?? new Set<Session>();
+    waiting.add(session);
+    session.pause();
+    if (known !== undefined) return;
+    this.#roomless.set(address, waiting);
+    this.#parts.clock.after(LIMITS.TRANSPORT_ROOM_MILLIS, () => {
+      if (this.#roomless.get(address) !== waiting) return;
+      this.#resumeSources(address);
+      this.#roomless.set(address, null);
+    });
+  }
+
+  #resumeSources(address: string): void {
+    for (const session of this.#roomless.get(address) ?? []) session.resume();
+  }
+
   /** Stops reading a connection while there is no room for what it brings. */
   #holdBack(session: Session): void {
     if (session.isPaused) return;
@@ -279,8 +328,8 @@ export class Links implements PeerLink {
   #pauseFor(session: Session, millis: number): void {
     session.pause();
     this.#parts.clock.after(millis, () => {
+      // At least what has come meanwhile is taken before it waits again: paid packets may be among it.
       session.resume();
-      this.#holdBack(session);
     });
   }
 }

@@ -5,7 +5,7 @@
  * payment is claimed and durable), routing.md (source routes, repair). Main thread only.
  */
 import { toHex } from '../core/bytes.js';
-import { errorText } from '../core/errors.js';
+import { errorText, MeshError } from '../core/errors.js';
 import { nodeKey, type NodeId } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import type { Clock, Log, PeerLink, Random } from '../core/ports.js';
@@ -23,7 +23,7 @@ import type { ReplayPrevention } from '../replay/replay-prevention.js';
 import type { RouteDiscovery } from '../routing/discovery.js';
 import type { RoutingTable } from '../routing/table.js';
 import { isSurelyUnwritten, type Accounts } from './accounts.js';
-import { PacketCare, type AttemptOutcome } from './care.js';
+import { ATTEMPTED, PacketCare } from './care.js';
 import { CaredPacket, judgedPacket } from './cared-packet.js';
 import { handleControl } from './control-messages.js';
 import type { DeliveryDesk } from './delivery.js';
@@ -75,13 +75,6 @@ interface Accepting {
   readonly until: Until;
   readonly onOutcome: OnOutcome;
 }
-
-/** What the first attempt says of a packet. */
-const ATTEMPTED: { readonly [K in AttemptOutcome['kind']]: PacketOutcome } = {
-  done: { kind: 'delivered' },
-  handedOver: { kind: 'forwarded' },
-  later: { kind: 'held' },
-};
 
 export class MeshManager {
   readonly #parts: MeshManagerParts;
@@ -233,7 +226,10 @@ export class MeshManager {
    * @throws MeshError when the link does not take them
    */
   async sendMeshPacket(peerAddress: string, packetData: Uint8Array): Promise<void> {
-    await this.#parts.link.send(peerAddress, packetData);
+    if ((await this.#parts.link.send(peerAddress, packetData)) === 'full') {
+      const address = peerAddress;
+      throw new MeshError('LINK_UNUSABLE', `${address} does not read what waits for it`, { address });
+    }
     this.#parts.counters.count('packets_sent');
     this.#parts.peers.sentTo(peerAddress);
   }
@@ -250,6 +246,11 @@ export class MeshManager {
     queueMicrotask(() => {
       this.#care.nudge();
     });
+  }
+
+  /** A link that had no room has some. */
+  roomAt(address: string): void {
+    this.#care.roomAt(address);
   }
 
   /** Whether most of the room for packets that wait for their next hop is taken: sources that can wait should. */
@@ -354,6 +355,10 @@ export class MeshManager {
       this.#duplicate(onOutcome);
       return;
     }
+    if (this.#isBacklogged(head, verdict.position)) {
+      this.#refuse(Reason.LinkFull, onOutcome, bytes, from);
+      return;
+    }
     // Where all is free, so is what says that it is paid.
     const isUncharged = declaredTraffic(bytes) === 'paid';
     if (isUncharged && from !== null && !peers.chargeFree(from, bytes.length)) {
@@ -370,6 +375,13 @@ export class MeshManager {
       }
     }
     this.#take(head, verdict, mark, how);
+  }
+
+  /** Whether so much waits for the link to the next hop already that free packets are refused. */
+  #isBacklogged(head: PacketHead, position: number): boolean {
+    if (!this.#care.isAnyBlocked || position === head.ids - 1) return false;
+    const address = this.#parts.table.addressOf(head.node(position + 1));
+    return address !== null && this.#care.blockedBytesAt(address) >= LIMITS.LINK_BLOCKED_BYTES;
   }
 
   #take(head: PacketHead, verdict: PacketVerdict, key: string, how: Accepting): void {

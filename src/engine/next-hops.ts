@@ -5,11 +5,12 @@
  * Rules: routing.md (source routes; a packet in flight whose next hop is gone gets one repair, else its source is told),
  * Anti-monopoly (shares as seen by this node). Main thread only.
  */
+import { equalBytes } from '../core/bytes.js';
 import { errorText } from '../core/errors.js';
 import type { NodeId } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import type { FeeSchedule } from '../core/policy.js';
-import type { Log, PeerLink } from '../core/ports.js';
+import type { Clock, Log, PeerLink } from '../core/ports.js';
 import { Reason } from '../core/reasons.js';
 import { priceMsat } from '../ledger/fee.js';
 import type { Counters } from '../metrics/counters.js';
@@ -26,6 +27,7 @@ import type { DeliveryDesk } from './delivery.js';
 import type { PeerBook } from './peers.js';
 
 export interface NextHopsParts {
+  readonly clock: Clock;
   readonly log: Log;
   readonly counters: Counters;
   readonly recorder: FlightRecorder;
@@ -38,8 +40,14 @@ export interface NextHopsParts {
   readonly fees: () => FeeSchedule;
 }
 
+/** A route of which routing knows lately that it is used need not be told again for so long. */
+const NOTED_MILLIS = 1_000;
+
 export class NextHops {
   readonly #parts: NextHopsParts;
+  /** The route that was told last, as it stands in a packet, and when. */
+  #noted: Uint8Array = new Uint8Array(0);
+  #notedMillis = Number.NEGATIVE_INFINITY;
 
   constructor(parts: NextHopsParts) {
     this.#parts = parts;
@@ -59,32 +67,39 @@ export class NextHops {
   }
 
   #forward(offered: CaredPacket, onOutcome: OnAttempted): void {
-    const { table, log, recorder, peers } = this.#parts;
-    const cared = table.addressOf(offered.nextHop) === null ? this.#detour(offered) : offered;
-    const address = cared === null ? null : table.addressOf(cared.nextHop);
+    const { table, log, recorder, peers, counters } = this.#parts;
+    const known = table.addressOf(offered.nextHop);
+    const cared = known === null ? this.#detour(offered) : offered;
+    const address = known ?? (cared === null ? null : table.addressOf(cared.nextHop));
     if (cared === null || address === null) {
       recorder.passed('held', offered, Reason.NextHopLost);
       onOutcome({ kind: 'later', reason: Reason.NextHopLost });
       return;
     }
-    this.#parts.link.send(address, cared.bytes, cared.from ?? '').then(
-      () => {
-        this.#parts.counters.count('packets_sent');
-        this.#parts.counters.count('packets_forwarded');
-        peers.sentTo(address);
-        recorder.passed('forwarded', cared, Reason.Accepted);
-        this.#noteForwarded(cared);
-        onOutcome({ kind: 'handedOver', nextHop: cared.nextHop, cared });
-      },
-      (error: unknown) => {
+    const handover = this.#parts.link.send(address, cared.bytes, cared.from ?? '');
+    if (handover === 'full') {
+      recorder.passed('held', cared, Reason.LinkFull);
+      onOutcome({ kind: 'full', address });
+      return;
+    }
+    const handedOver = (): void => {
+      counters.count('packets_sent');
+      counters.count('packets_forwarded');
+      peers.sentTo(address);
+      recorder.passed('forwarded', cared, Reason.Accepted);
+      this.#noteForwarded(cared);
+      onOutcome({ kind: 'handedOver', nextHop: cared.nextHop, cared });
+    };
+    if (handover === 'taken') handedOver();
+    else
+      handover.then(handedOver, (error: unknown) => {
         log.log('debug', 'a packet could not be handed to its next hop', {
           address,
           error: errorText(error),
         });
         recorder.passed('held', cared, Reason.NextHopLost);
         onOutcome({ kind: 'later', reason: Reason.NextHopLost });
-      },
-    );
+      });
   }
 
   /** A packet whose next hop is lost, on another way; null where there is none: then its source is told. */
@@ -101,8 +116,15 @@ export class NextHops {
 
   /** What routing learns of a packet that went on. */
   #noteForwarded({ head, position, paidMsat }: CaredPacket): void {
-    const { table, discovery } = this.#parts;
-    if (position > 0) discovery.packetForwarded(head.route(), position);
+    const { table, discovery, clock } = this.#parts;
+    if (position > 0) {
+      const now = clock.monotonicMillis();
+      if (now - this.#notedMillis > NOTED_MILLIS || !equalBytes(head.routeBytes, this.#noted)) {
+        this.#noted = head.routeBytes.slice();
+        this.#notedMillis = now;
+        discovery.packetForwarded(head.route(), position);
+      }
+    }
     // All that can be known at the source: the wire brings no word of the arrival, only of a failure (RouteFailed).
     else table.chooser.outcome({ ids: head.route() }, true, null);
     if (paidMsat === 0n) return;

@@ -4,7 +4,7 @@
  * Of packets and requests one of LIMITS.TIMING_SAMPLE is measured; each fdatasync and each search is. Main thread.
  */
 import { LIMITS } from '../core/limits.js';
-import type { Clock, PeerLink } from '../core/ports.js';
+import type { Clock, RelayLink } from '../core/ports.js';
 import { Histogram, HOP_BOUNDS, Sampler } from '../metrics/latency.js';
 import type { OnVerdict, PacketJudge, PacketSender } from '../pool/judge-port.js';
 import type { Disk, DiskFile } from '../store/disk.js';
@@ -82,8 +82,8 @@ export class Timings {
     };
   }
 
-  /** The link, with its sends timed now and then. */
-  sent(link: PeerLink): PeerLink {
+  /** The node's relay, with its sends timed now and then. */
+  sent(link: RelayLink): RelayLink {
     return {
       send: (address, bytes) => {
         const sending = link.send(address, bytes);

@@ -35,6 +35,12 @@ export class PacketHead {
     return this.#routeAt + place * NODE_ID_BYTES;
   }
 
+  /** All ids one behind another: a view of the packet's bytes. */
+  get routeBytes(): Uint8Array {
+    const { bytes } = this;
+    return new Uint8Array(bytes.buffer, bytes.byteOffset + this.#routeAt, this.ids * NODE_ID_BYTES);
+  }
+
   /** The id at a place of the route: a view of the packet's bytes. */
   node(place: number): NodeId {
     assert(place >= 0 && place < this.ids, 'a place of the route');

@@ -83,16 +83,17 @@ class Lane {
   }
 
   get isFull(): boolean {
+    // Of free packets too: what they have no room for would be refused, and their sender can wait.
     return (
-      this.packets >= LIMITS.PEER_PACKETS_QUEUED ||
-      this.bytes + LIMITS.PACKET_BYTES > LIMITS.PEER_PACKETS_QUEUED_BYTES
+      !hasRoom(this, false, LIMITS.PACKET_BYTES, LIMITS.CHUNK_PACKETS) ||
+      (this.free.length > 0 && !hasRoom(this, true, LIMITS.PACKET_BYTES, LIMITS.CHUNK_PACKETS))
     );
   }
 
   get isHalfFree(): boolean {
-    return (
-      this.packets <= LIMITS.PEER_PACKETS_QUEUED / 2 && this.bytes <= LIMITS.PEER_PACKETS_QUEUED_BYTES / 2
-    );
+    const isHalf = (packets: number, bytes: number, share: number): boolean =>
+      packets <= (share * PEER_ROOM.packets) / 2 && bytes <= (share * PEER_ROOM.bytes) / 2;
+    return isHalf(this.packets, this.bytes, 1) && isHalf(this.free.length, this.free.bytes, FREE_SHARE);
   }
 }
 
@@ -250,12 +251,12 @@ export class Lanes {
   }
 }
 
-function hasRoom(lane: Lane, isFree: boolean, bytes: number): boolean {
+function hasRoom(lane: Lane, isFree: boolean, bytes: number, packets = 1): boolean {
   return (
-    lane.packets < PEER_ROOM.packets &&
+    lane.packets + packets <= PEER_ROOM.packets &&
     lane.bytes + bytes <= PEER_ROOM.bytes &&
     (!isFree ||
-      (lane.free.length < FREE_SHARE * PEER_ROOM.packets &&
+      (lane.free.length + packets <= FREE_SHARE * PEER_ROOM.packets &&
         lane.free.bytes + bytes <= FREE_SHARE * PEER_ROOM.bytes))
   );
 }

@@ -17,13 +17,14 @@ interface Lane {
 const OVERHEAD_BYTES = 64;
 
 export class FairQueue {
-  readonly #roomBytes: number;
+  /** Of frames that wait at most. */
+  readonly roomBytes: number;
   readonly #lanes = new Map<string, Lane>();
   #turn: Lane[] = [];
   #bytes = 0;
 
   constructor(roomBytes: number) {
-    this.#roomBytes = roomBytes;
+    this.roomBytes = roomBytes;
   }
 
   /** Memory that waits. */
@@ -34,10 +35,10 @@ export class FairQueue {
   /** Adds a frame; false where there is no room. One source takes at most half of it. */
   put(frame: Uint8Array, source: string): boolean {
     const cost = frame.length + OVERHEAD_BYTES;
-    if (this.#bytes + cost > this.#roomBytes) return false;
+    if (this.#bytes + cost > this.roomBytes) return false;
     let lane = this.#lanes.get(source);
     // An empty queue takes any frame.
-    if (lane !== undefined && lane.bytes + cost > this.#roomBytes / 2) return false;
+    if (lane !== undefined && lane.bytes + cost > this.roomBytes / 2) return false;
     if (lane === undefined) {
       lane = { source, frames: [], head: 0, bytes: 0, deficit: 0 };
       this.#lanes.set(source, lane);

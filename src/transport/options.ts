@@ -50,6 +50,8 @@ export interface TransportOptions extends TransportSettings {
   readonly onPacket: (peer: Session, packet: Uint8Array) => void;
   /** All packets of a chunk were handed out. */
   readonly onTurn: (peer: Session) => void;
+  /** There is room again for what was refused. */
+  readonly onRoom: (peer: Session) => void;
   readonly onLost: (peer: Session) => void;
   /** Something was refused; counted by whoever counts. */
   readonly onRefused: (reason: Reason) => void;

@@ -34,7 +34,12 @@ export interface OutboxParts {
   readonly blocks: Blocks;
   /** Runs a callback at the end of this turn of the event loop. */
   readonly atEndOfTurn: (callback: () => void) => void;
+  /** Of what was refused, a class has room again. */
+  readonly onRoom: () => void;
 }
+
+/** Of a class that refused: so little of its room is taken when it tells of room. One source may have half of it. */
+const ROOM_SHARE = 1 / 4;
 
 /** In the order in which they go. */
 const CLASSES: readonly DeclaredTraffic[] = ['control', 'paid', 'free'];
@@ -54,6 +59,8 @@ export class Outbox {
   /** When the peer last took something, or began to be owed something. */
   #movedAt = 0;
   #isFlushDue = false;
+  /** Classes that have refused something since they had room. */
+  readonly #refused = new Set<DeclaredTraffic>();
   #isClosed = false;
   /** Frames and bytes that were given to the channel. */
   frames = 0;
@@ -90,7 +97,10 @@ export class Outbox {
   put(packet: Uint8Array, source: string): boolean {
     if (this.#isClosed) return false;
     if (this.#unsentBytes >= LIMITS.TRANSPORT_UNSENT_BYTES || this.waitingBytes > 0) {
-      return this.#queues[declaredTraffic(packet)].put(packet, source);
+      const traffic = declaredTraffic(packet);
+      const isTaken = this.#queues[traffic].put(packet, source);
+      if (!isTaken) this.#refused.add(traffic);
+      return isTaken;
     }
     this.#gather(packet);
     return true;
@@ -158,6 +168,7 @@ export class Outbox {
       this.#unsentBytes -= bytes.length;
       this.#movedAt = clock.monotonicMillis();
       this.#refill();
+      this.#tellRoom();
     });
   }
 
@@ -168,6 +179,17 @@ export class Outbox {
       if (packet === null) return;
       this.#gather(packet);
     }
+  }
+
+  #tellRoom(): void {
+    let hasRoom = false;
+    for (const traffic of this.#refused) {
+      const { bytes, roomBytes } = this.#queues[traffic];
+      if (bytes > ROOM_SHARE * roomBytes) continue;
+      this.#refused.delete(traffic);
+      hasRoom = true;
+    }
+    if (hasRoom && !this.#isClosed) this.#parts.onRoom();
   }
 
   #next(): Uint8Array | null {

@@ -24,6 +24,8 @@ export interface SessionHooks {
   readonly onPacket: (session: Session, packet: Uint8Array) => void;
   /** All of a chunk was handed out. */
   readonly onTurn: (session: Session) => void;
+  /** There is room again for what was refused. */
+  readonly onRoom: (session: Session) => void;
   readonly onClosed: (session: Session, reason: Reason) => void;
 }
 
@@ -79,7 +81,10 @@ export class Session {
     this.address = LINK_SCHEME + channel.remote;
     this.sinceMillis = clock.monotonicMillis();
     this.lastHeardMillis = this.sinceMillis;
-    this.outbox = new Outbox({ channel, clock, blocks, atEndOfTurn });
+    const onRoom = (): void => {
+      if (this.isOpen) hooks.onRoom(this);
+    };
+    this.outbox = new Outbox({ channel, clock, blocks, atEndOfTurn, onRoom });
     this.#deadline = clock.after(LIMITS.TRANSPORT_HANDSHAKE_MILLIS, () => {
       if (this.#state === 'greeting') this.close(Reason.HandshakeFailed);
     });

@@ -6,7 +6,6 @@
  * owner has lost that. Main thread.
  */
 import { equalBytes } from '../core/bytes.js';
-import { MeshError } from '../core/errors.js';
 import { nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import type { Timer } from '../core/ports.js';
@@ -120,16 +119,12 @@ export class Transport {
   /**
    * Sends a packet.
    * @param source whose turn it takes where it has to wait
-   * @throws MeshError PEER_UNKNOWN where the link is gone, LINK_UNUSABLE where as much waits as may
+   * @returns false where as much waits as may: onRoom tells when there is room
    */
-  send(address: string, packet: Uint8Array, source: string): void {
-    const session = this.#byAddress.get(address);
-    if (session === undefined) {
-      throw new MeshError('PEER_UNKNOWN', `there is no connection to ${address} any more`, { address });
-    }
-    if (session.send(packet, source)) return;
+  send(session: Session, packet: Uint8Array, source: string): boolean {
+    if (session.send(packet, source)) return true;
     this.#options.onRefused(Reason.LinkFull);
-    throw new MeshError('LINK_UNUSABLE', `${address} does not read what waits for it`, { address });
+    return false;
   }
 
   /** A peer sent something that does not decode or fit: too much of it ends the connection. */
@@ -218,6 +213,7 @@ export class Transport {
         onHello: (greeted, body) => this.#greeted(greeted, body),
         onPacket: this.#options.onPacket,
         onTurn: this.#options.onTurn,
+        onRoom: this.#options.onRoom,
         onClosed: (closed, reason) => {
           this.#closed(closed, reason);
         },

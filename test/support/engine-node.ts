@@ -6,7 +6,7 @@
  */
 import { nodeKey, type NodeId } from '../../src/core/ids.js';
 import type { JudgePolicy, MeshMode } from '../../src/core/policy.js';
-import type { Clock, Log, PeerLink, Random } from '../../src/core/ports.js';
+import type { Clock, Log, Random, RelayLink } from '../../src/core/ports.js';
 import { Reason, reasonName, type ReasonName } from '../../src/core/reasons.js';
 import { randomU64 } from '../../src/core/random.js';
 import { Accounts } from '../../src/engine/accounts.js';
@@ -51,7 +51,7 @@ export interface EngineNodeOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly disk: MemoryDisk;
-  readonly link: PeerLink;
+  readonly link: RelayLink;
   readonly helloIntervalMillis: number;
   readonly packetTtlSeconds: number;
   readonly packetsPerMinute: number;

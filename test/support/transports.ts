@@ -76,6 +76,7 @@ export async function startTransport(
     onJoined: (session) => joined.push(session),
     onPacket: (from, packet) => packets.push({ from, packet }),
     onTurn: () => undefined,
+    onRoom: () => undefined,
     onLost: (session) => lost.push(session),
     onRefused: (reason) => refused.push(reason),
     ...changes,

@@ -23,12 +23,15 @@ function bed(): {
   readonly writes: { readonly bytes: Uint8Array; readonly onWritten: () => void }[];
   readonly endTurn: () => void;
   readonly frames: () => Uint8Array[];
+  /** What was pending whenever it told of room. */
+  readonly rooms: number[];
 } {
   const clock = new VirtualClock();
   const writes: { bytes: Uint8Array; onWritten: () => void }[] = [];
   const turns: (() => void)[] = [];
   const reader = new FrameReader(LIMITS.PACKET_BYTES, true);
   const received: Uint8Array[] = [];
+  const rooms: number[] = [];
   const outbox = new Outbox({
     channel: {
       write: (bytes, onWritten) => {
@@ -39,11 +42,12 @@ function bed(): {
     clock,
     blocks: new Blocks(),
     atEndOfTurn: (callback) => turns.push(callback),
+    onRoom: () => rooms.push(outbox.pendingBytes),
   });
   const endTurn = (): void => {
     for (const turn of turns.splice(0)) turn();
   };
-  return { outbox, clock, writes, endTurn, frames: () => received };
+  return { outbox, clock, writes, endTurn, frames: () => received, rooms };
 }
 
 function packet(bytes: number, fill: number, head: Uint8Array = new Uint8Array(0)): Uint8Array {
@@ -109,6 +113,26 @@ describe('outbox', () => {
     expect(outbox.put(packet(10_000, 1, PAID), 'a')).toBe(true);
     outbox.close();
     expect(outbox.put(CONTROL, 'a')).toBe(false);
+  });
+
+  it('tells once of room for what it has refused, when a part of that is gone', () => {
+    const { outbox, writes, endTurn, rooms } = bed();
+    let taken = 0;
+    while (outbox.put(packet(10_000, 1), 'a')) taken++;
+    expect(outbox.put(packet(10_000, 1), 'a')).toBe(false);
+    for (let rounds = 0; rounds < 50 && writes.length > 0; rounds++) {
+      for (const { onWritten } of writes.splice(0)) onWritten();
+      endTurn();
+    }
+    expect(taken).toBeGreaterThan(100);
+    expect(rooms).toHaveLength(1);
+    expect(rooms[0]).toBeLessThan(LIMITS.TRANSPORT_FREE_QUEUE_BYTES / 4 + 2 * LIMITS.TRANSPORT_UNSENT_BYTES);
+    expect(outbox.pendingBytes).toBe(0);
+    // Nothing was refused since: there is nothing to tell.
+    outbox.put(packet(10_000, 1), 'a');
+    endTurn();
+    for (const { onWritten } of writes.splice(0)) onWritten();
+    expect(rooms).toHaveLength(1);
   });
 
   it('knows how long a peer has taken nothing', () => {

@@ -1,0 +1,112 @@
+/** A whole mesh node in a process of its own, as `blvm-mesh run` starts it, on a development node in the same process. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { setTimeout as pause } from 'node:timers/promises';
+import { parseConfig } from '#dist/config/config.js';
+import { systemClock } from '#dist/core/clock.js';
+import { nodeKey } from '#dist/core/ids.js';
+import { systemRandom } from '#dist/core/random.js';
+import { runDevNode } from '#dist/dev/index.js';
+import { MeshModule } from '#dist/engine/module.js';
+import { ModuleIntegration } from '#dist/node/module-integration.js';
+import { answerCalls } from './child.js';
+import { stopwatch } from './cpu.js';
+import { benchFolder } from './folder.js';
+
+let onEnd: () => Promise<void> = () => Promise.resolve();
+let mesh: MeshModule | null = null;
+let joined = 0;
+
+function running(): MeshModule {
+  if (mesh === null) throw new Error('it runs');
+  return mesh;
+}
+
+/** Quotas are those of a trusted link: what is measured is the work. */
+function configText(port: number, workers: number): string {
+  return [
+    'network = "regtest"',
+    `listen_addr = "127.0.0.1:${port}"`,
+    `workers = ${workers}`,
+    'max_peers = 2000',
+    'rate_limit_per_minute = 100000000',
+    'free_packets_per_minute = 100000000',
+    'free_bytes_per_minute = 1000000000000',
+    'max_unsettled_msats = 0',
+    '',
+  ].join('\n');
+}
+
+const operations = {
+  /** @returns the node's id in hex */
+  start: async ({ port, workers }: { readonly port: number; readonly workers: number }) => {
+    const folder = benchFolder();
+    const node = await runDevNode({ nodes: 1, dir: mkdtempSync(join(folder, 'node-')) });
+    const [first] = node.network.nodes;
+    if (first === undefined) throw new Error('there is a node');
+    const log = {
+      log: (_level: string, message: string) => {
+        if (message === 'a peer joined') joined += 1;
+      },
+    };
+    const parts = { clock: systemClock, random: systemRandom, log };
+    const integration = await ModuleIntegration.connect({
+      socketPath: first.socketPath,
+      moduleId: 'blvm-mesh',
+      moduleName: 'blvm-mesh',
+      version: '0.0.0',
+      ...parts,
+    });
+    mesh = await MeshModule.start({
+      config: parseConfig({ text: configText(port, workers), fileName: 'bench', env: {} }).config,
+      dataDir: mkdtempSync(join(folder, 'data-')),
+      integration,
+      ...parts,
+      onNodeShutdown: () => undefined,
+      onConfigLoaded: () => undefined,
+    });
+    const started = mesh;
+    onEnd = async () => {
+      await started.close();
+      await integration.close();
+      await node.close();
+      rmSync(folder, { recursive: true });
+    };
+    return nodeKey(mesh.self);
+  },
+  /** Peers that have joined since the start. */
+  joined: () => joined,
+  /** Processor time of so many milliseconds, in microseconds a second: of the process, and of its main thread. */
+  look: async ({ millis }: { readonly millis: number }) => {
+    const stop = stopwatch();
+    const since = performance.now();
+    await pause(millis);
+    const { cpu } = stop((performance.now() - since) / 1_000);
+    return cpu;
+  },
+  /** Processor time of this process, in microseconds. */
+  cpu: () => {
+    const { user, system } = process.cpuUsage();
+    return user + system;
+  },
+  /** Resident memory of this process in bytes, after what is no longer used was given back. */
+  memory: async () => {
+    setFlagsFromString('--expose-gc');
+    const gc = runInNewContext('gc') as () => void;
+    for (let i = 0; i < 3; i++) {
+      gc();
+      await pause(50);
+    }
+    return process.memoryUsage.rss();
+  },
+  /** What was refused, by reason. */
+  refused: () => running().counters.snapshot().refused,
+  /** The directly connected peers. */
+  peers: () => running().links.transport?.stats().connections ?? 0,
+};
+
+export type EngineOperations = typeof operations;
+
+if (process.send !== undefined) answerCalls(operations, () => onEnd());
