@@ -8,12 +8,15 @@ import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { systemClock } from '#dist/core/clock.js';
 import { LIMITS } from '#dist/core/limits.js';
+import { Reason } from '#dist/core/reasons.js';
 import type { Accounts, OnRecorded } from '#dist/engine/accounts.js';
+import type { MeshModule } from '#dist/engine/module.js';
 import { PacketHead } from '#dist/packet/head.js';
 import { InvoiceRegistry } from '#dist/payment/registry.js';
-import type { PacketVerdict, VerdictKind } from '#dist/pool/judge-port.js';
+import type { PacketJudge, PacketVerdict, VerdictKind } from '#dist/pool/judge-port.js';
 import { VerdictPool } from '#dist/pool/verdict-pool.js';
 import { SharedReplayTable } from '#dist/replay/shared-table.js';
+import { nodeDisk } from '#dist/store/disk.js';
 import type { Journal } from '#dist/store/journal.js';
 import { compileKernel, WasmKernel } from '#dist/wasm/kernel.js';
 import { stopwatch, type Rate } from './cpu.js';
@@ -36,6 +39,8 @@ const SENDERS = Array.from({ length: PEERS }, (_, index) => ({
   peer: `10.0.0.${index}:8334`,
 }));
 
+const NOTHING = new Uint8Array(0);
+
 const QUIET = { log: (): void => undefined };
 
 export interface BedOptions {
@@ -49,9 +54,14 @@ export interface BedOptions {
   readonly batchLingerMicros?: number;
   /** Another worker module than the pool's own. */
   readonly workerFile?: URL;
+  /** Counts, times and records every packet, as the engine does. */
+  readonly watch?: Watch;
   /** The verdict that the pool's own worker would have given. */
   readonly asOwn?: (verdict: PacketVerdict) => PacketVerdict;
 }
+
+/** By which the operator sees what passes. */
+export type Watch = Pick<MeshModule, 'counters' | 'recorder' | 'timings'>;
 
 /** What a packet is given back as; a bed ends at once where it is another. */
 export interface Expected {
@@ -64,14 +74,20 @@ export class Bed {
   readonly #table: SharedReplayTable;
   readonly #books: Books | null;
   readonly #asOwn: (verdict: PacketVerdict) => PacketVerdict;
+  readonly #judge: Pick<PacketJudge, 'judge'>;
+  readonly #watch: Watch | null;
+  /** As the recorder takes it: in the engine the packet is in care already. */
+  readonly #passed: { bytes: Uint8Array; from: string } = { bytes: NOTHING, from: '' };
 
   private constructor(
     pool: VerdictPool,
     table: SharedReplayTable,
     books: Books | null,
-    { asOwn = (verdict) => verdict }: BedOptions,
+    { asOwn = (verdict) => verdict, watch }: BedOptions,
   ) {
     this.pool = pool;
+    this.#judge = watch?.timings.judged(pool) ?? pool;
+    this.#watch = watch ?? null;
     this.#table = table;
     this.#books = books;
     this.#asOwn = asOwn;
@@ -97,7 +113,7 @@ export class Bed {
       ...(batchLingerMicros === undefined ? {} : { batchLingerMicros }),
       ...(workerFile === undefined ? {} : { workerFile }),
     });
-    return new Bed(pool, table, isDurable ? await Books.open() : null, options);
+    return new Bed(pool, table, isDurable ? await Books.open(options.watch) : null, options);
   }
 
   /**
@@ -112,16 +128,30 @@ export class Bed {
   ): void {
     const sender = SENDERS[number % PEERS];
     if (sender === undefined) throw new Error('there are peers');
-    this.pool.judge(bytes, sender, (verdict) => {
+    const watch = this.#watch;
+    watch?.counters.count('packets_received');
+    watch?.counters.arrived(kind === 'paid' ? 'paid' : 'free', bytes.length);
+    const done = (): void => {
+      if (watch !== null) {
+        watch.counters.count(kind === 'paid' ? 'packets_paid' : 'packets_free');
+        watch.counters.count('packets_delivered');
+        watch.counters.passed(kind === 'paid' ? 'paid' : 'free', bytes.length);
+        this.#passed.bytes = bytes;
+        this.#passed.from = sender.peer;
+        watch.recorder.passed('delivered', this.#passed, Reason.Accepted);
+      }
+      onDone();
+    };
+    this.#judge.judge(bytes, sender, (verdict) => {
       this.tend();
       if (verdict.kind !== kind) {
         onFailed(new Error(`a packet was ${verdict.kind} (reason ${verdict.reason}), not ${kind}`));
       } else if (verdict.kind === 'paid' && this.#books !== null) {
         this.enter(bytes, verdict, (error) => {
-          if (error === null) onDone();
+          if (error === null) done();
           else onFailed(new Error('a payment was not recorded', { cause: error }));
         });
-      } else onDone();
+      } else done();
     });
   }
 
@@ -184,8 +214,8 @@ class Books {
     this.#accounts = accountsOf(SELF, (records) => journal.append(records), POLICY.ownPayee);
   }
 
-  static async open(): Promise<Books> {
-    const { folder, journal } = await benchJournal();
+  static async open(watch?: Watch): Promise<Books> {
+    const { folder, journal } = await benchJournal(watch?.timings.synced(nodeDisk));
     return new Books(folder, journal);
   }
 

@@ -18,7 +18,7 @@ import { encodePosting, PostingView } from '#dist/ledger/posting-bytes.js';
 import { PostingSlab, type PaidPacket } from '#dist/ledger/posting-slab.js';
 import { PacketHead } from '#dist/packet/head.js';
 import { encodePacket } from '#dist/packet/packet.js';
-import { nodeDisk } from '#dist/store/disk.js';
+import { nodeDisk, type Disk } from '#dist/store/disk.js';
 import { Journal } from '#dist/store/journal.js';
 import { benchFolder } from './folder.js';
 import { atLeast } from './stats.js';
@@ -56,15 +56,17 @@ export function randomNode(): NodeId {
 }
 
 /** A journal in a folder of its own. */
-export async function benchJournal(): Promise<{ readonly folder: string; readonly journal: Journal }> {
+export async function benchJournal(
+  disk: Disk = nodeDisk,
+): Promise<{ readonly folder: string; readonly journal: Journal }> {
   const folder = benchFolder();
-  return { folder, journal: await openJournal(folder, true) };
+  return { folder, journal: await openJournal(folder, true, disk) };
 }
 
-function openJournal(folder: string, isFirstRun: boolean): Promise<Journal> {
+function openJournal(folder: string, isFirstRun: boolean, disk: Disk = nodeDisk): Promise<Journal> {
   const path = join(folder, 'payments.journal');
   return Journal.open({
-    disk: nodeDisk,
+    disk,
     path,
     clock: systemClock,
     log: { log: () => undefined },

@@ -12,6 +12,7 @@ import { issuedInvoices } from './issued.js';
 import { durableClaims } from './journal.js';
 import { ledgerCosts } from './ledger.js';
 import { latencies } from './latency.js';
+import { overhead } from './overhead.js';
 import { paidPipelines, scaling } from './paid.js';
 import { rawRecovery } from './recovery.js';
 import { replay } from './replay.js';
@@ -31,6 +32,10 @@ export const THEMES: Themes = new Map<string, NamedTheme>([
   ['latency', { about: 'a paid packet at 1, 50 and 90 % load, and a lonely one', theme: latencies }],
   ['breakdown', { about: 'where the time of a paid packet goes, part by part', theme: breakdown }],
   ['idle', { about: 'processor time of a pool without packets', theme: idlePool }],
+  [
+    'overhead',
+    { about: 'issued and free packets with metrics, recorder and page, beside without', theme: overhead },
+  ],
   ['ingest', { about: 'packet events of the node, in memory and over a socket', theme: ingest }],
   ['codec', { about: 'packets decoded and encoded', theme: packetCodec }],
   ['hash', { about: 'SHA-256 and keyed fingerprints of 32 B', theme: hashes }],

@@ -27,11 +27,12 @@ export function handleControl(
   const packet = judgedPacket(bytes);
   const reason = control(parts, packet, verdict, peer);
   if (reason !== Reason.Accepted && !ROUTINE.has(reason)) {
-    counters.refuse(reason);
+    counters.refuse(reason, bytes.length);
     recorder.refused(reason, bytes, peer.address, peer.nodeId);
     return { kind: 'refused', reason };
   }
   counters.count('packets_control');
+  counters.passed('control', bytes.length);
   peers.clockTold(peer.address, packet.timestamp);
   recorder.passed('control', { bytes, from: peer.address }, reason);
   return { kind: 'control' };

@@ -110,6 +110,9 @@ export async function layFoundations(options: MeshModuleOptions): Promise<Founda
     secret,
     log: logs('workers'),
     clock,
+    onBatch: (times) => {
+      timings.batchDone(times);
+    },
   });
   return { identity, ownPayee, table, journal, judge, registry, invoiceJournal, timings };
 }

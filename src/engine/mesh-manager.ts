@@ -282,7 +282,7 @@ export class MeshManager {
     from: string | null,
     previousHop: NodeId | null = null,
   ): void {
-    this.#parts.counters.refuse(reason);
+    this.#parts.counters.refuse(reason, packetBytes.length);
     this.#parts.recorder.refused(reason, packetBytes, from, previousHop);
     onOutcome({ kind: 'refused', reason });
   }
@@ -333,6 +333,8 @@ export class MeshManager {
     accounts.record(head, verdict, (error) => {
       if (error === null) {
         publisher.paymentVerified(bytes, verdict);
+        // Most are paid by Lightning, which is what is left of all.
+        if (verdict.payee === null) this.#countProof(bytes);
         this.#take(head, verdict, toHex(key), how);
         return;
       }
@@ -343,6 +345,11 @@ export class MeshManager {
       if (isSurelyUnwritten(error)) replay.release(key);
       this.#refuse(Reason.NotRecorded, how.onOutcome, bytes, how.from);
     });
+  }
+
+  #countProof(bytes: Uint8Array): void {
+    const { paymentProof } = judgedPacket(bytes);
+    if (paymentProof !== null) this.#parts.counters.count(`proofs_${paymentProof.kind}`);
   }
 
   #acceptFree(head: PacketHead, verdict: PacketVerdict, how: Accepting): void {
@@ -387,7 +394,9 @@ export class MeshManager {
   #take(head: PacketHead, verdict: PacketVerdict, key: string, how: Accepting): void {
     const { from, ttlSeconds, until, onOutcome } = how;
     const { position, amountMsat: paidMsat } = verdict;
-    this.#parts.counters.count(verdict.kind === 'paid' ? 'packets_paid' : 'packets_free');
+    const { counters } = this.#parts;
+    counters.count(verdict.kind === 'paid' ? 'packets_paid' : 'packets_free');
+    counters.passed(verdict.kind === 'paid' ? 'paid' : 'free', head.bytes.length);
     const cared = new CaredPacket({ key, from, position, paidMsat }, head);
     this.#care.take(cared, ttlSeconds * 1_000, (outcome) => {
       if (until === 'attempted') onOutcome(ATTEMPTED[outcome.kind]);

@@ -64,6 +64,12 @@ export class IssuedInvoices {
     this.#parts = parts;
   }
 
+  /** Memory shared with the workers. */
+  get sharedBytes(): number {
+    const { memory } = this.#parts.registry;
+    return memory.byteLength;
+  }
+
   /** Takes what earlier runs registered. Never rejects: what cannot be read is not known. */
   async restore(): Promise<void> {
     const { journal, log, registry } = this.#parts;

@@ -5,16 +5,32 @@
  */
 import { LIMITS } from '../core/limits.js';
 import type { Clock, RelayLink } from '../core/ports.js';
-import { Histogram, HOP_BOUNDS, Sampler } from '../metrics/latency.js';
+import { Reason } from '../core/reasons.js';
+import { Histogram, HOP_BOUNDS, Sampler, WORK_BOUNDS } from '../metrics/latency.js';
+import type { BatchTimes } from '../pool/desk.js';
 import type { OnVerdict, PacketJudge, PacketSender } from '../pool/judge-port.js';
 import type { Disk, DiskFile } from '../store/disk.js';
 import type { MeshManager } from './mesh-manager.js';
 
 const MILLIS = 1_000;
+const MICROS = 1_000_000;
+
+/** Reasons of verdicts that no worker gave. */
+const UNJUDGED: ReadonlySet<Reason> = new Set([
+  Reason.Overloaded,
+  Reason.JudgeUnavailable,
+  Reason.PacketTooLarge,
+]);
 
 export class Timings {
   /** From the queue of the peer to the verdict of a worker, seconds. */
   readonly judge: Histogram = new Histogram();
+  /** From the queue of the peer until a worker takes the batch, seconds. */
+  readonly queue: Histogram = new Histogram();
+  /** Of a worker with one batch, seconds. */
+  readonly worker: Histogram = new Histogram(WORK_BOUNDS);
+  /** Of a worker with one packet, in the mean of its batch, seconds. */
+  readonly verify: Histogram = new Histogram(WORK_BOUNDS);
   /** From the arrival to the delivery or the next hop, seconds. */
   readonly endToEnd: Histogram = new Histogram();
   /** One fdatasync of the journal, seconds. */
@@ -30,8 +46,18 @@ export class Timings {
   readonly #verdicts = new Sampler(LIMITS.TIMING_SAMPLE);
   readonly #sends = new Sampler(LIMITS.TIMING_SAMPLE);
 
+  /** When the batch was taken whose verdicts are handed out. */
+  #takenMillis = 0;
+
   constructor(clock: Clock) {
     this.#clock = clock;
+  }
+
+  /** A batch is done, and its verdicts come next. */
+  batchDone({ packets, workMicros, agoMillis }: BatchTimes): void {
+    this.#takenMillis = this.#clock.monotonicMillis() - agoMillis;
+    this.worker.observe(workMicros / MICROS);
+    this.verify.observe(workMicros / MICROS / packets, packets);
   }
 
   /** The manager's way in for packets, timed now and then. */
@@ -66,6 +92,9 @@ export class Timings {
         const since = this.#clock.monotonicMillis();
         judge.judge(bytes, sender, (verdict) => {
           this.#took(this.judge, since);
+          if (!UNJUDGED.has(verdict.reason)) {
+            this.queue.observe(Math.max(0, this.#takenMillis - since) / MILLIS);
+          }
           onVerdict(verdict);
         });
       },

@@ -20,19 +20,31 @@ export type CountersSnapshot = {
   readonly counts: Readonly<Record<string, number>>;
   /** Packets that arrived and their bytes, by what they say they are, the ones refused at once left out. */
   readonly arrived: Readonly<Record<DeclaredTraffic, { readonly packets: number; readonly bytes: number }>>;
+  /** Bytes of packets that passed, by what they were found to be. */
+  readonly passedBytes: Readonly<Record<PassedClass, number>>;
+  /** Bytes of refused packets by the name of the reason. */
+  readonly refusedBytes: Readonly<Record<string, number>>;
   /** 64-bit amounts are decimal strings. */
   readonly gauges: Readonly<Record<string, number | string>>;
 };
 
+/** One look-up counts: on the packet path there are several a packet. */
+type Group = Map<string, { count: number }>;
+
+/** What passed is of one of these classes. */
+export type PassedClass = 'paid' | 'free' | 'control';
+
 export class Counters {
-  readonly #refused = new Map<string, number>();
-  readonly #protocols = new Map<string, number>();
-  readonly #counts = new Map<string, number>();
+  readonly #refused: Group = new Map();
+  readonly #protocols: Group = new Map();
+  readonly #counts: Group = new Map();
   readonly #arrived = {
     paid: { packets: 0, bytes: 0 },
     control: { packets: 0, bytes: 0 },
     free: { packets: 0, bytes: 0 },
   };
+  readonly #passedBytes = { paid: 0, free: 0, control: 0 };
+  readonly #refusedBytes: Group = new Map();
   readonly #gauges = new Map<string, () => number | bigint>();
 
   /** Counts a packet that arrived, by what it says it is. */
@@ -41,9 +53,16 @@ export class Counters {
     this.#arrived[traffic].bytes += bytes;
   }
 
-  /** Counts one refusal. */
-  refuse(reason: Reason): void {
-    add(this.#refused, reasonName(reason), 1);
+  /** Counts the bytes of a packet that passed. */
+  passed(kind: PassedClass, bytes: number): void {
+    this.#passedBytes[kind] += bytes;
+  }
+
+  /** Counts one refusal. @param bytes of the packet, where it is one */
+  refuse(reason: Reason, bytes = 0): void {
+    const name = reasonName(reason);
+    add(this.#refused, name, 1);
+    if (bytes > 0) add(this.#refusedBytes, name, bytes);
   }
 
   /** Counts one packet of a protocol. The name may come from outside. */
@@ -58,12 +77,12 @@ export class Counters {
 
   /** How often it was counted. */
   countOf(name: string): number {
-    return this.#counts.get(name) ?? 0;
+    return this.#counts.get(name)?.count ?? 0;
   }
 
   /** How often this reason was given. */
   refusedFor(reason: Reason): number {
-    return this.#refused.get(reasonName(reason)) ?? 0;
+    return this.#refused.get(reasonName(reason))?.count ?? 0;
   }
 
   /** Names a value that is read whenever a snapshot is taken; the last reader of a name holds. */
@@ -79,20 +98,26 @@ export class Counters {
     });
     const { paid, control, free } = this.#arrived;
     return {
-      refused: sorted(this.#refused),
-      protocols: sorted(this.#protocols),
-      counts: sorted(this.#counts),
+      refused: sorted(countsOf(this.#refused)),
+      protocols: sorted(countsOf(this.#protocols)),
+      counts: sorted(countsOf(this.#counts)),
+      passedBytes: { ...this.#passedBytes },
+      refusedBytes: sorted(countsOf(this.#refusedBytes)),
       arrived: { paid: { ...paid }, control: { ...control }, free: { ...free } },
       gauges: sorted(gauges),
     };
   }
 }
 
-function add(group: Map<string, number>, name: string, times: number): void {
+function add(group: Group, name: string, times: number): void {
   const known = group.get(name);
-  if (known !== undefined) group.set(name, known + times);
-  else if (group.size < LIMITS.METRIC_NAMES || name === OTHER_NAMES) group.set(name, times);
+  if (known !== undefined) known.count += times;
+  else if (group.size < LIMITS.METRIC_NAMES || name === OTHER_NAMES) group.set(name, { count: times });
   else add(group, OTHER_NAMES, times);
+}
+
+function countsOf(group: Group): readonly (readonly [string, number])[] {
+  return [...group].map(([name, { count }]) => [name, count]);
 }
 
 /** An object without a prototype, so that a name like `__proto__` is a name like any other. */

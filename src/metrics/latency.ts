@@ -8,6 +8,11 @@ export const LATENCY_BOUNDS: readonly number[] = [
   0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30,
 ];
 
+/** Upper bounds in seconds of work that is done at once: from two microseconds to a second. */
+export const WORK_BOUNDS: readonly number[] = [
+  0.000002, 0.000005, 0.00001, 0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.1, 1,
+];
+
 /** Hops of a route: 1 to 10. */
 export const HOP_BOUNDS: readonly number[] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
 
@@ -23,13 +28,13 @@ export class Histogram {
     this.#counts = new Float64Array(bounds.length + 1);
   }
 
-  /** @param value in the unit of the bounds */
-  observe(value: number): void {
+  /** @param value in the unit of the bounds @param times how often it was so */
+  observe(value: number, times = 1): void {
     let at = 0;
     while (at < this.bounds.length && value > (this.bounds[at] ?? Infinity)) at++;
-    this.#counts[at] = (this.#counts[at] ?? 0) + 1;
-    this.#sum += value;
-    this.#count++;
+    this.#counts[at] = (this.#counts[at] ?? 0) + times;
+    this.#sum += value * times;
+    this.#count += times;
   }
 
   /** So many observations were at most the bound of the same index; the last entry counts all. */

@@ -61,6 +61,11 @@ export class BatchMemory {
     );
   }
 
+  /** Of all of it. */
+  get bytes(): number {
+    return this.#words.buffer.byteLength;
+  }
+
   /** Worker: says that it is there. */
   arrive(worker: number, threadId: number): void {
     Atomics.store(this.#words, lineOf(worker) + THREAD, threadId);

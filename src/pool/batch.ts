@@ -31,6 +31,7 @@ const KIND = 5;
 const USED_BYTES = 6;
 const WORK_MICROS = 7;
 const NOW_SECONDS = 8; // f64
+const TAKEN_MILLIS = 10; // f64, of the clock that all threads have in common
 const HEADER_BYTES = 64;
 
 /** A record: where a packet lies, who sent it, then its verdict. Offsets in bytes. */
@@ -215,8 +216,13 @@ export class Batch implements RecordView {
     writeVerdict(this, HEADER_BYTES + index * RECORD_BYTES + VERDICT, verdict);
   }
 
-  /** Worker: gives the batch back, judged. @param micros of work on it */
-  finish(micros: number): void {
+  /**
+   * Worker: gives the batch back, judged.
+   * @param takenMillis when it was taken, by process.hrtime
+   * @param micros of work on it
+   */
+  finish(takenMillis: number, micros: number): void {
+    this.real[TAKEN_MILLIS / 2] = takenMillis;
     this.words[WORK_MICROS] = micros;
     Atomics.store(this.words, WORD, DONE | (this.taken << COUNT_SHIFT));
   }
@@ -250,6 +256,11 @@ export class Batch implements RecordView {
   /** Main thread: the work on a batch that is done, in microseconds. */
   get workMicros(): number {
     return this.words[WORK_MICROS] ?? 0;
+  }
+
+  /** Main thread: when a batch that is done was taken, by process.hrtime. */
+  get takenMillis(): number {
+    return this.real[TAKEN_MILLIS / 2] ?? 0;
   }
 
   /** Main thread, of a batch whose holder is gone: another worker goes on from this packet. */

@@ -142,6 +142,11 @@ export class Crew {
     return this.#workersLost;
   }
 
+  /** Memory shared with the workers: batches with their verdicts, and the policy. */
+  get sharedBytes(): number {
+    return this.#memory.bytes + this.#policy.byteLength;
+  }
+
   /** Wakes workers for the batches that wait, and watches over them. */
   ring(): void {
     const { waiting } = this.desk;

@@ -14,6 +14,7 @@ import { BatchKind, type Batch } from './batch.js';
 import type { BatchMemory } from './batch-memory.js';
 import type { VerdictCounts } from './counts.js';
 import { refusedVerdict } from './judge.js';
+import { sharedMillis } from './shared-clock.js';
 import type { OnVerdict, PacketSender } from './judge-port.js';
 
 /** How often a packet may be with a worker that is lost. */
@@ -41,12 +42,22 @@ interface Load {
   unbegun: number;
 }
 
+/** What a worker spent on a batch of packets. */
+export interface BatchTimes {
+  readonly packets: number;
+  readonly workMicros: number;
+  /** Since it was taken. */
+  readonly agoMillis: number;
+}
+
 export interface DeskOptions {
   /** Packets in one batch at most. */
   readonly batchPackets: number;
   readonly counts: VerdictCounts;
   /** Unix time for the verdicts. */
   readonly nowSeconds: () => number;
+  /** A batch is done: told before its verdicts. */
+  readonly onBatch?: (times: BatchTimes) => void;
 }
 
 export class Desk {
@@ -233,7 +244,10 @@ export class Desk {
   #learn(batch: Batch): void {
     const judged = batch.taken - batch.begin;
     if (batch.kind !== BatchKind.Packets || judged === 0) return;
-    this.#packetMicros += NEWEST_SHARE * (batch.workMicros / judged - this.#packetMicros);
+    const { workMicros, takenMillis } = batch;
+    this.#packetMicros += NEWEST_SHARE * (workMicros / judged - this.#packetMicros);
+    const agoMillis = sharedMillis() - takenMillis;
+    this.#options.onBatch?.({ packets: judged, workMicros, agoMillis });
   }
 
   #release(load: Load): void {

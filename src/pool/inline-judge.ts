@@ -79,6 +79,7 @@ export class InlineJudge implements PacketJudge {
       batches: 0,
       workers: 0,
       workersLost: 0,
+      sharedBytes: 0,
     };
   }
 

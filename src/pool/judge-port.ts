@@ -77,6 +77,8 @@ export interface JudgeStats {
   readonly workers: number;
   /** Workers lost since the start. */
   readonly workersLost: number;
+  /** Memory shared with the workers for batches, verdicts and policy. */
+  readonly sharedBytes: number;
 }
 
 export interface PacketJudge {

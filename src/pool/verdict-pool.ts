@@ -17,6 +17,7 @@ import { tellSecp256k1 } from '../payment/bolt11/secp256k1.js';
 import { refusedInvoice, type InvoiceVerdict } from '../payment/invoice.js';
 import { VerdictCounts } from './counts.js';
 import { Crew, type CrewOptions } from './crew.js';
+import type { BatchTimes } from './desk.js';
 import { refusedVerdict } from './judge.js';
 import type { JudgeStats, OnVerdict, PacketJudge, PacketSender } from './judge-port.js';
 import { Lanes } from './lanes.js';
@@ -36,6 +37,8 @@ export interface VerdictPoolOptions extends CrewOptions, PoolShape {
   readonly policy: JudgePolicy;
   /** Unix time for the verdicts. How long a batch waits is real time whatever this says. */
   readonly clock: Clock;
+  /** A batch is done: told before its verdicts. */
+  readonly onBatch?: (times: BatchTimes) => void;
 }
 
 /** A list of invoices that waits for a batch. */
@@ -157,6 +160,7 @@ export class VerdictPool implements PacketJudge {
       batches: this.#batchesBefore + sum(({ desk }) => desk.batches),
       workers: this.#working.workers,
       workersLost: this.#workersLostBefore + sum(({ workersLost }) => workersLost),
+      sharedBytes: sum(({ sharedBytes }) => sharedBytes),
     };
   }
 
@@ -189,8 +193,13 @@ export class VerdictPool implements PacketJudge {
 
   #hire(workers: number, batchPackets: number): Promise<Crew> {
     assert(Number.isInteger(workers) && workers >= 1, 'a pool has at least one worker');
-    const { clock } = this.#options;
-    const desk = { batchPackets, counts: this.#counts, nowSeconds: () => clock.unixSeconds() };
+    const { clock, onBatch } = this.#options;
+    const desk = {
+      batchPackets,
+      counts: this.#counts,
+      nowSeconds: () => clock.unixSeconds(),
+      ...(onBatch === undefined ? {} : { onBatch }),
+    };
     return Crew.start({ ...this.#options, workers }, this.#policy, desk, {
       onProgress: () => {
         this.#fill();

@@ -16,6 +16,7 @@ import { SharedReplayTable } from '../replay/shared-table.js';
 import { WasmKernel, type KernelModule } from '../wasm/kernel.js';
 import { BatchKind, type Batch } from './batch.js';
 import { BatchMemory } from './batch-memory.js';
+import { sharedMillis } from './shared-clock.js';
 import { judgePacket, judgeTools, type JudgeParts, type JudgeTools, type PacketContext } from './judge.js';
 
 /** What a worker thread is started with. */
@@ -82,10 +83,10 @@ export function serve({ worker, policyVersion, policy }: WorkTask, judge: typeof
       batch.putBack();
       return;
     } else {
-      const begun = performance.now();
+      const begun = sharedMillis();
       if (batch.kind === BatchKind.Packets) judgeBatch(batch, tools, judge);
       else readInvoices(batch);
-      batch.finish((performance.now() - begun) * MICROS);
+      batch.finish(begun, (sharedMillis() - begun) * MICROS);
       memory.ringDone();
     }
   }

@@ -9,16 +9,21 @@ import { Reason, REASON_TABLE } from '../../core/reasons.js';
 import type { MeshModule } from '../../engine/module.js';
 import type { Histogram } from '../../metrics/latency.js';
 import type { ModuleIntegration } from '../../node/module-integration.js';
+import {
+  areaOf,
+  arrivals,
+  labelled,
+  middle,
+  middleAge,
+  peersByState,
+  proofs,
+  type Sample,
+} from './readings.js';
 
 export interface MetricSources {
   readonly mesh: MeshModule;
   readonly integration: Pick<ModuleIntegration, 'stats'>;
   readonly logLinesDropped: () => number;
-}
-
-export interface Sample {
-  readonly labels?: Readonly<Record<string, string>>;
-  readonly value: number;
 }
 
 interface Family {
@@ -61,9 +66,6 @@ const histogram = (help: string, of: HistogramFamily['of']): MetricFamily => ({
   of,
 });
 
-const labelled = (label: string, values: Readonly<Record<string, number>>): readonly Sample[] =>
-  Object.entries(values).map(([name, value]) => ({ labels: { [label]: name }, value }));
-
 const sats = (msat: bigint): number => Number(msat);
 
 export const METRICS: Readonly<Record<string, MetricFamily>> = {
@@ -79,13 +81,10 @@ export const METRICS: Readonly<Record<string, MetricFamily>> = {
   ),
 
   peers: gauge(
-    'peers by state: greeted (has said hello) or silent',
-    ({ mesh }) => {
-      const all = mesh.peers.list();
-      const greeted = all.filter(({ nodeId }) => nodeId !== null).length;
-      return labelled('state', { greeted, silent: all.length - greeted });
-    },
+    'peers by state, greeted (has said hello) or silent, and by transport: direct, or the relay of the node',
+    ({ mesh }) => peersByState(mesh),
     'state',
+    'transport',
   ),
   peer_clock_ahead_seconds: gauge('how far the clock of the middle peer is ahead of this one', ({ mesh }) =>
     middle(mesh.peers.list().flatMap(({ clockAheadSeconds: ahead }) => ahead ?? [])),
@@ -118,6 +117,16 @@ export const METRICS: Readonly<Record<string, MetricFamily>> = {
     'reason',
     'area',
   ),
+  passed_bytes_total: counter(
+    'bytes of packets that passed, by what they were found to be',
+    ({ mesh }) => labelled('class', mesh.counters.snapshot().passedBytes),
+    'class',
+  ),
+  refused_bytes_total: counter(
+    'bytes of packets that were refused, by reason',
+    ({ mesh }) => labelled('reason', mesh.counters.snapshot().refusedBytes),
+    'reason',
+  ),
   proofs_total: counter(
     'payments by kind of proof and what came of them; of refused ones the kind is told where the reason tells it',
     ({ mesh }) => proofs(mesh),
@@ -145,6 +154,15 @@ export const METRICS: Readonly<Record<string, MetricFamily>> = {
   judge_seconds: histogram(
     'from the queue of its peer to the verdict of a worker (sampled)',
     ({ mesh }) => mesh.timings.judge,
+  ),
+  queue_seconds: histogram(
+    'of this, from the queue until a worker took the packet (sampled)',
+    ({ mesh }) => mesh.timings.queue,
+  ),
+  worker_seconds: histogram('of a worker with one batch', ({ mesh }) => mesh.timings.worker),
+  verify_seconds: histogram(
+    'of a worker with one packet, in the mean of its batch',
+    ({ mesh }) => mesh.timings.verify,
   ),
   packet_seconds: histogram(
     'from the arrival of a packet to its delivery or its next hop (sampled)',
@@ -174,7 +192,16 @@ export const METRICS: Readonly<Record<string, MetricFamily>> = {
     mesh.counters.refusedFor(Reason.ReplayedPayment),
   ),
   replay_full_total: counter('payments that found no room', ({ mesh }) => mesh.replay.tableStats().refused),
-  replay_shared_bytes: gauge('shared memory of the table', ({ mesh }) => mesh.replay.tableStats().bytes),
+  shared_memory_bytes: gauge(
+    'shared memory: touched by the replay table, and reserved for batches with their verdicts and for issued invoices',
+    ({ mesh }) =>
+      labelled('part', {
+        replay: mesh.replay.tableStats().bytes,
+        batches: mesh.judge.stats().sharedBytes,
+        invoices: mesh.invoices.sharedBytes,
+      }),
+    'part',
+  ),
 
   journal_records: gauge('records in all files', ({ mesh }) => mesh.journalStats().records),
   journal_bytes: gauge('bytes in all files', ({ mesh }) => mesh.journalStats().bytes),
@@ -322,54 +349,6 @@ export const METRICS: Readonly<Record<string, MetricFamily>> = {
     logLinesDropped(),
   ),
 };
-
-function arrivals(mesh: MeshModule, what: 'packets' | 'bytes'): readonly Sample[] {
-  return Object.entries(mesh.counters.snapshot().arrived).map(([name, values]) => ({
-    labels: { class: name },
-    value: values[what],
-  }));
-}
-
-const AREAS = ['none', 'decoding', 'form', 'gate', 'payment', 'routing', 'delivery', 'transport'] as const;
-
-function areaOf(code: number): string {
-  return AREAS[Math.floor(code / 100)] ?? 'none';
-}
-
-/** Reasons that only one kind of proof can have. */
-function kindOf(name: string, code: number): string {
-  if (name.startsWith('Invoice') || (code >= 411 && code <= 423 && code !== 420)) return 'Lightning';
-  if (['CtvDisabled', 'OutputNotAccepted', 'NoFundingInput'].includes(name) || name.startsWith('Funding'))
-    return 'InstantSettlement';
-  return name.startsWith('Payment') || name === 'TooFewConfirmations' ? 'OnChainSettlement' : 'any';
-}
-
-function proofs(mesh: MeshModule): readonly Sample[] {
-  const { counts, refused } = mesh.counters.snapshot();
-  const refusals = REASON_TABLE.flatMap(([code, name]) =>
-    refused[name] === undefined || areaOf(code) !== 'payment'
-      ? []
-      : [{ labels: { kind: kindOf(name, code), reason: name }, value: refused[name] }],
-  );
-  return [{ labels: { kind: 'any', reason: 'Accepted' }, value: counts['packets_paid'] ?? 0 }, ...refusals];
-}
-
-/** Routes looked at for their age: a table may hold many. */
-const AGED_ROUTES = 256;
-
-function middleAge({ table }: MeshModule): number {
-  if (table.stats().totalRoutes > AGED_ROUTES * AGED_ROUTES) return 0;
-  return middle(
-    table
-      .list()
-      .slice(0, AGED_ROUTES)
-      .flatMap(({ isDirect, ageSeconds }) => (isDirect ? [] : [ageSeconds])),
-  );
-}
-
-function middle(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
-}
 
 /** docs/metrics.md */
 export function metricsMarkdown(): string {

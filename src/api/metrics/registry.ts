@@ -6,7 +6,8 @@
  */
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import type { Histogram } from '../../metrics/latency.js';
-import { METRIC_PREFIX, METRICS, type MetricSources, type Sample } from './families.js';
+import { METRIC_PREFIX, METRICS, type MetricSources } from './families.js';
+import type { Sample } from './readings.js';
 
 /** Between two looks at how late the event loop is; each is a wake-up. */
 const LOOP_LAG_MILLIS = 100;

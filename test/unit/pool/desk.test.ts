@@ -64,7 +64,7 @@ function* work({ theirs, claims }: Bed, worker: number): Generator<string, never
     }
     batch.judging(taken);
     yield 'judged';
-    batch.finish(10);
+    batch.finish(0, 10);
     yield 'done';
   }
 }
@@ -203,7 +203,7 @@ describe('desk § batches', () => {
         for (let index = 0; index < batch.taken; index++)
           batch.write(index, refusedVerdict(Reason.Truncated));
         batch.judging(batch.taken);
-        batch.finish(100 * batch.taken);
+        batch.finish(0, 100 * batch.taken);
       }
       all.desk.collect();
     };
@@ -238,7 +238,7 @@ describe('desk § batches', () => {
     batch.judging(0);
     batch.write(0, verdict);
     batch.judging(1);
-    batch.finish(1);
+    batch.finish(0, 1);
     all.desk.collect();
     expect(told).toEqual([verdict]);
     expect(batch.sender(0)).toEqual({ previousHop: null, origin: 'peer' });
