@@ -30,6 +30,8 @@ import type { LightningProof } from '../../src/packet/proof.js';
 import { endLater, MeshProcess, temporaryDirectory, waitFor } from './mesh-process.js';
 
 export const MESH = 'blvm-mesh';
+/** A deadline, not a measure: on a busy machine six processes that start together take their time. */
+const READY_MILLIS = 60_000;
 
 const silent = { log: () => undefined };
 
@@ -107,7 +109,7 @@ export class MeshBed {
       throw new Error(`the module on ${node.name} ended with ${String(code)}: ${module.stderr}`);
     });
     failed.catch(() => undefined);
-    await Promise.race([node.modules.waitFor(MESH, readiness, 20_000), failed]);
+    await Promise.race([node.modules.waitFor(MESH, readiness, READY_MILLIS), failed]);
   }
 
   /** Starts a module again on the same data directory, and waits until it has registered. */

@@ -18,8 +18,9 @@ const PAGE_DIR = new URL('../../../dashboard/', import.meta.url);
 const FILES = [
   ['/', 'index.html', 'text/html; charset=utf-8'],
   ['/style.css', 'style.css', 'text/css; charset=utf-8'],
-  ['/app.mjs', 'app.mjs', 'text/javascript; charset=utf-8'],
-  ['/draw.mjs', 'draw.mjs', 'text/javascript; charset=utf-8'],
+  ...['app.mjs', 'views.mjs', 'charts.mjs', 'draw.mjs'].map(
+    (name) => [`/${name}`, name, 'text/javascript; charset=utf-8'] as const,
+  ),
 ] as const;
 
 const POLICY =

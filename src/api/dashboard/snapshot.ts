@@ -72,6 +72,7 @@ export function snapshotOf({ mesh, integration, history, recentWarnings }: Snaps
         : routesJson(mesh).slice(0, ROUTES_SHOWN),
     packets: newestPackets(mesh, PACKETS_SHOWN),
     ledger,
+    debtCapMsat: debts.capMsat,
     payees: debts.payees.slice(0, PAYEES_SHOWN),
     monopoly,
     refusals: REASON_TABLE.flatMap(([code, name, meaning]) => {
