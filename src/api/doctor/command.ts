@@ -19,6 +19,7 @@ import {
   packageFindings,
   stoppedFindings,
 } from './host-checks.js';
+import { httpDoor } from './http-check.js';
 import { moduleFindings } from './module-checks.js';
 
 interface DoctorFlags extends DoorFlags {
@@ -31,7 +32,10 @@ export function doctorCommand(): Command {
     .description('find out what keeps the mesh from working, and what to do about it')
     .option('--config <file>', 'configuration file (default: config.toml in the data directory)')
     .option('--socket <path>', "the node's module socket (default: SOCKET_PATH of the environment)")
-    .addHelpText('after', '\nExit code 0 where nothing failed, 1 where something did.')
+    .addHelpText(
+      'after',
+      '\nExit code 0 where nothing failed, 1 where something did. docs/troubleshooting.md shows ten faults.',
+    )
     .action(async (flags: DoctorFlags) => {
       const findings = await examine(dataDirOf(flags), flags);
       const hasFailed = findings.some(({ status }) => status === 'fail');
@@ -50,6 +54,7 @@ async function examine(dataDir: string, flags: DoctorFlags): Promise<readonly Fi
     findings.push(
       fine('module runs', `version ${facts.version}, process ${facts.pid}, up ${facts.uptimeSeconds} s`),
       ...moduleFindings(facts),
+      ...(config === null ? [] : [await httpDoor(config.dashboardAddr)]),
     );
   } else if (config !== null) findings.push(...(await stoppedFindings(dataDir, config)));
   return findings;

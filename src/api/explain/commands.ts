@@ -27,7 +27,8 @@ export function explainCommand(): Command {
     .addHelpText(
       'after',
       `
-Every refusal is recorded, and packets that passed up to a rate.
+Every refusal is recorded, and packets that passed up to a rate. Hellos and discovery that
+passed are found by their id alone. docs/troubleshooting.md shows what to do about ten faults.
 Example:
   $ blvm-mesh explain --last 3 --reason AmountTooLow`,
     )

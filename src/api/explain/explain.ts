@@ -13,7 +13,10 @@ import { checksOf, timeOf, type CheckLine } from './checks.js';
 import { readRecorded } from './packet-view.js';
 import { remedyOf } from './remedies.js';
 
-/** Which entries are wanted, newest first. All that is given must hold. */
+/**
+ * Which entries are wanted, newest first. All that is given must hold. Hellos and discovery that passed come all the
+ * time and would hide everything else: they are found by their id alone.
+ */
 export interface Wish {
   /** Hex digits that the packet id begins with. */
   readonly packetId?: string;
@@ -75,6 +78,8 @@ export function newestPackets(mesh: Recorded, count: number): readonly PacketHea
 }
 
 function isWanted(record: FlightRecord, { packetId, reason, peer }: Wish, mesh: Recorded): boolean {
+  const isRoutine = record.outcome === 'control' && record.reason === Reason.Accepted;
+  if (packetId === undefined && isRoutine) return false;
   if (reason !== undefined && record.reason !== reason) return false;
   if (peer !== undefined && !isOfPeer(record, peer.toLowerCase(), mesh)) return false;
   return packetId === undefined || idOf(record)?.startsWith(packetId.toLowerCase()) === true;

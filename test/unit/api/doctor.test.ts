@@ -1,6 +1,8 @@
 // The doctor: each thing that can be wrong is found, with what to do; where nothing is wrong, it says so.
+import { once } from 'node:events';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer as createHttpServer } from 'node:http';
+import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ModuleFacts } from '../../../src/api/doctor/facts.js';
@@ -12,6 +14,7 @@ import {
   packageFindings,
   stoppedFindings,
 } from '../../../src/api/doctor/host-checks.js';
+import { httpDoor } from '../../../src/api/doctor/http-check.js';
 import { moduleFindings } from '../../../src/api/doctor/module-checks.js';
 import { systemClock } from '../../../src/core/clock.js';
 import { parseConfig, type MeshConfig } from '../../../src/config/config.js';
@@ -211,5 +214,34 @@ describe('doctor › an installation', () => {
 
   it('finds a node that is not there', async () => {
     expect(await nodeSocket(join(temporaryDirectory(), 'node.sock'))).toMatchObject({ status: 'fail' });
+  });
+});
+
+describe('doctor › the HTTP door', () => {
+  async function answering(
+    status: number,
+    body: string,
+    headers: Record<string, string> = {},
+  ): Promise<Finding> {
+    const server = createHttpServer((_, response) => {
+      response.writeHead(status, headers).end(body);
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    endLater(() => server.close());
+    return httpDoor({ host: '127.0.0.1', port: (server.address() as AddressInfo).port });
+  }
+
+  it('is fine where it is off, where this module answers, or where it asks for its token', async () => {
+    expect((await httpDoor(null)).status).toBe('ok');
+    expect((await answering(503, '{"status":"failed","faults":["no worker"]}')).status).toBe('ok');
+    const realm = { 'WWW-Authenticate': 'Basic realm="blvm-mesh", charset="UTF-8"' };
+    expect((await answering(401, '', realm)).status).toBe('ok');
+  });
+
+  it('finds another program at its address, or nobody', async () => {
+    expect((await answering(200, '<h1>It works</h1>')).status).toBe('fail');
+    expect((await answering(200, '{}')).found).toMatch(/another program answers/);
+    expect((await answering(401, '')).status).toBe('fail');
+    expect((await httpDoor({ host: '127.0.0.1', port: 1 })).status).toBe('fail');
   });
 });

@@ -9,6 +9,7 @@ import { loadConfig, type MeshConfig } from '../../../src/config/config.js';
 import { explain, explainText, type Explanation, type Recorded } from '../../../src/api/explain/explain.js';
 import { remedyOf } from '../../../src/api/explain/remedies.js';
 import { FlightRecorder } from '../../../src/metrics/recorder.js';
+import { helloPacket } from '../../../src/packet/control.js';
 import { encodePacket, packetId } from '../../../src/packet/packet.js';
 import { ISSUED_AT, makeInvoice, proofOf } from '../../support/invoices.js';
 import { endAll, temporaryDirectory } from '../../support/mesh-process.js';
@@ -48,6 +49,16 @@ const stateOf = (found: Explanation, check: string): string | undefined =>
   found.checks.find((line) => line.check === check)?.state;
 
 describe('explain', () => {
+  it('passes over hellos that passed, unless one is asked for by its id', async () => {
+    const mesh = meshOf();
+    mesh.recorder.refused(Reason.AmountTooLow, bytes, '10.0.0.1:1', SOURCE);
+    const hello = encodePacket(helloPacket({ self: SOURCE, sequence: 1n, nowSeconds: ISSUED_AT }, SELF));
+    mesh.recorder.passed('control', { bytes: hello, from: '10.0.0.1:1' }, Reason.Accepted);
+    expect((await explain(mesh, { last: 5 })).map(({ reason }) => reason)).toEqual(['AmountTooLow']);
+    const [found] = await explain(mesh, { last: 5, packetId: toHex(packetId(hello)) });
+    expect(found?.outcome).toBe('control');
+  });
+
   it('says of a packet that paid too little what it paid, what it costs, and what was not looked at any more', async () => {
     const found = await explained(Reason.AmountTooLow);
     expect(found).toMatchObject({
