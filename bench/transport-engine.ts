@@ -51,19 +51,21 @@ const operations = {
         if (message === 'a peer joined') joined += 1;
       },
     };
-    const parts = { clock: systemClock, random: systemRandom, log };
+    const parts = { clock: systemClock, random: systemRandom };
     const integration = await ModuleIntegration.connect({
       socketPath: first.socketPath,
       moduleId: 'blvm-mesh',
       moduleName: 'blvm-mesh',
       version: '0.0.0',
       ...parts,
+      log,
     });
     mesh = await MeshModule.start({
       config: parseConfig({ text: configText(port, workers), fileName: 'bench', env: {} }).config,
       dataDir: mkdtempSync(join(folder, 'data-')),
       integration,
       ...parts,
+      logs: () => log,
       onNodeShutdown: () => undefined,
       onConfigLoaded: () => undefined,
     });

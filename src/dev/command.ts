@@ -98,7 +98,10 @@ function asJsonLines(running: RunningDevNode): string {
 
 function asTable(running: RunningDevNode): string {
   const nodes = running.describe();
-  const table = new Table({ head: ['node', 'address', 'module socket', 'peers'], style: { head: [], border: [] } });
+  const table = new Table({
+    head: ['node', 'address', 'module socket', 'peers'],
+    style: { head: [], border: [] },
+  });
   for (const node of nodes) table.push([node.name, node.address, node.socketPath, String(node.peers.length)]);
   const first = nodes[0]?.socketPath ?? '';
   return [

@@ -9,7 +9,8 @@ import { decodeDiscovery } from '../packet/discovery.js';
 import type { MeshPacket } from '../packet/packet.js';
 import type { PacketVerdict } from '../pool/judge-port.js';
 import { judgedPacket } from './cared-packet.js';
-import type { MeshManagerParts, PacketOutcome } from './mesh-manager.js';
+import type { MeshManagerParts } from './mesh-manager.js';
+import type { PacketOutcome } from './packet-outcome.js';
 import type { Peer } from './peers.js';
 
 /** How every request that is flooded ends somewhere: nothing is wrong with it. */

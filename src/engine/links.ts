@@ -25,7 +25,8 @@ import type { TransportSettings } from '../transport/options.js';
 import { LINK_SCHEME, type Session } from '../transport/session.js';
 import { TlsNet } from '../transport/tls-net.js';
 import { Transport } from '../transport/transport.js';
-import type { MeshManager, PacketOutcome } from './mesh-manager.js';
+import type { MeshManager } from './mesh-manager.js';
+import type { PacketOutcome } from './packet-outcome.js';
 import { idleMillisOf, type Peer, type PeerBook } from './peers.js';
 import { Proofs } from './proofs.js';
 

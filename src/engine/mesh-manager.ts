@@ -29,14 +29,10 @@ import { handleControl } from './control-messages.js';
 import type { DeliveryDesk } from './delivery.js';
 import { Introductions } from './introductions.js';
 import { NextHops } from './next-hops.js';
+import type { OnOutcome, PacketOutcome } from './packet-outcome.js';
 import type { Peer, PeerBook } from './peers.js';
 import type { EventPublisher } from './publisher.js';
 import type { Asker, Settlements } from './settlements.js';
-
-/** What became of a packet. */
-export type PacketOutcome =
-  | { readonly kind: 'delivered' | 'forwarded' | 'held' | 'accepted' | 'duplicate' | 'control' }
-  | { readonly kind: 'refused'; readonly reason: Reason };
 
 export interface MeshManagerParts {
   readonly self: NodeId;
@@ -62,8 +58,6 @@ export interface MeshManagerParts {
   /** Told of payments that were accepted, and of packets that could not be delivered within their ttl, or at all. */
   readonly publisher: Pick<EventPublisher, 'paymentVerified' | 'routeFailed'>;
 }
-
-type OnOutcome = (outcome: PacketOutcome) => void;
 
 /** What a caller waits for. */
 type Until = 'attempted' | 'accepted';

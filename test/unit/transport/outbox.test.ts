@@ -2,7 +2,7 @@
 // Rules: docs/transport.md, Frames and Order.
 import { describe, expect, it } from 'vitest';
 import { VirtualClock } from '../../../src/core/clock.js';
-import { FrameReader } from '../../../src/core/frame.js';
+import { FRAME_HEADER_BYTES, FrameReader } from '../../../src/core/frame.js';
 import { LIMITS } from '../../../src/core/limits.js';
 import { helloPacket } from '../../../src/packet/control.js';
 import { encodePacket } from '../../../src/packet/packet.js';
@@ -105,10 +105,14 @@ describe('outbox', () => {
 
   it('refuses what has no room, and what comes after its end', () => {
     const { outbox } = bed();
-    let refused = 0;
-    for (let i = 0; i < 1_000; i++) if (!outbox.put(packet(10_000, 1), 'a')) refused++;
-    expect(refused).toBeGreaterThan(800);
-    // One source has at most half of its class: another still finds room.
+    const frame = packet(10_000, 1);
+    const frameBytes = frame.length + FRAME_HEADER_BYTES;
+    let taken = 0;
+    for (let i = 0; i < 1_000; i++) if (outbox.put(frame, 'a')) taken++;
+    // What is being written, and one frame more each; one source has at most half of its class: another finds room.
+    const most = LIMITS.TRANSPORT_UNSENT_BYTES + LIMITS.TRANSPORT_FREE_QUEUE_BYTES / 2;
+    expect(taken * frameBytes).toBeGreaterThan(most - 2 * frameBytes);
+    expect(taken * frameBytes).toBeLessThan(most + LIMITS.TRANSPORT_BLOCK_BYTES + 2 * frameBytes);
     expect(outbox.put(packet(10_000, 1), 'b')).toBe(true);
     expect(outbox.put(packet(10_000, 1, PAID), 'a')).toBe(true);
     outbox.close();

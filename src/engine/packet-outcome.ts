@@ -1,0 +1,10 @@
+/** What the mesh tells whoever brought a packet. */
+import type { Reason } from '../core/reasons.js';
+
+/** What became of a packet. */
+export type PacketOutcome =
+  | { readonly kind: 'delivered' | 'forwarded' | 'held' | 'accepted' | 'duplicate' | 'control' }
+  | { readonly kind: 'refused'; readonly reason: Reason };
+
+/** Called once. */
+export type OnOutcome = (outcome: PacketOutcome) => void;
