@@ -7,7 +7,8 @@ export { nodeIdOf, nodeKey, parseNodeId, type NodeId, type NodeKey } from './cor
 export { Reason, reasonName, reasonText, type ReasonName } from './core/reasons.js';
 export { systemClock } from './core/clock.js';
 export { systemRandom } from './core/random.js';
-export { MeshManager, type PacketOutcome } from './engine/mesh-manager.js';
+export { MeshManager } from './engine/mesh-manager.js';
+export type { PacketOutcome } from './engine/packet-outcome.js';
 export type { MeshModuleOptions } from './engine/foundations.js';
 export { MeshModule } from './engine/module.js';
 export { ModuleIntegration } from './node/module-integration.js';

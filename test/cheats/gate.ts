@@ -1,6 +1,6 @@
 // Cheats 37 to 43: the gate.
 import { SeededRandom } from '../../src/core/random.js';
-import type { PacketOutcome } from '../../src/engine/mesh-manager.js';
+import type { PacketOutcome } from '../../src/engine/packet-outcome.js';
 import { DISCOVERY_PROTOCOL } from '../../src/packet/control.js';
 import { encodeStratumMessage } from '../../src/packet/stratum-wire.js';
 import { free, over, packet, ping } from '../support/engine-cheats.js';

@@ -1,7 +1,7 @@
 // Cheats 44 to 50: what the node remembers, and what only its node can tell about payments on the chain.
 import { expect } from 'vitest';
 import { toHex } from '../../src/core/bytes.js';
-import type { PacketOutcome } from '../../src/engine/mesh-manager.js';
+import type { PacketOutcome } from '../../src/engine/packet-outcome.js';
 import { Reason } from '../../src/core/reasons.js';
 import type { PaymentState, Utxo } from '../../src/node/messages.js';
 import type { OnChainProof } from '../../src/packet/proof.js';

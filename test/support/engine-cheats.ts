@@ -3,7 +3,7 @@
 import { expect } from 'vitest';
 import type { NodeId } from '../../src/core/ids.js';
 import { Reason, reasonName, type ReasonName } from '../../src/core/reasons.js';
-import type { PacketOutcome } from '../../src/engine/mesh-manager.js';
+import type { PacketOutcome } from '../../src/engine/packet-outcome.js';
 import {
   DISCOVERY_PROTOCOL,
   discoveryPacket,

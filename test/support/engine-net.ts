@@ -11,7 +11,7 @@ import { sha256 } from '../../src/core/hash.js';
 import type { FeeSchedule, JudgePolicy } from '../../src/core/policy.js';
 import { SeededRandom } from '../../src/core/random.js';
 import type { SendResult } from '../../src/engine/outbound.js';
-import type { PacketOutcome } from '../../src/engine/mesh-manager.js';
+import type { PacketOutcome } from '../../src/engine/packet-outcome.js';
 import { isControlProtocol } from '../../src/packet/control.js';
 import { decodePacket, encodePacket, type MeshPacket } from '../../src/packet/packet.js';
 import type { LightningProof } from '../../src/packet/proof.js';

@@ -3,7 +3,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { LIMITS } from '../../../src/core/limits.js';
 import { reasonName } from '../../../src/core/reasons.js';
-import type { PacketOutcome } from '../../../src/engine/mesh-manager.js';
+import type { PacketOutcome } from '../../../src/engine/packet-outcome.js';
 import { encodeBitcoinMessage } from '../../../src/packet/bitcoin-wire.js';
 import { helloPacket } from '../../../src/packet/control.js';
 import { encodePacket, type MeshPacket } from '../../../src/packet/packet.js';

@@ -7,7 +7,7 @@ import type { JudgePolicy } from '../../../src/core/policy.js';
 import { Reason, reasonName } from '../../../src/core/reasons.js';
 import { MeshError } from '../../../src/core/errors.js';
 import { RECORD_TYPES } from '../../../src/engine/ledger-records.js';
-import type { PacketOutcome } from '../../../src/engine/mesh-manager.js';
+import type { PacketOutcome } from '../../../src/engine/packet-outcome.js';
 import { encodePacket, type MeshPacket } from '../../../src/packet/packet.js';
 import { STRATUM_MESSAGES } from '../../../src/packet/stratum-wire.js';
 import { EngineNet, PLENTY_MSAT, PROTOCOL, type EngineNetOptions } from '../../support/engine-net.js';

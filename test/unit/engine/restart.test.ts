@@ -2,7 +2,7 @@
 // Rules: payments.md, any proof, 8; cheat 36.
 import { afterEach, describe, expect, it } from 'vitest';
 import { reasonName } from '../../../src/core/reasons.js';
-import type { PacketOutcome } from '../../../src/engine/mesh-manager.js';
+import type { PacketOutcome } from '../../../src/engine/packet-outcome.js';
 import { JOURNAL_FILE } from '../../../src/store/journal.js';
 import { EngineNet } from '../../support/engine-net.js';
 

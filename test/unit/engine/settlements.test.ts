@@ -5,7 +5,7 @@ import { toHex } from '../../../src/core/bytes.js';
 import { LIMITS } from '../../../src/core/limits.js';
 import type { JudgePolicy } from '../../../src/core/policy.js';
 import { reasonName } from '../../../src/core/reasons.js';
-import type { PacketOutcome } from '../../../src/engine/mesh-manager.js';
+import type { PacketOutcome } from '../../../src/engine/packet-outcome.js';
 import type { Asker } from '../../../src/engine/settlements.js';
 import type { PaymentState, Utxo } from '../../../src/node/messages.js';
 import type { MeshPacket } from '../../../src/packet/packet.js';
