@@ -41,6 +41,8 @@ describe('transport', () => {
     await w.run(100);
     expect(a.joined).toHaveLength(1);
     expect(b.joined[0]?.hello?.nodeId).toEqual(a.identity.nodeId);
+    expect(b.transport.isConnectedTo(`1.1.0.1:${PORT}`)).toBe(true);
+    expect(b.transport.isConnectedTo(`3.3.0.1:${PORT}`)).toBe(false);
     const address = b.joined[0]?.address ?? '';
     for (let i = 1; i <= 3; i++) b.transport.send(address, Uint8Array.of(i, i), '');
     await w.run(20);
