@@ -91,6 +91,11 @@ export class AddressBook {
     });
   }
 
+  /** Who answered at an address last, or must answer there; null where nobody knows. */
+  nodeAt(address: string): NodeId | null {
+    return this.#states.get(address)?.nodeId ?? null;
+  }
+
   remove(address: string): boolean {
     return this.#states.delete(address);
   }

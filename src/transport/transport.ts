@@ -148,6 +148,12 @@ export class Transport {
     this.#dialDue();
   }
 
+  /** Whether there is a connection to whoever answers at an address that is dialled. */
+  isConnectedTo(address: string): boolean {
+    const nodeId = this.#book.nodeAt(address);
+    return nodeId !== null && this.#byNode.has(nodeKey(nodeId));
+  }
+
   /** Connects to an address from now on. */
   addPeer(candidate: Candidate): void {
     this.#book.add(candidate);

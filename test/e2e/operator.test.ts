@@ -1,13 +1,16 @@
 // What an operator sees over HTTP: metrics that Prometheus reads, health, and the page's own data.
 import { spawnSync } from 'node:child_process';
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodePacket } from '../../src/packet/packet.js';
+import type { LightningProof } from '../../src/packet/proof.js';
 import { MeshBed } from '../support/mesh-bed.js';
-import { endAll, freePort, waitFor } from '../support/mesh-process.js';
+import { endAll, freePort, runCli, temporaryDirectory, waitFor } from '../support/mesh-process.js';
 
 let bed: MeshBed;
 let port: number;
+let proofs: readonly LightningProof[];
 
 const get = (path: string): Promise<Response> => fetch(`http://127.0.0.1:${port}${path}`);
 
@@ -17,11 +20,14 @@ beforeAll(async () => {
   await bed.greeted();
   // One of the two opens its door: the address is taken once.
   await bed.at(0).module.stop();
-  appendFileSync(`${bed.at(0).dataDir}/config.toml`, `dashboard_addr = "127.0.0.1:${port}"\n`);
+  appendFileSync(
+    `${bed.at(0).dataDir}/config.toml`,
+    `dashboard_addr = "127.0.0.1:${port}"\nlog_level = "trace"\n`,
+  );
   await bed.restart(0);
   await bed.greeted();
-  bed.sendRaw(1, 0, encodePacket(bed.packet([1, 0], bed.pay(0, 1n))));
-  bed.sendRaw(1, 0, encodePacket(bed.packet([1, 0], bed.pay(0, 100_000n))));
+  proofs = [bed.pay(0, 1n), bed.pay(0, 100_000n)];
+  for (const proof of proofs) bed.sendRaw(1, 0, encodePacket(bed.packet([1, 0], proof)));
   await waitFor('a packet accepted and one refused', async () => {
     const { counts, refused } = (await bed.status(0)).counters;
     return counts['packets_delivered'] === 1 && refused['AmountTooLow'] === 1;
@@ -77,6 +83,58 @@ describe('health', () => {
     for (const path of ['/healthz', '/readyz']) {
       const response = await get(path);
       expect([response.status, await response.json()]).toEqual([200, { status: 'ok', faults: [] }]);
+    }
+  });
+});
+
+describe('doctor', () => {
+  it('reaches the addresses at which a running module listens, and misses them where they are others', async () => {
+    const { dataDir } = bed.at(0);
+    const statusOf = async (check: string, ...args: readonly string[]): Promise<unknown> => {
+      const { stdout } = await runCli(['doctor', '--json', '--data-dir', dataDir, ...args]);
+      const found = JSON.parse(stdout) as readonly { readonly check: string; readonly status: string }[];
+      return found.find((finding) => finding.check === check)?.status;
+    };
+    expect(await statusOf('page and metrics')).toBe('ok');
+    const other = join(temporaryDirectory(), 'other.toml');
+    writeFileSync(other, `network = "regtest"\nlisten_addr = "127.0.0.1:${await freePort()}"\n`);
+    expect(await statusOf('listen address', '--config', other)).toBe('fail');
+  });
+});
+
+describe('the log', () => {
+  it('holds no preimage and not the token, whatever was asked at the door', async () => {
+    const { dataDir } = bed.at(0);
+    const token = readFileSync(join(dataDir, 'http.token'), 'utf8').trim();
+    const spent = bed.pay(0, 100_000n);
+    for (const given of [token, `${token}x`]) {
+      await fetch(`http://127.0.0.1:${port}/rpc?token=${token}`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${given}`, 'content-type': 'application/json' },
+        body: JSON.stringify({
+          jsonrpc: '2.0',
+          id: 1,
+          method: 'meshsendpacket',
+          params: { request_hex: 'zz' },
+        }),
+      });
+    }
+    // A packet that is paid, sent and refused here, with its preimage on the command line.
+    const preimage = Buffer.from(spent.preimage).toString('hex');
+    const paid = ['--invoice', spent.invoice, '--preimage', preimage];
+    await runCli(['send', 'ab'.repeat(32), 'text', ...paid, '--data-dir', dataDir]);
+    const secrets = [
+      token,
+      ...[...proofs, spent].map((proof) => Buffer.from(proof.preimage).toString('hex')),
+    ];
+    expect(secrets.every((secret) => secret.length >= 32)).toBe(true);
+    const logs = [0, 1].map((at) => readFileSync(join(bed.at(at).dataDir, 'logs', 'mesh.log'), 'utf8'));
+    expect(logs[0]).toContain('"component":"peers"');
+    for (const secret of secrets) {
+      for (const text of logs) {
+        expect(text).not.toContain(secret);
+        expect(text).not.toContain(Buffer.from(secret, 'hex').toString('base64'));
+      }
     }
   });
 });

@@ -19,7 +19,7 @@ import {
   packageFindings,
   stoppedFindings,
 } from './host-checks.js';
-import { httpDoor } from './http-check.js';
+import { reachableFindings } from './listening.js';
 import { moduleFindings } from './module-checks.js';
 
 interface DoctorFlags extends DoorFlags {
@@ -54,7 +54,7 @@ async function examine(dataDir: string, flags: DoctorFlags): Promise<readonly Fi
     findings.push(
       fine('module runs', `version ${facts.version}, process ${facts.pid}, up ${facts.uptimeSeconds} s`),
       ...moduleFindings(facts),
-      ...(config === null ? [] : [await httpDoor(config.dashboardAddr)]),
+      ...(config === null ? [] : await reachableFindings(config)),
     );
   } else if (config !== null) findings.push(...(await stoppedFindings(dataDir, config)));
   return findings;

@@ -6,6 +6,7 @@ import type { Json } from '../../core/codec.js';
 import { nodeKey } from '../../core/ids.js';
 import { errorText } from '../../core/errors.js';
 import { Reason, REASON_TABLE } from '../../core/reasons.js';
+import { peerEntry } from '../../config/kinds.js';
 import type { MeshModule } from '../../engine/module.js';
 import { capabilityFor } from '../../node/capabilities.js';
 import type { ModuleIntegration } from '../../node/module-integration.js';
@@ -41,7 +42,7 @@ export interface ModuleFacts {
     readonly hasSaidHello: boolean;
     readonly clockAheadSeconds: number | null;
   }[];
-  /** Configured peers that the node has no connection to. */
+  /** Configured peers to which there is no connection, neither of the node nor of the direct transport. */
   readonly missingPeers: readonly string[];
   readonly received: number;
   readonly accepted: number;
@@ -107,7 +108,10 @@ export async function moduleFacts({
       hasSaidHello: nodeId !== null,
       clockAheadSeconds,
     })),
-    missingPeers: [...config.peers, ...config.bootstrapNodes].filter((address) => !addresses.has(address)),
+    missingPeers: [...config.peers, ...config.bootstrapNodes].filter((text) => {
+      const address = peerEntry(text)?.address ?? text;
+      return !addresses.has(address) && mesh.links.transport?.isConnectedTo(address) !== true;
+    }),
     received: counts['packets_received'] ?? 0,
     accepted:
       (counts['packets_paid'] ?? 0) + (counts['packets_free'] ?? 0) + (counts['packets_control'] ?? 0),

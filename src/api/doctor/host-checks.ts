@@ -4,7 +4,7 @@
  */
 import { constants } from 'node:fs';
 import { access, open, readFile, statfs } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'smol-toml';
@@ -13,8 +13,7 @@ import { errorText, MeshError } from '../../core/errors.js';
 import { LIMITS } from '../../core/limits.js';
 import { MODULE_NAME, VERSION } from '../../core/version.js';
 import type { MeshConfig } from '../../config/config.js';
-import { hostLimits, workersThatFit } from '../../config/host.js';
-import type { HostPort } from '../../config/kinds.js';
+import { hostLimits, workersThatFit, type HostLimits } from '../../config/host.js';
 import { secp256k1 } from '../../payment/bolt11/secp256k1.js';
 import { openDataDir } from '../../store/data-dir.js';
 import { nodeDisk } from '../../store/disk.js';
@@ -23,6 +22,7 @@ import { Journal, JOURNAL_FILE } from '../../store/journal.js';
 import { logDirectory } from '../../store/log.js';
 import { compileKernel } from '../../wasm/kernel.js';
 import { failure, fine, warning, type Finding } from './finding.js';
+import { freeFindings } from './listening.js';
 
 const PACKAGE_DIR = fileURLToPath(new URL('../../..', import.meta.url));
 
@@ -39,13 +39,26 @@ const LOG_TAIL_BYTES = 65_536;
 
 const silent = { log: (): void => undefined };
 
-export async function packageFindings(): Promise<readonly Finding[]> {
-  return [await manifest(), await entryPoint(), curve(), kernel(), host()];
+/** What is looked at. */
+export interface PackageParts {
+  /** Where the package lies. */
+  readonly dir: string;
+  readonly curve: { readonly name: string; readonly passedOver: readonly string[] };
+  readonly limits: HostLimits;
+  /** Loads the kernel; throws where it cannot. */
+  readonly loadKernel: () => unknown;
 }
 
-async function manifest(): Promise<Finding> {
+/** @param parts other ones than those of this process, for tests */
+export async function packageFindings(parts: Partial<PackageParts> = {}): Promise<readonly Finding[]> {
+  const { dir = PACKAGE_DIR, curve: used = secp256k1 } = parts;
+  const { limits = hostLimits(), loadKernel = compileKernel } = parts;
+  return [await manifest(dir), await entryPoint(dir), curve(used), kernel(loadKernel), host(limits)];
+}
+
+async function manifest(dir: string): Promise<Finding> {
   const check = 'manifest';
-  const path = join(PACKAGE_DIR, 'module.toml');
+  const path = join(dir, 'module.toml');
   try {
     const { name, version, capabilities } = parse(await readFile(path, 'utf8'));
     if (name !== MODULE_NAME || version !== VERSION) {
@@ -62,9 +75,9 @@ async function manifest(): Promise<Finding> {
   }
 }
 
-async function entryPoint(): Promise<Finding> {
+async function entryPoint(dir: string): Promise<Finding> {
   const check = 'entry point';
-  const path = join(PACKAGE_DIR, 'bin', MODULE_NAME);
+  const path = join(dir, 'bin', MODULE_NAME);
   try {
     await access(path, constants.X_OK);
     return fine(check, path);
@@ -73,9 +86,8 @@ async function entryPoint(): Promise<Finding> {
   }
 }
 
-function curve(): Finding {
+function curve({ name, passedOver }: PackageParts['curve']): Finding {
   const check = 'native secp256k1';
-  const { name, passedOver } = secp256k1;
   return passedOver.length === 0
     ? fine(check, name)
     : warning(
@@ -85,20 +97,20 @@ function curve(): Finding {
       );
 }
 
-function kernel(): Finding {
+function kernel(load: PackageParts['loadKernel']): Finding {
   const check = 'WebAssembly kernel';
   try {
-    compileKernel();
+    load();
     return fine(check, 'loads');
   } catch (error) {
     return failure(check, errorText(error), 'install the package again, or build it: `npm run build`');
   }
 }
 
-function host(): Finding {
+function host(limits: HostLimits): Finding {
   const check = 'room on the host';
   try {
-    const fitting = workersThatFit(LIMITS.HOST_THREADS, hostLimits());
+    const fitting = workersThatFit(LIMITS.HOST_THREADS, limits);
     return fine(check, `at least ${fitting} workers fit into the limits of this user`);
   } catch (error) {
     return failure(check, errorText(error), 'docs/hosting.md says what each limit must be');
@@ -187,7 +199,7 @@ export async function stoppedFindings(dataDir: string, config: MeshConfig): Prom
     await lastError(dataDir),
     await identity(dataDir),
     await journal(dataDir),
-    await listenPort(config.listenAddr),
+    ...(await freeFindings(config)),
   ];
 }
 
@@ -270,28 +282,6 @@ async function journal(dataDir: string): Promise<Finding> {
         ? 'wait until that process has started, or stop it'
         : 'put the file back from a backup; do not delete it',
     );
-  }
-}
-
-/** Whether the address of the direct transport is free for the module to take. */
-async function listenPort(address: HostPort | null): Promise<Finding> {
-  const check = 'listen address';
-  if (address === null) return fine(check, 'off');
-  const shown = `${address.host}:${address.port}`;
-  try {
-    await new Promise<void>((resolve, reject) => {
-      const server = createServer();
-      server.once('error', reject);
-      server.listen(address.port, address.host, () => {
-        server.close(() => {
-          resolve();
-        });
-      });
-    });
-    return fine(check, `${shown} is free`);
-  } catch (error) {
-    const remedy = 'end the process that uses it (ss -ltnp), or set listen_addr to another port';
-    return failure(check, `${shown}: ${errorText(error)}`, remedy);
   }
 }
 

@@ -8,7 +8,7 @@ const ANSWER_MILLIS = 2_000;
 /** @param address `dashboard_addr`; null where it is closed */
 export async function httpDoor(address: HostPort | null): Promise<Finding> {
   const check = 'page and metrics';
-  if (address === null) return fine(check, 'off (dashboard_addr)');
+  if (address === null) return fine(check, 'off (dashboard_addr = "")');
   const { host, port } = address;
   const shown = `${host}:${port}`;
   const remedy =

@@ -13,7 +13,10 @@ export interface Health {
   readonly faults: readonly string[];
 }
 
-export function healthOf(mesh: MeshModule, integration: Pick<ModuleIntegration, 'state'>): Health {
+/** What is looked at. */
+export type HealthSources = Pick<MeshModule, 'journalStats' | 'judge' | 'config'>;
+
+export function healthOf(mesh: HealthSources, integration: Pick<ModuleIntegration, 'state'>): Health {
   const isJournalSound = !mesh.journalStats().isFailed;
   const canJudge = mesh.judge.stats().workers > 0;
   const isConnected = integration.state === 'connected';

@@ -10,10 +10,12 @@ import type { Log, Timer } from '../../core/ports.js';
 import type { MeshModule } from '../../engine/module.js';
 import type { ModuleIntegration } from '../../node/module-integration.js';
 import type { Metric, ModuleHealth } from '../../node/messages.js';
-import { healthOf } from './health.js';
+import { healthOf, type HealthSources } from './health.js';
+
+export type ReportSources = HealthSources & Pick<MeshModule, 'clock' | 'counters' | 'table'>;
 
 /** What the node is told, by the names of docs/metrics.md. */
-function figures(mesh: MeshModule): Readonly<Record<string, Metric['value']>> {
+function figures(mesh: ReportSources): Readonly<Record<string, Metric['value']>> {
   const { counts, refused } = mesh.counters.snapshot();
   const counter = (value: number): Metric['value'] => ({ name: 'Counter', value: BigInt(value) });
   const count = (name: string): Metric['value'] => counter(counts[name] ?? 0);
@@ -30,13 +32,13 @@ function figures(mesh: MeshModule): Readonly<Record<string, Metric['value']>> {
 }
 
 export class Reports {
-  readonly #mesh: MeshModule;
+  readonly #mesh: ReportSources;
   readonly #integration: ModuleIntegration;
   readonly #log: Log;
   #timer: Timer | null = null;
   #isStopped = false;
 
-  constructor(mesh: MeshModule, integration: ModuleIntegration, log: Log) {
+  constructor(mesh: ReportSources, integration: ModuleIntegration, log: Log) {
     this.#mesh = mesh;
     this.#integration = integration;
     this.#log = log;

@@ -15,11 +15,13 @@ import {
   stoppedFindings,
 } from '../../../src/api/doctor/host-checks.js';
 import { httpDoor } from '../../../src/api/doctor/http-check.js';
+import { freeFindings, reachableFindings } from '../../../src/api/doctor/listening.js';
 import { moduleFindings } from '../../../src/api/doctor/module-checks.js';
 import { systemClock } from '../../../src/core/clock.js';
+import { VERSION } from '../../../src/core/version.js';
 import { parseConfig, type MeshConfig } from '../../../src/config/config.js';
 import { prepareDataDir } from '../../../src/engine/foundations.js';
-import { endAll, endLater, temporaryDirectory } from '../../support/mesh-process.js';
+import { endAll, endLater, freePort, temporaryDirectory } from '../../support/mesh-process.js';
 
 afterEach(endAll);
 
@@ -161,6 +163,67 @@ describe('doctor › an installation', () => {
     expect(found.map(({ check }) => check)).toContain('native secp256k1');
   });
 
+  it('finds each part of it that is broken', async () => {
+    const dir = temporaryDirectory();
+    const broken = {
+      dir,
+      curve: { name: 'the one in JavaScript', passedOver: ['native: not built'] },
+      limits: { addressBytes: 1, threads: 1, files: 1, threadsOfOthers: 0 },
+      loadKernel: () => {
+        throw new Error('it is not there');
+      },
+    };
+    const statuses = async (): Promise<readonly string[]> =>
+      (await packageFindings(broken)).map(({ check, status }) => `${check}: ${status}`);
+    const rest = ['native secp256k1: warn', 'WebAssembly kernel: fail', 'room on the host: fail'];
+    expect(await statuses()).toEqual(['manifest: fail', 'entry point: fail', ...rest]);
+    // A manifest of another program, and a program that nobody may run.
+    writeFileSync(join(dir, 'module.toml'), 'name = "other"\nversion = "9"\n');
+    mkdirSync(join(dir, 'bin'));
+    writeFileSync(join(dir, 'bin', 'blvm-mesh'), '', { mode: 0o600 });
+    expect(await statuses()).toEqual(['manifest: fail', 'entry point: fail', ...rest]);
+    // One that does not ask for what is needed.
+    writeFileSync(
+      join(dir, 'module.toml'),
+      `name = "blvm-mesh"\nversion = "${VERSION}"\ncapabilities = []\n`,
+    );
+    chmodSync(join(dir, 'bin', 'blvm-mesh'), 0o700);
+    expect(await statuses()).toEqual(['manifest: fail', 'entry point: ok', ...rest]);
+  });
+
+  it('finds addresses that answer, and such that do not', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    endLater(() => server.close());
+    await new Promise((resolve) => server.once('listening', resolve));
+    const { port } = server.address() as { port: number };
+    const answered = configOf(`listen_addr = "0.0.0.0:${port}"\ndashboard_addr = "127.0.0.1:${port}"`);
+    // Nothing but a connection is asked of the one; at the other it is not this module that answers.
+    expect((await reachableFindings(answered)).map(({ status }) => status)).toEqual(['ok', 'fail']);
+    expect((await freeFindings(answered)).map(({ status }) => status)).toEqual(['fail', 'fail']);
+    const free = await freePort();
+    const nobody = configOf(`listen_addr = "127.0.0.1:${free}"\ndashboard_addr = "127.0.0.1:${free}"`);
+    expect((await reachableFindings(nobody)).map(({ status }) => status)).toEqual(['fail', 'fail']);
+    const off = configOf('listen_addr = ""');
+    for (const found of [await reachableFindings(off), await freeFindings(off)]) {
+      expect(found.map(({ status }) => status)).toEqual(['ok', 'ok']);
+    }
+  });
+
+  it('says of covenants, configuration, disk and the node when all is well', async () => {
+    const config = configOf('network = "regtest"');
+    expect(configFindings(config, []).map(({ status }) => status)).toEqual(['ok', 'ok']);
+    expect(statusOf(configFindings(config, ['line 3: unknown key']), 'configuration')).toBe('warn');
+    expect(statusOf(configFindings(configOf('ctv = true'), []), 'payments by covenant')).toBe('fail');
+    const directory = temporaryDirectory();
+    expect(statusOf(await dataDirFindings(directory), 'data directory')).toBe('ok');
+    expect(statusOf(await dataDirFindings(directory), 'disk space')).not.toBe('fail');
+    const path = join(directory, 'node.sock');
+    const node = createServer().listen(path);
+    endLater(() => node.close());
+    await new Promise((resolve) => node.once('listening', resolve));
+    expect(await nodeSocket(path)).toMatchObject({ status: 'ok' });
+  });
+
   it('warns of covenants where nothing enforces them', () => {
     const config = configOf('ctv = true\nreceive_scripts = ["0014751e76e8199196d454941c45d1b3a323f1433bd6"]');
     expect(statusOf(configFindings(config, []), 'payments by covenant')).toBe('fail');
@@ -201,6 +264,7 @@ describe('doctor › an installation', () => {
       ['identity', 'ok'],
       ['journal', 'ok'],
       ['listen address', 'fail'],
+      ['page and metrics', 'ok'],
     ]);
     expect(found[0]?.found).toContain('it broke');
   });

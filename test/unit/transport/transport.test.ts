@@ -40,6 +40,8 @@ describe('transport', () => {
     await w.run(100);
     expect(a.joined).toHaveLength(1);
     expect(b.joined[0]?.hello?.nodeId).toEqual(a.identity.nodeId);
+    expect(b.transport.isConnectedTo(`1.1.0.1:${PORT}`)).toBe(true);
+    expect(b.transport.isConnectedTo(`3.3.0.1:${PORT}`)).toBe(false);
     const [session] = b.joined;
     if (session === undefined) throw new Error('a connection');
     for (let i = 1; i <= 3; i++) expect(b.transport.send(session, Uint8Array.of(i, i), '')).toBe(true);
