@@ -80,6 +80,11 @@ export class OperatorBed {
     this.#done = rounds();
   }
 
+  /** Waits until so many rounds are done. */
+  async reached(rounds: number): Promise<void> {
+    await waitFor(`${rounds} rounds of traffic`, () => this.#rounds >= rounds, rounds * 1_000 + 60_000);
+  }
+
   async stop(): Promise<void> {
     this.#isGoing = false;
     await this.#done;
