@@ -2,6 +2,7 @@
  * Every bound of this module, with where it comes from. docs/limits.md is made from this table.
  */
 
+import { ROUTING_LIMIT_TABLE } from './routing-limits.js';
 import { TRANSPORT_LIMIT_TABLE } from './transport-limits.js';
 
 /** Value, unit, reason: the table behind the constants below. */
@@ -32,92 +33,6 @@ export const LIMIT_TABLE = {
   METADATA_BYTES: [4_096, 'bytes', 'names and values of one metadata, which the price does not count'],
   FUTURE_SECONDS: [120, 'seconds', 'how far ahead a peer may date a proof (payments.md, any proof, 2)'],
   CONTROL_PAYLOAD_BYTES: [65_536, 'bytes', 'a control message: at most 890 routes of an advertisement'],
-  DISCOVERY_TIMEOUT_MIN_MILLIS: [
-    1_000,
-    'ms',
-    'the shortest time of a route request: its rings must not come all at once',
-  ],
-  DISCOVERY_TIMEOUT_MILLIS: [30_000, 'ms', 'a route request over all its rings (routing.md, Discovery)'],
-  PENDING_DISCOVERIES: [1_024, 'requests', 'route requests of this node in flight at once'],
-  SEEN_REQUESTS: [65_536, 'requests', 'route requests remembered for 30 s so that each is handled once'],
-  REQUESTS_PER_NEIGHBOUR: [10, 'per second', 'route requests of one neighbour (routing.md, Discovery)'],
-  DIRECT_PEERS: [
-    4_096,
-    'peers',
-    'authenticated neighbours in the routing table, whatever the configuration allows',
-  ],
-  ROUTES_PER_NEIGHBOUR: [1_024, 'routes', 'learned routes through one neighbour (routing.md, Discovery)'],
-  SEEN_REQUEST_MILLIS: [30_000, 'ms', 'how long a route request is remembered (routing.md, Discovery)'],
-  DISCOVERY_GRACE_MILLIS: [1_000, 'ms', 'after a first answer, in which others are alternatives'],
-  ADVERTISEMENTS_PER_NEIGHBOUR: [2, 'per second', 'advertisements of one neighbour (routing.md, Discovery)'],
-  ADVERTISE_MILLIS: [30_000, 'ms', 'between two advertisements of all, with jitter (routing.md, Discovery)'],
-  ADVERTISE_CHANGE_MILLIS: [1_000, 'ms', 'between two advertisements on change (routing.md, Discovery)'],
-  ADVERTISED_ROUTES: [128, 'routes', 'in one advertisement of all; a longer list is told in turns'],
-  ADVERTISED_PEERS: [96, 'routes', 'direct peers in one advertisement, so that there is room for others'],
-  ADVERTISED_BYTES_PER_SECOND: [
-    320,
-    'bytes per second',
-    'advertised to one neighbour: 2 % of a link of 128 kbit/s (routing.md, Discovery)',
-  ],
-  HINT_MILLIS: [105_000, 'ms', 'how long an advertised hint holds: three and a half rounds'],
-  GATHERED_MILLIS: [5_000, 'ms', 'how long the gathered lists of what a neighbour is near to are used'],
-  ANNOUNCED_MILLIS: [
-    180_000,
-    'ms',
-    "how long the smallest cost announced counts for Babel's condition: longer than any hint of it lives",
-  ],
-  ANNOUNCED_DESTINATIONS: [8_192, 'destinations', 'whose smallest announced cost is remembered'],
-  PRECURSORS: [16_384, 'entries', 'of who relies on this node for which way, in each of two generations'],
-  ANSWERS_TAKEN: [8, 'answers', 'to one route request, by its source and by each node that passes them back'],
-  ANSWERS_TAKEN_OF_ONE: [4, 'answers', 'of these from one neighbour: the first may be lies'],
-  ANSWER_FRESH_MILLIS: [
-    30_000,
-    'ms',
-    'how old a route of its own may be with which a node answers the request of another',
-  ],
-  STARVED_USED_MILLIS: [
-    300_000,
-    'ms',
-    'since its last use, within which a destination that lost all its routes is asked for anew',
-  ],
-  RETRACTIONS_WAITING: [512, 'destinations', 'lost nodes that wait to be told; fits one control message'],
-  ROUTES_PER_DESTINATION: [3, 'routes', 'alternatives kept per destination (routing.md, Anti-monopoly, 2)'],
-  REFRESH_MILLIS: [30_000, 'ms', 'between two fresh requests for one destination that nobody asked for'],
-  REFRESH_MILLIS_MOST: [
-    900_000,
-    'ms',
-    'between two such requests for one destination where they bring nothing better; it doubles up to here',
-  ],
-  REFRESHES_REMEMBERED: [4_096, 'destinations', 'for which a fresh request was made lately'],
-  REFRESH_INTERVAL_MILLIS: [250, 'ms', 'between two fresh requests that nobody asked for'],
-  REFRESHES_WAITING: [256, 'destinations', 'that wait for a fresh request; the next use asks for the rest'],
-  ROUTE_QUALITY_USES: [
-    100,
-    'uses',
-    'over which success and latency of a route are smoothed (routing.md, Anti-monopoly, 4)',
-  ],
-  SUSPECT_FAILURES: [
-    2,
-    'failures',
-    'over a node since it delivered last, after which routes through others are preferred',
-  ],
-  SUSPECT_MILLIS: [600_000, 'ms', 'since the last failure over a node, for which it is suspect'],
-  SUSPECTS: [16_384, 'nodes', 'over which packets failed lately'],
-  ROUTE_FAILURES: [3, 'failures', 'in a row after which a route is dropped'],
-  ROUTE_SCORES: [32_768, 'routes', 'whose success and latency are remembered, dropped routes included'],
-  ENTITY_NODES: [100_000, 'nodes', 'of which network group, payee or family is known'],
-  FAMILY_MEMBERS: [64, 'nodes', 'in the family that one node declares'],
-  ENTITIES_KNOWN: [16_384, 'entities', 'whose delivered packets are counted'],
-  ENTITY_KNOWN_MILLIS: [86_400_000, 'ms', 'without being a router, after which an entity is new again'],
-  ENTITY_FULL_DELIVERIES: [100, 'packets', 'delivered by an entity before it weighs as much as any'],
-  SHARE_NODES: [16_384, 'nodes', 'whose forwarded msat are counted in one hour'],
-  SHARE_PACKETS_MIN: [
-    100,
-    'packets',
-    'paid ones within a day before shares are enforced (routing.md, Anti-monopoly)',
-  ],
-  ROUTE_DESTINATIONS: [100_000, 'destinations', 'learned destinations in the routing table'],
-  ROUTE_CACHE: [65_536, 'routes', 'entries of the route cache'],
   PACKET_TTL_SECONDS: [60, 'seconds', 'an accepted packet is retried by default (payments.md, any proof, 7)'],
   PACKET_TTL_MOST_SECONDS: [86_400, 'seconds', 'that a sender may ask for as the ttl of a packet'],
   PACKETS_IN_CARE: [65_536, 'packets', 'accepted packets that still wait for their next hop'],
@@ -383,9 +298,10 @@ export const LIMIT_TABLE = {
   LEDGER_AUDIT_KEYS: [1_048_576, 'keys', 'held at once while `ledger verify` looks for repeated ones'],
 } as const;
 
-/** All of them, those of the direct transport at the end. */
-export const ALL_LIMITS: typeof LIMIT_TABLE & typeof TRANSPORT_LIMIT_TABLE = {
+/** All of them, those of routing and of the direct transport at the end. */
+export const ALL_LIMITS: typeof LIMIT_TABLE & typeof ROUTING_LIMIT_TABLE & typeof TRANSPORT_LIMIT_TABLE = {
   ...LIMIT_TABLE,
+  ...ROUTING_LIMIT_TABLE,
   ...TRANSPORT_LIMIT_TABLE,
 };
 

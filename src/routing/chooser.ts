@@ -25,6 +25,7 @@ import {
 } from './monopoly.js';
 import type { Route } from './route.js';
 import type { ForwardingShares } from './shares.js';
+import type { Doubted } from './shunning.js';
 import { Suspects } from './suspects.js';
 
 export interface RouteChooserOptions {
@@ -83,7 +84,12 @@ export interface MonopolyStats {
 interface Score {
   uses: number;
   successRate: number;
+  /** In a row, since the route was dropped for them last. */
   failuresInARow: number;
+  /** Since it delivered last. */
+  failures: number;
+  /** It has delivered, and not failed often enough since to be dropped. */
+  isProven: boolean;
   /** Smoothed, or null before the first delivery. */
   latencyMillis: number | null;
 }
@@ -99,9 +105,14 @@ interface Candidate {
   /** Largest share among its routers after this packet; 0 while shares are not enforced. */
   readonly shareAfter: number;
   readonly repeats: boolean;
-  /** Packets lost over its worst router (suspects.ts). */
+  /** Whether it leads over an entity that owns more than its share of the nodes known here. */
+  readonly isDominated: boolean;
+  /** By what was lost over its routers (suspects.ts). */
   readonly doubt: number;
 }
+
+/** More than all that routers may have lost elsewhere. */
+const OWN_FAILURE = 2 ** 32;
 
 export class RouteChooser {
   readonly #options: RouteChooserOptions;
@@ -167,18 +178,41 @@ export class RouteChooser {
     return { ok: true, route: least.route, isDegraded: true, isLosing };
   }
 
+  /** The known routes that are doubted least: those that are chosen from, as far as shares permit them. */
+  leastDoubted(destination: NodeId): readonly Route[] {
+    const candidates = this.#options
+      .alternatives(destination)
+      .map((route) => this.#candidate(route, undefined));
+    return leastDoubtful(candidates).map(({ route }) => route);
+  }
+
   /** Whether a route could be chosen without a doubt: it is permitted, and nobody on it loses packets. */
   isGood(route: Route): boolean {
     const candidate = this.#candidate(route, undefined);
     return candidate.doubt === 0 && isPermitted(candidate, this.cap);
   }
 
-  /** How many packets the worst router of a route has lost since it delivered last; 0 where nobody is suspect. */
+  /**
+   * How doubtful a route is: 0 where nobody on it is suspect. Otherwise the least is one that has delivered: links lose
+   * packets too. Then comes what was not tried, by what its routers lost elsewhere (suspects.ts), then what was in vain.
+   */
   doubtOf(route: Route): number {
-    return this.#suspects.worstOf(
-      this.#options.labels.of(route).routers,
-      this.#options.clock.monotonicMillis(),
-    );
+    const { name, routers } = this.#options.labels.of(route);
+    const doubt = this.#suspects.doubtOf(routers, this.#options.clock.monotonicMillis());
+    if (doubt === 0) return 0;
+    const score = this.#scores.peek(name);
+    if (score?.isProven === true) return Math.min(1, doubt);
+    return doubt + OWN_FAILURE * (score?.failures ?? 0);
+  }
+
+  /** The routers of a route, each with the packets lost over it. */
+  doubtsOf(route: Route): readonly Doubted[] {
+    const { labels, clock } = this.#options;
+    const now = clock.monotonicMillis();
+    return labels.of(route).routers.map((router, index) => ({
+      node: present(route.ids[index + 1], 'each router has an id'),
+      failures: this.#suspects.failuresOf(router, now),
+    }));
   }
 
   /**
@@ -193,6 +227,8 @@ export class RouteChooser {
     const weight = 1 / Math.min(score.uses + 1, LIMITS.ROUTE_QUALITY_USES);
     score.successRate += weight * ((delivered ? 1 : 0) - score.successRate);
     score.failuresInARow = delivered ? 0 : score.failuresInARow + 1;
+    score.failures = delivered ? 0 : score.failures + 1;
+    score.isProven = delivered || (score.isProven && score.failures < LIMITS.ROUTE_FAILURES);
     if (delivered) this.#suspects.cleared(routers);
     else this.#suspects.failed(routers, this.#options.clock.monotonicMillis());
     if (delivered) {
@@ -256,13 +292,16 @@ export class RouteChooser {
     const price = priceMsat(route, 0n);
     const routers = label.entities.length;
     const doubt = this.doubtOf(route);
+    const dominant = this.#options.entities.dominant(this.maxEntityShare);
+    const isDominated = dominant.size > 0 && label.entities.some((entity) => dominant.has(entity));
     let shareAfter = 0;
     for (const entity of label.entities) {
       this.#knownOf(entity);
       if (!shares.isEnforced) continue;
       shareAfter = Math.max(shareAfter, shares.shareAfter(entity, paidMsat ?? price, routers));
     }
-    return { route, label, priceMsat: price, shareAfter, repeats: repeatsEntity(label.entities), doubt };
+    const repeats = repeatsEntity(label.entities);
+    return { route, label, priceMsat: price, shareAfter, repeats, isDominated, doubt };
   }
 
   #draw(candidates: readonly Candidate[], cap: number): Candidate {
@@ -321,7 +360,16 @@ export class RouteChooser {
   }
 
   #scoreOf(name: string): Score {
-    return this.#scores.get(name) ?? { uses: 0, successRate: 1, failuresInARow: 0, latencyMillis: null };
+    return (
+      this.#scores.get(name) ?? {
+        uses: 0,
+        successRate: 1,
+        failuresInARow: 0,
+        failures: 0,
+        isProven: false,
+        latencyMillis: null,
+      }
+    );
   }
 }
 
@@ -334,7 +382,9 @@ function leastDoubtful(candidates: readonly Candidate[]): readonly Candidate[] {
   return candidates.filter(({ doubt }) => doubt === least);
 }
 
+/** Of two that are not permitted: one router that all must pass is better than an owner of much of the network. */
 function isLessConcentrated(a: Candidate, b: Candidate): boolean {
+  if (a.isDominated !== b.isDominated) return b.isDominated;
   if (a.repeats !== b.repeats) return b.repeats;
   return a.shareAfter < b.shareAfter;
 }

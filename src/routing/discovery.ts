@@ -9,11 +9,10 @@
  * The destination answers, and for a selective request also a node whose own search found a route moments ago.
  * Advertisements are hints whom to ask first (hints.ts); they install no route. Main thread only.
  */
-import { present } from '../core/assert.js';
 import { equalBytes } from '../core/bytes.js';
 import { nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
-import type { Clock, Random } from '../core/ports.js';
+import type { Clock } from '../core/ports.js';
 import { Reason } from '../core/reasons.js';
 import type {
   AdvertisedRoute,
@@ -24,30 +23,17 @@ import type {
 } from '../packet/discovery.js';
 import { Allowances } from './allowances.js';
 import { Advertiser } from './advertiser.js';
+import type { RouteDiscoveryOptions } from './discovery-options.js';
 import { Hints } from './hints.js';
 import { Precursors } from './precursors.js';
 import { Refresher } from './refresher.js';
 import { reachOf, Relays } from './relays.js';
 import { addCosts, hopsOf, includesNode, judgeResponse, UNREACHABLE, type Route } from './route.js';
 import { RouteSearches, type SearchLimits } from './searches.js';
-import { SeenRequests, type SeenRequest } from './seen.js';
+import { isFartherReaching, SeenRequests, type SeenRequest } from './seen.js';
+import { shunnedBy } from './shunning.js';
 import { DiscoveryCounts, type DiscoveryStats } from './stats.js';
 import type { RoutingTable } from './table.js';
-
-export interface RouteDiscoveryOptions {
-  readonly self: NodeId;
-  readonly table: RoutingTable;
-  readonly clock: Clock;
-  readonly random: Random;
-  /** Sats that this node asks for as a router, added to every response that it passes back. */
-  readonly hopCostSats?: bigint;
-  /** Sends a message to a direct peer. Failures are the link's to report. */
-  readonly transmit: (peer: NodeId, message: DiscoveryMessage) => void;
-  /** A search of this node found its first route, so long after it was started. */
-  readonly onRouteFound?: (route: Route, tookMillis: number) => void;
-  /** A search of this node ended without a route. */
-  readonly onRouteFailed?: (destination: NodeId, reason: Reason) => void;
-}
 
 export class RouteDiscovery {
   readonly #self: NodeId;
@@ -227,6 +213,8 @@ export class RouteDiscovery {
     const now = this.#clock.monotonicMillis();
     const hopsLeft = Math.min(request.maxHops, LIMITS.ROUTE_HOPS);
     const seen = this.#seen.get(source, requestId, now);
+    const isThorough = shunnedBy(requestId) !== null;
+    if (seen !== undefined && isThorough) return this.#onCopy(from, fromKey, request, seen);
     if (seen !== undefined && !isFartherReaching(seen, request, hopsLeft)) return Reason.RequestSeen;
     if (!this.#allowances.of(fromKey, now).requests.take(now)) return Reason.RequestQuotaExceeded;
 
@@ -246,7 +234,40 @@ export class RouteDiscovery {
     };
     this.#seen.add(requestId, handled);
     if (route === null) return this.#forward(from, request, handled, hopsLeft - 1);
-    const { ids, cost } = route;
+    this.#answer(from, request, route);
+    return Reason.Accepted;
+  }
+
+  /**
+   * A later copy of a thorough request (shunning.ts): answers go back to its sender as well, and the destination answers
+   * it. Otherwise whoever is first to pass a request on, and swallows the answers, would keep them from all others.
+   */
+  #onCopy(from: NodeId, fromKey: NodeKey, request: RouteRequest, seen: SeenRequest): Reason {
+    const { waysBack } = seen;
+    const now = this.#clock.monotonicMillis();
+    const wayBack = { previous: from, hopsLeft: Math.min(request.maxHops, LIMITS.ROUTE_HOPS) - 1 };
+    const isFarther = waysBack.every(({ hopsLeft }) => hopsLeft < wayBack.hopsLeft);
+    const known = waysBack.findIndex(({ previous }) => equalBytes(previous, from));
+    const hasRoom = known < 0 && waysBack.length < LIMITS.WAYS_BACK;
+    if (!equalBytes(seen.destination, request.destination)) return Reason.RequestSeen;
+    if (!isFarther && !hasRoom) return Reason.RequestSeen;
+    if (isFarther && !this.#allowances.of(fromKey, now).requests.take(now))
+      return Reason.RequestQuotaExceeded;
+    if (known >= 0) waysBack.splice(known, 1);
+    waysBack.push(wayBack);
+    if (isFarther && seen.answersLeft > 0) return this.#forward(from, request, seen, wayBack.hopsLeft);
+    if (known < 0 && equalBytes(seen.destination, this.#self)) {
+      this.#answer(from, request, { ids: [this.#self], cost: 0n });
+    }
+    return Reason.Accepted;
+  }
+
+  /** Answers with the ids from this node on. */
+  #answer(
+    from: NodeId,
+    { destination, source, requestId }: RouteRequest,
+    { ids, cost }: Pick<Route, 'ids' | 'cost'>,
+  ): void {
     this.#counts.responsesAnswered += 1;
     this.#transmit(from, {
       kind: 'RouteResponse',
@@ -256,7 +277,6 @@ export class RouteDiscovery {
       route: [from, ...ids],
       cost,
     });
-    return Reason.Accepted;
   }
 
   /** What this node answers by itself: the ids from itself on, and what the asker pays for the nodes between. */
@@ -303,8 +323,8 @@ export class RouteDiscovery {
     if (seen === undefined || seen.answersLeft === 0) return Reason.ResponseNotAsked;
     const answersLeft = seen.asked.get(fromKey) ?? 0;
     if (answersLeft === 0) return Reason.ResponseNotAsked;
-    const farthest = present(seen.waysBack[seen.waysBack.length - 1], 'a request came from somewhere');
-    const verdict = judgeResponse(response, this.#self, from, seen.destination, farthest.hopsLeft);
+    const farthest = Math.max(...seen.waysBack.map((way) => way.hopsLeft));
+    const verdict = judgeResponse(response, this.#self, from, seen.destination, farthest);
     if (verdict !== Reason.Accepted) return verdict;
     if (includesNode(route, source)) return Reason.RouteRepeatsNode;
     if (this.#contradicts(fromKey, response)) return Reason.ResponseBadRoute;
@@ -335,7 +355,11 @@ export class RouteDiscovery {
    */
   #contradicts(from: NodeKey, { requestId, route }: RouteResponse): boolean {
     const [, , next] = route;
-    if (next === undefined || reachOf(requestId) === 'everybody') return false;
+    if (next === undefined) return false;
+    if (reachOf(requestId) === 'everybody') {
+      const shuns = shunnedBy(requestId);
+      return shuns !== null && route.slice(1, -1).some(shuns);
+    }
     return this.#hints.deniesNext(from, next, this.#clock.monotonicMillis());
   }
 
@@ -368,18 +392,4 @@ export class RouteDiscovery {
       if (relying.size > 0) this.#advertiser.retract(destination, relying);
     }
   }
-}
-
-/**
- * Whether a request that was handled already may go on once more. The first copy to arrive need not have come the
- * shortest way; if it alone counted, a destination 10 hops away would be missed whenever a detour was faster. So a
- * copy of a request for everybody that may still go strictly farther is forwarded too: at most 9 times, within the
- * neighbour's allowance.
- * It adds a way back and replaces none, so that no neighbour can take an answer away from another by a high count.
- */
-function isFartherReaching(seen: SeenRequest, request: RouteRequest, hopsLeft: number): boolean {
-  if (reachOf(request.requestId) !== 'everybody') return false;
-  if (seen.answersLeft < LIMITS.ANSWERS_TAKEN) return false;
-  if (!equalBytes(seen.destination, request.destination)) return false;
-  return seen.waysBack.every((way) => way.hopsLeft < hopsLeft - 1);
 }

@@ -17,6 +17,7 @@ import { nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import type { Hints } from './hints.js';
 import { shortKey } from './route.js';
+import { shunnedBy } from './shunning.js';
 import type { DirectPeer, RoutingTable } from './table.js';
 
 /** How widely a request goes: the last two bits of its id. An odd one is for everybody. */
@@ -65,7 +66,7 @@ export function reachOf(requestId: bigint): Reach {
 
 /** A random number as the id of a request that goes so widely. */
 export function requestIdOf(random: bigint, reach: Reach): bigint {
-  return reach === 'everybody' ? random | REACH.everybody : (random & ~REACH_BITS) | REACH[reach];
+  return (random & ~REACH_BITS) | REACH[reach];
 }
 
 /** Relay sets that hold until something is learned of the neighbourhood, or its hints grow old. */
@@ -95,7 +96,11 @@ export class Relays {
     // Whoever is asked needs a hop to the destination.
     if (hopsLeft < 2) return [];
     const reach = reachOf(requestId);
-    if (reach === 'everybody') return this.#others(question).map(({ nodeId }) => nodeId);
+    if (reach === 'everybody') {
+      const shuns = shunnedBy(requestId);
+      const others = this.#others(question).map(({ nodeId }) => nodeId);
+      return shuns === null ? others : others.filter((nodeId) => !shuns(nodeId));
+    }
     const hinted = this.hinted(question, nowMillis);
     if (hinted.length > 0) {
       const allowed = this.#withoutDominant(this.#others(question));

@@ -15,14 +15,15 @@ import type { Clock, Random, Timer } from '../core/ports.js';
 import { randomBelow, randomU64 } from '../core/random.js';
 import { Reason } from '../core/reasons.js';
 import type { RouteRequest, RouteResponse } from '../packet/discovery.js';
-import { requestIdOf, type Reach, type RelayQuestion } from './relays.js';
+import { requestIdOf, type RelayQuestion } from './relays.js';
 import { judgeResponse, type Route } from './route.js';
+import { guessWhom, shunningId } from './shunning.js';
 import type { RoutingTable } from './table.js';
 
 /**
  * How far each ring goes, whom it asks under how many ids, and when it starts, in thirtieths of the whole time. A ring
  * that finds nobody to ask takes no time. A single lost message ends an answer: so the widest ring is asked again and
- * again, everybody twice, and few more often, which costs less for each way that it tries.
+ * again, everybody twice, the second time thoroughly (shunning.ts), and few more often, which costs less for each way that it tries.
  */
 const RINGS = [
   { hops: LIMITS.ROUTE_HOPS, whom: 'hinted', ids: 3, startsAt: 0 },
@@ -33,10 +34,12 @@ const RINGS = [
   { hops: LIMITS.ROUTE_HOPS, whom: 'everybody', ids: 1, startsAt: 6 },
   { hops: LIMITS.ROUTE_HOPS, whom: 'frugal', ids: 3, startsAt: 10 },
   { hops: LIMITS.ROUTE_HOPS, whom: 'selective', ids: 3, startsAt: 14 },
-  { hops: LIMITS.ROUTE_HOPS, whom: 'everybody', ids: 1, startsAt: 19 },
+  { hops: LIMITS.ROUTE_HOPS, whom: 'thoroughly', ids: 1, startsAt: 19 },
   { hops: LIMITS.ROUTE_HOPS, whom: 'selective', ids: 3, startsAt: 25 },
 ] as const;
 const RINGS_END_AT = 30;
+/** When a search begins to ask thoroughly as well (shunning.ts), where all known routes lose packets. */
+const THOROUGH_FROM = 3;
 
 type Ring = (typeof RINGS)[number];
 
@@ -175,7 +178,7 @@ export class RouteSearches {
   #startRing(search: Search, index: number, now: number): void {
     const ring = present(RINGS[index], 'a ring is started while there is one');
     const next = RINGS[index + 1];
-    if (search.isFound && ring.whom === 'everybody') {
+    if (search.isFound && (ring.whom === 'everybody' || ring.whom === 'thoroughly')) {
       this.#rest(search);
       return;
     }
@@ -196,9 +199,11 @@ export class RouteSearches {
   /** Sends the requests of a ring; false where there is nobody to ask. */
   #ask(search: Search, ring: Ring): boolean {
     const { random } = this.#options;
+    if (ring.startsAt >= THOROUGH_FROM) this.#askAround(search);
+    if (ring.whom === 'thoroughly') return this.#askWithout(search, []);
     const maxHops = Math.min(ring.hops, search.maxHops);
     const reach = ring.whom === 'hinted' ? 'frugal' : ring.whom;
-    const peers = this.#whom(search, ring.whom, reach, maxHops);
+    const peers = this.#whom(search, ring.whom, requestIdOf(0n, reach), maxHops);
     const ids = ring.ids;
     // Those who are hinted at are few, and asked one by one.
     const asked = ring.whom === 'hinted' ? peers.slice(0, ids) : shuffled(random, [...peers]);
@@ -209,9 +214,29 @@ export class RouteSearches {
     return peers.length > 0;
   }
 
-  #whom({ destination }: Search, whom: Ring['whom'], reach: Reach, hopsLeft: number): readonly NodeId[] {
+  /** Where all known routes lose packets, asks for others as well, without some of those who may be at fault. */
+  #askAround(search: Search): void {
+    const { random, table } = this.#options;
+    const routes = table.alternatives(search.destination);
+    if (routes.some((route) => table.chooser.doubtOf(route) === 0)) return;
+    const doubted = routes.map((route) => table.chooser.doubtsOf(route));
+    for (let i = 0; i < LIMITS.THOROUGH_REQUESTS; i++) {
+      const guessed = guessWhom(random, shuffled(random, [...doubted]));
+      if (guessed.length > 0) this.#askWithout(search, guessed);
+    }
+  }
+
+  /** A thorough request for everybody; false where there is nobody to ask. */
+  #askWithout(search: Search, shunned: readonly NodeId[]): boolean {
+    const requestId = shunningId(this.#options.random, shunned);
+    const peers = this.#whom(search, 'everybody', requestId, search.maxHops);
+    if (peers.length > 0) this.#askUnder(requestId, search, search.maxHops, peers);
+    return peers.length > 0;
+  }
+
+  #whom({ destination }: Search, whom: Ring['whom'], requestId: bigint, hopsLeft: number): readonly NodeId[] {
     const { self, relays, clock } = this.#options;
-    const question = { requestId: requestIdOf(0n, reach), destination, source: self, from: null, hopsLeft };
+    const question = { requestId, destination, source: self, from: null, hopsLeft };
     return whom === 'hinted'
       ? relays.hinted(question, clock.monotonicMillis())
       : relays.of(question, clock.monotonicMillis());

@@ -7,6 +7,8 @@
 import { equalBytes } from '../core/bytes.js';
 import type { NodeId, NodeKey } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
+import type { RouteRequest } from '../packet/discovery.js';
+import { reachOf } from './relays.js';
 
 /** One copy of a request that this node took. */
 export interface WayBack {
@@ -21,7 +23,7 @@ export interface SeenRequest {
   readonly source: NodeId;
   readonly destination: NodeId;
   readonly firstSeenMillis: number;
-  /** Never empty, and each reaches farther than the one before: at most 10. */
+  /** Never empty. Each reaches farther than the one before, at most 10; but for thorough requests (shunning.ts). */
   readonly waysBack: WayBack[];
   /** The neighbours that were asked, and how often each may still answer. */
   readonly asked: Map<NodeKey, number>;
@@ -70,4 +72,18 @@ export class SeenRequests {
 
 function isAlive({ firstSeenMillis }: SeenRequest, nowMillis: number): boolean {
   return nowMillis - firstSeenMillis < LIMITS.SEEN_REQUEST_MILLIS;
+}
+
+/**
+ * Whether a request that was handled already may go on once more. The first copy to arrive need not have come the
+ * shortest way; if it alone counted, a destination 10 hops away would be missed whenever a detour was faster. So a
+ * copy of a request for everybody that may still go strictly farther is forwarded too: at most 9 times, within the
+ * neighbour's allowance.
+ * It adds a way back and replaces none, so that no neighbour can take an answer away from another by a high count.
+ */
+export function isFartherReaching(seen: SeenRequest, request: RouteRequest, hopsLeft: number): boolean {
+  if (reachOf(request.requestId) !== 'everybody') return false;
+  if (seen.answersLeft < LIMITS.ANSWERS_TAKEN) return false;
+  if (!equalBytes(seen.destination, request.destination)) return false;
+  return seen.waysBack.every((way) => way.hopsLeft < hopsLeft - 1);
 }

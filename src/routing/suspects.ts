@@ -37,15 +37,17 @@ export class Suspects {
   }
 
   /**
-   * Packets lost over the worst of these since it delivered last; 0 where none of them is suspect. What is tried in
-   * vain gets worse, so that of several doubtful routes each has its turn.
+   * How doubtful a route over these is: the squares of the packets lost over each since it delivered last, so that the
+   * worst decides, and among routes that share it the others. 0 where none is suspect. What is tried in vain gets
+   * worse, so that of several doubtful routes each has its turn.
    */
-  worstOf(routers: readonly NodeKey[], nowMillis: number): number {
+  doubtOf(routers: readonly NodeKey[], nowMillis: number): number {
     if (this.#doubts.size === 0) return 0;
-    return Math.max(0, ...routers.map((router) => this.#failuresOf(router, nowMillis)));
+    return routers.reduce((sum, router) => sum + this.failuresOf(router, nowMillis) ** 2, 0);
   }
 
-  #failuresOf(router: NodeKey, nowMillis: number): number {
+  /** Packets lost over one node since it delivered last; 0 where it is not suspect. */
+  failuresOf(router: NodeKey, nowMillis: number): number {
     const doubt = this.#doubts.get(router);
     if (doubt === undefined || nowMillis - doubt.lastMillis >= LIMITS.SUSPECT_MILLIS) return 0;
     return doubt.failures < LIMITS.SUSPECT_FAILURES ? 0 : doubt.failures;

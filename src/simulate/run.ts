@@ -61,7 +61,7 @@ export interface SimulationOptions {
 /** A look at the network while it runs. */
 export interface Sample {
   readonly minutes: number;
-  /** Of the pairs within 10 hops: those whose next packet would arrive. */
+  /** Of the pairs within 10 hops: those with a working route. */
   readonly working: number;
   /** Of what was forwarded so far: the part of the entity that is looked at, or of the largest. */
   readonly share: number;
@@ -90,8 +90,10 @@ export interface SimulationReport {
   readonly copiesRefused: number;
   /** Pairs within 10 hops (over honest nodes) at the end, three advertisement periods after the last change. */
   readonly reachablePairs: number;
-  /** Those of them whose next packet would arrive. */
+  /** Those of them of which a route works: one of those that their source doubts least. */
   readonly workingPairs: number;
+  /** Those of them of which all of these work, whichever is drawn. */
+  readonly surePairs: number;
   readonly changes: number;
   /** The largest shares of what was forwarded between pairs that can do without the entity (all pairs without one). */
   readonly shares: readonly number[];
@@ -243,7 +245,7 @@ class Run {
     const network = this.#network;
     const { seed, name, scenario, hours, entityShare } = this.#options;
     const tally = this.#tally;
-    const { isWorking, isReachable } = this.#pairs(this.#flows);
+    const { isWorking, isSure, isReachable } = this.#pairs(this.#flows);
     const { hasEntity } = this.#scenario;
     const { hhi, nakamoto, shares } = tally.avoidableConcentration();
     const all = tally.concentration();
@@ -276,6 +278,7 @@ class Run {
       copiesRefused: tally.copiesRefused,
       reachablePairs: count(isReachable),
       workingPairs: count(isWorking),
+      surePairs: count(isSure),
       changes: this.#churn.changes,
       shares: shares.slice(0, SHARES_SHOWN),
       hhi,
@@ -327,15 +330,16 @@ class Run {
     });
   }
 
-  /** Which flows are within 10 hops over honest nodes, and which of those would have their next packet delivered. */
-  #pairs(flows: readonly Flow[]): { isReachable: readonly boolean[]; isWorking: readonly boolean[] } {
+  /** Which flows are within 10 hops over honest nodes, and of which of those a route works, or all that are drawn. */
+  #pairs(flows: readonly Flow[]): Record<'isReachable' | 'isWorking' | 'isSure', readonly boolean[]> {
     const isReachable = this.#reachableNow(flows);
-    const isWorking = flows.map((flow, i) => {
-      if (isReachable[i] !== true) return false;
-      const way = this.#traffic.wayOf(flow);
-      return way !== null && this.#traffic.ways.works(way);
-    });
-    return { isReachable, isWorking };
+    const { ways } = this.#traffic;
+    const known = flows.map((flow, i) => (isReachable[i] === true ? this.#traffic.waysOf(flow) : []));
+    return {
+      isReachable,
+      isWorking: known.map((of) => of.some((way) => ways.works(way))),
+      isSure: known.map((of) => of.length > 0 && of.every((way) => ways.works(way))),
+    };
   }
 
   /** Looked at anew only where a link has changed: a breadth-first search for each source takes its time. */

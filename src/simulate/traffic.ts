@@ -109,12 +109,11 @@ export class Traffic implements SearchListener {
     this.#isOn = false;
   }
 
-  /** The way that the next packet of a flow would take, or null where its source knows none. */
-  wayOf({ from, to }: Flow): Way | null {
+  /** The ways of a flow that its source doubts least; none where it knows none. */
+  waysOf({ from, to }: Flow): readonly Way[] {
     const { table, isUp } = this.#network.node(from);
-    if (!isUp) return null;
-    const choice = table.chooser.choose(this.#network.node(to).id);
-    return choice.ok ? this.ways.of(from, choice.route) : null;
+    if (!isUp) return [];
+    return table.chooser.leastDoubted(this.#network.node(to).id).map((route) => this.ways.of(from, route));
   }
 
   onRouteFound(node: SimNode, route: Route): void {

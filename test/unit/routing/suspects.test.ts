@@ -15,20 +15,22 @@ describe('suspects', () => {
     const suspects = new Suspects();
     for (let i = 0; i < LIMITS.SUSPECT_FAILURES; i++) suspects.failed(keys(1, 2, 3), 0);
     suspects.cleared(keys(1, 3, 5));
-    expect([1, 2, 3, 5].map((node) => suspects.worstOf(keys(node), 1))).toEqual([0, 2, 0, 0]);
+    expect([1, 2, 3, 5].map((node) => suspects.doubtOf(keys(node), 1))).toEqual([0, 4, 0, 0]);
     suspects.failed(keys(2, 3), 1);
-    expect(suspects.worstOf(keys(1, 2, 3), 1)).toBe(3);
+    expect(suspects.doubtOf(keys(1, 2, 3), 1)).toBe(9);
+    suspects.failed(keys(3), 1);
+    expect(suspects.doubtOf(keys(1, 2, 3), 1)).toBe(9 + 4);
   });
 
   it('one failure is none, and doubt ends with time', () => {
     const suspects = new Suspects();
     suspects.failed(keys(1), 0);
-    expect(suspects.worstOf(keys(1), 0)).toBe(0);
+    expect(suspects.doubtOf(keys(1), 0)).toBe(0);
     suspects.failed(keys(1), 10);
-    expect(suspects.worstOf(keys(1), LIMITS.SUSPECT_MILLIS + 9)).toBe(2);
-    expect(suspects.worstOf(keys(1), LIMITS.SUSPECT_MILLIS + 10)).toBe(0);
+    expect(suspects.doubtOf(keys(1), LIMITS.SUSPECT_MILLIS + 9)).toBe(4);
+    expect(suspects.doubtOf(keys(1), LIMITS.SUSPECT_MILLIS + 10)).toBe(0);
     suspects.failed(keys(1), LIMITS.SUSPECT_MILLIS + 10);
-    expect(suspects.worstOf(keys(1), LIMITS.SUSPECT_MILLIS + 11)).toBe(0);
+    expect(suspects.doubtOf(keys(1), LIMITS.SUSPECT_MILLIS + 11)).toBe(0);
   });
 
   it('are bounded: the oldest doubt goes', () => {
@@ -36,7 +38,7 @@ describe('suspects', () => {
     for (let node = 0; node <= LIMITS.SUSPECTS; node++) {
       for (let i = 0; i < LIMITS.SUSPECT_FAILURES; i++) suspects.failed(keys(node), 0);
     }
-    expect([0, 1].map((node) => suspects.worstOf(keys(node), 0))).toEqual([0, 2]);
+    expect([0, 1].map((node) => suspects.doubtOf(keys(node), 0))).toEqual([0, 4]);
   });
 });
 
