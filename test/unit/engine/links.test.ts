@@ -35,6 +35,7 @@ interface Bed {
   /** What becomes of packets, and whether there is room: changed by tests. */
   readonly state: {
     outcome: PacketOutcome;
+    outcomeOf: ((bytes: Uint8Array) => PacketOutcome) | null;
     isCrowded: boolean;
     isFull: boolean;
     onRoom: (() => void) | null;
@@ -51,6 +52,7 @@ async function bed(): Promise<Bed> {
   const declared: { family: number; arePayeesOther: boolean }[] = [];
   const state: Bed['state'] = {
     outcome: { kind: 'forwarded' },
+    outcomeOf: null,
     isCrowded: false,
     isFull: false,
     onRoom: null,
@@ -90,7 +92,7 @@ async function bed(): Promise<Bed> {
   const manager: ReturnType<LinksParts['manager']> = {
     takePacket: (bytes, from, onOutcome) => {
       taken.push({ bytes, from });
-      onOutcome(state.outcome);
+      onOutcome(state.outcomeOf?.(bytes) ?? state.outcome);
     },
     get isCrowded() {
       return state.isCrowded;
@@ -235,6 +237,34 @@ describe('links › back-pressure', () => {
     await waitFor('it is cut off', () => node.lost.length === 1);
     await waitFor('it is counted', () => here.counters.refusedFor(Reason.PeerMisbehaved) === 1);
   });
+});
+
+describe('links › a peer that floods junk', () => {
+  it('loses its connection, and an honest peer loses no packet', async () => {
+    const here = await bed();
+    const flood = await peerOf(here, 2);
+    const good = await peerOf(here, 3);
+    const junk = new Uint8Array(200).fill(9);
+    here.state.outcomeOf = (bytes) =>
+      bytes[0] === 9 ? { kind: 'refused', reason: Reason.Truncated } : { kind: 'forwarded' };
+    let honest = 0;
+    for (let turn = 0; turn < 500 && flood.node.lost.length === 0; turn++) {
+      for (let i = 0; i < 100; i++) flood.far.send(junk, '');
+      if (good.far.send(new Uint8Array(300).fill(1), '')) honest += 1;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await waitFor('the flood has ended', () => flood.node.lost.length === 1);
+    const isHonest = ({ from }: { readonly from: string }): boolean => from === good.near.address;
+    await waitFor('all honest packets', () => here.taken.filter(isHonest).length === honest);
+    expect(honest).toBeGreaterThan(0);
+    expect(here.counters.refusedFor(Reason.PeerMisbehaved)).toBe(1);
+    // What was looked at of it: what may come at once, what may come in the meantime, and no more.
+    const bad = here.taken.length - honest;
+    process.stdout.write(`junk flood: cut off after ${bad} packets, ${honest} honest ones came through\n`);
+    expect(good.node.lost).toEqual([]);
+    // It is known by its id: it does not come back under it.
+    await waitFor('its next try is refused', () => here.counters.refusedFor(Reason.PeerBanned) >= 1);
+  }, 30_000);
 });
 
 describe('links › ways', () => {
