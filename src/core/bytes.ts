@@ -42,6 +42,20 @@ export function fromHex(text: string): Uint8Array | null {
   return bytes;
 }
 
+/** So much memory a view may share for each of its bytes before it counts as small. */
+const SHARED_TIMES = 4;
+/** A copy of less saves nothing: every array has so much around it. */
+const SHARED_BYTES = 256;
+
+/**
+ * The same bytes for whoever keeps them: those of a small view of large memory are copied, since they would keep all of
+ * it, such as the 16 KiB that a socket has read at once.
+ */
+export function keepable(bytes: Uint8Array): Uint8Array {
+  const isSmall = bytes.buffer.byteLength > SHARED_TIMES * bytes.length + SHARED_BYTES;
+  return isSmall ? new Uint8Array(bytes) : bytes;
+}
+
 /** Whether both have the same length and content. Not constant time: for secrets use `equalsConstantTime`. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;

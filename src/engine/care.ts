@@ -155,7 +155,10 @@ export class PacketCare {
   neighbourLost(isLost: (nextHop: NodeId) => boolean): void {
     for (const held of [...this.#held.values()]) {
       if (held.busy) held.isLost = isLost;
-      if (!held.busy && isBlocked(held) && isLost(held.cared.nextHop)) this.#try(held);
+      if (!held.busy && held.blockedAt !== null && isLost(held.cared.nextHop)) {
+        this.#try(held);
+        continue;
+      }
       if (held.busy || held.nextHop === null || !isLost(held.nextHop)) continue;
       this.#keepNoMore(held);
       held.nextHop = null;
@@ -209,16 +212,12 @@ export class PacketCare {
     held.timer = null;
     held.busy = true;
     held.isLost = null;
-    const wasBlockedAt = held.blockedAt;
-    held.blockedAt = null;
     this.#options.attempt(held.cared, (told) => {
       held.busy = false;
       const outcome = tookAndWasLost(held, told) ? LOST : told;
       // What is refused again keeps its place.
-      const isBlockedAgain = outcome.kind === 'full' && outcome.address === wasBlockedAt;
-      if (wasBlockedAt !== null && !isBlockedAgain) this.#leaveQueue(held, wasBlockedAt);
+      if (outcome.kind !== 'full' || outcome.address !== held.blockedAt) this.#unblock(held);
       if (this.#held.get(held.cared.key) === held) this.#settle(held, outcome);
-      else if (isBlockedAgain) this.#leaveQueue(held, wasBlockedAt);
       onOutcome?.(outcome);
     });
   }
@@ -290,7 +289,10 @@ export class PacketCare {
     queue.packets.add(held);
   }
 
-  #leaveQueue(held: Held, address: string): void {
+  #unblock(held: Held): void {
+    const address = held.blockedAt;
+    if (address === null) return;
+    held.blockedAt = null;
     const queue = this.#blocked.get(address);
     if (queue?.packets.delete(held) !== true) return;
     queue.bytes -= blockedCost(held);
@@ -356,8 +358,7 @@ export class PacketCare {
     held.timer?.cancel();
     held.timer = null;
     this.#keepNoMore(held);
-    if (held.blockedAt !== null) this.#leaveQueue(held, held.blockedAt);
-    held.blockedAt = null;
+    this.#unblock(held);
     if (this.#held.delete(held.cared.key)) this.#bytes -= held.cared.bytes.length;
   }
 }

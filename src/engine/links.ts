@@ -5,7 +5,7 @@
  * declare). An address tells its way: those of the transport begin with its scheme. Main thread.
  */
 import { present } from '../core/assert.js';
-import { toHex } from '../core/bytes.js';
+import { equalBytes, toHex } from '../core/bytes.js';
 import { errorText, MeshError } from '../core/errors.js';
 import { nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
@@ -47,8 +47,11 @@ export interface LinksParts {
   readonly header: () => ControlHeader;
   readonly peers: () => PeerBook;
   readonly manager: () => Pick<MeshManager, 'takePacket' | 'isCrowded' | 'roomAt'>;
-  /** What a neighbour declares of itself has changed: its family, and maybe its payees. Empty where it is gone. */
-  readonly onDeclared: (nodeId: NodeId, family: readonly NodeId[]) => void;
+  /**
+   * A neighbour has declared what it is, or is gone: then its family is empty.
+   * @param arePayeesOther whether its Lightning keys are not what they were: judges must be told
+   */
+  readonly onDeclared: (nodeId: NodeId, family: readonly NodeId[], arePayeesOther: boolean) => void;
 }
 
 /** Wait before a connection is read again that was stopped since there is no room for what it brings. */
@@ -232,7 +235,11 @@ export class Links implements PeerLink {
   /** A neighbour is gone for good. */
   neighbourLost(nodeId: NodeId, address: string): void {
     this.#proofs.forget(address);
-    if (this.#declared.delete(nodeKey(nodeId))) this.#parts.onDeclared(nodeId, []);
+    const key = nodeKey(nodeId);
+    const before = this.#declared.get(key);
+    if (before === undefined) return;
+    this.#declared.delete(key);
+    this.#parts.onDeclared(nodeId, [], before.payees.length > 0);
   }
 
   /** What a neighbour has declared, or null. */
@@ -246,8 +253,14 @@ export class Links implements PeerLink {
   }
 
   #noteDeclared(body: HelloBody): void {
-    this.#declared.set(nodeKey(body.nodeId), body);
-    this.#parts.onDeclared(body.nodeId, body.family);
+    const key = nodeKey(body.nodeId);
+    const payeesBefore = this.#declared.get(key)?.payees ?? [];
+    this.#declared.set(key, body);
+    // Each change is sent to every worker: most connections of one node bring none.
+    const areSame =
+      payeesBefore.length === body.payees.length &&
+      payeesBefore.every((payee, index) => equalBytes(payee, body.payees[index] ?? new Uint8Array(0)));
+    this.#parts.onDeclared(body.nodeId, body.family, !areSame);
   }
 
   #declaration(): Omit<HelloBody, 'addresses' | 'known'> {

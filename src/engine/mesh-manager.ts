@@ -4,7 +4,7 @@
  * Rules: architecture.md (one packet's way and back), payments.md (order of checks; nothing is acted on before its
  * payment is claimed and durable), routing.md (source routes, repair). Main thread only.
  */
-import { toHex } from '../core/bytes.js';
+import { keepable, toHex } from '../core/bytes.js';
 import { errorText, MeshError } from '../core/errors.js';
 import { nodeKey, type NodeId } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
@@ -318,7 +318,7 @@ export class MeshManager {
   /** Makes a payment durable, and takes the packet into care. */
   #accept(bytes: Uint8Array, verdict: PacketVerdict, how: Accepting): void {
     const { accounts, publisher, replay, log } = this.#parts;
-    const head = new PacketHead(bytes);
+    const head = new PacketHead(keepable(bytes));
     if (verdict.kind !== 'paid') {
       this.#acceptFree(head, verdict, how);
       return;

@@ -135,9 +135,9 @@ export class MeshModule {
       header: () => this.#header(),
       peers: () => this.peers,
       manager: () => this.manager,
-      onDeclared: (nodeId, family) => {
+      onDeclared: (nodeId, family, arePayeesOther) => {
         this.table.entities.declareFamily(nodeKey(nodeId), family.map(nodeKey));
-        this.#judgeBy(this.#config);
+        if (arePayeesOther) this.#judgeBy(this.#config);
       },
     });
     const { links } = this;

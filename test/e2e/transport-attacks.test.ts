@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.js';
@@ -11,6 +11,7 @@ import { LIMITS } from '../../src/core/limits.js';
 import { Reason } from '../../src/core/reasons.js';
 import { signedHelloPacket } from '../../src/packet/control.js';
 import { encodePacket } from '../../src/packet/packet.js';
+import { NetworkGroups } from '../../src/routing/network-group.js';
 import { ACCEPT_LIMITS } from '../../src/transport/accept-gate.js';
 import { identityCertificate } from '../../src/transport/certificate.js';
 import { sayHello } from '../../src/transport/greeting.js';
@@ -156,6 +157,22 @@ describe.skipIf(withoutOpenssl)('attacks › TLS, by openssl s_client', () => {
     expect(node.joined).toEqual([]);
   });
 
+  it('renegotiates with nobody: TLS 1.3 has none, and who asks for it only loses its own time', async () => {
+    const { node, port } = await victim();
+    const peer = await honest(port);
+    // R asks for a renegotiation, K and k for new keys of the session (RFC 8446, 4.6.3).
+    const commands = new TextEncoder().encode(`R\n${'K\nk\n'.repeat(20)}`);
+    const asked = await sClient(port, [...files(3), ...ALPN, '-tls1_3'], { stdin: commands, millis: 7_000 });
+    expect(asked.output).toMatch(/RENEGOTIATING|KEYUPDATE/);
+    const old = await sClient(port, [...files(3), ...ALPN, '-tls1_2'], { stdin: commands });
+    expect(old.output).toMatch(/alert protocol version|unsupported protocol|no protocols/);
+    await counted(node, Reason.HandshakeFailed);
+    expect(node.joined).toHaveLength(1);
+    expect(node.transport.stats()).toMatchObject({ connections: 1, handshakes: 0 });
+    expect(peer.joined[0]?.send(Uint8Array.of(1), '')).toBe(true);
+    await waitFor('the packet of the honest peer', () => node.packets.length === 1);
+  }, 30_000);
+
   it('cuts off oversize frames', async () => {
     const { node, port } = await victim();
     const oversize = Uint8Array.of(0x00, 0x0f, 0x42, 0x41);
@@ -164,7 +181,87 @@ describe.skipIf(withoutOpenssl)('attacks › TLS, by openssl s_client', () => {
   });
 });
 
+/** Whether this machine has addresses of its own in all of 127.0.0.0/8. */
+const hasLoopbackNet = process.platform === 'linux';
+const hasIpv6 = Object.values(networkInterfaces()).some((all) =>
+  all?.some(({ address }) => address === '::1'),
+);
+if (!hasLoopbackNet) process.stderr.write('skipped: these tests need the addresses 127.0.0.0/8\n');
+if (!hasIpv6) process.stderr.write('skipped: these tests need IPv6\n');
+
+describe.skipIf(!hasLoopbackNet)('attacks › one network group', () => {
+  it('lets 10,000 addresses of it in as one, and an honest peer of another goes on', async () => {
+    const groups = new NetworkGroups([{ prefix: '127.64.0.0/10', group: 'attacker' }]);
+    const { node, port } = await victim({ acceptLimits: ACCEPT_LIMITS, groups });
+    const peer = await honest(port);
+    const knocks = 10_000;
+    let closed = 0;
+    for (let i = 0; i < knocks; i++) {
+      const localAddress = `127.64.${1 + Math.floor(i / 250)}.${1 + (i % 250)}`;
+      const socket = connect({ port, host: '127.0.0.1', localAddress });
+      socket.on('error', () => undefined);
+      socket.on('close', () => closed++);
+      endLater(() => socket.destroy());
+      if (i % 100 === 99) await waitFor('most are over', () => i - closed < 250, 30_000);
+      if (i % 1_000 === 999) expect(peer.joined[0]?.send(Uint8Array.of(1, 2, 3), '')).toBe(true);
+    }
+    await waitFor('those that were not let in are over', () => knocks - closed <= LIMITS.TRANSPORT_PER_GROUP);
+    const refused = node.refused.filter((reason) => reason === Reason.AddressLimit).length;
+    const admitted = knocks - refused;
+    process.stdout.write(`10,000 connections of one group: ${refused} refused before a handshake\n`);
+    // As many as at once, and those that took the places of handshakes that were given up.
+    expect(admitted).toBeLessThan(knocks / 20);
+    expect(node.transport.stats().handshakes).toBeLessThanOrEqual(LIMITS.TRANSPORT_PER_GROUP);
+    await waitFor('all packets of the honest peer', () => node.packets.length === 10);
+    expect(node.lost).toEqual([]);
+  }, 120_000);
+});
+
+describe.skipIf(!hasIpv6)('dual stack', () => {
+  it('takes IPv6 and IPv4 on one port, and names each peer as it is', async () => {
+    const { node, port } = await victim({ listen: { host: '::', port: 0 } });
+    for (const [number, host] of [
+      [2, '[::1]'],
+      [3, '127.0.0.1'],
+    ] as const) {
+      const own = identity(number);
+      const peers = [candidate(`${host}:${port}`)];
+      const peer = await startTransport(own, new TlsNet(own.privateKey), systemClock, {
+        ...END_OF_TURN,
+        peers,
+      });
+      endLater(() => peer.transport.close());
+      await waitFor('it is connected', () => peer.joined.length === 1 && node.joined.length === number - 1);
+      expect(peer.joined[0]?.remote).toBe(`${host}:${port}`);
+      expect(peer.joined[0]?.send(Uint8Array.of(number), '')).toBe(true);
+    }
+    await waitFor('both packets', () => node.packets.length === 2);
+    const hosts = node.joined.map(({ remote }) => remote.slice(0, remote.lastIndexOf(':')));
+    expect(hosts).toEqual(['[::1]', '127.0.0.1']);
+    // One address of IPv6 has the limits of one.
+    expect(node.transport.stats()).toMatchObject({ connections: 2, handshakes: 0 });
+  });
+});
+
 describe('attacks › sockets', () => {
+  it('gives every place back to peers that come and go, over real TLS', async () => {
+    const { node, port } = await victim({ acceptLimits: { ...ROOMY, perAddress: 4, perGroup: 4 } });
+    const rounds = 30;
+    for (let round = 1; round <= rounds; round++) {
+      const own = identity(10 + (round % 3));
+      const peers = [candidate(`127.0.0.1:${port}`)];
+      const peer = await startTransport(own, new TlsNet(own.privateKey), systemClock, {
+        ...END_OF_TURN,
+        peers,
+      });
+      await waitFor('it is taken in', () => node.joined.length === round);
+      await peer.transport.close();
+      await waitFor('its end is noticed', () => node.lost.length === round);
+    }
+    expect(node.transport.stats()).toMatchObject({ connections: 0, handshakes: 0, bans: 0 });
+    expect(node.refused).toEqual([]);
+  }, 60_000);
+
   it('bounds half-open connections, and an honest peer is served meanwhile', async () => {
     const { node, port } = await victim({ acceptLimits: { ...ROOMY, handshakes: 32 } });
     const peer = await honest(port);

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BincodeReader, BincodeWriter } from '../../../src/core/bincode.js';
-import { concatBytes, fromHex, toHex, utf8 } from '../../../src/core/bytes.js';
+import { concatBytes, fromHex, keepable, toHex, utf8 } from '../../../src/core/bytes.js';
 
 describe('hexadecimal', () => {
   it('of any bytes is what Buffer writes, and reads back in either case', () => {
@@ -80,5 +80,27 @@ describe('bincode writer', () => {
         new BincodeWriter().length(length);
       }).toThrow('assertion failed');
     }
+  });
+});
+
+describe('bytes that are kept', () => {
+  it('are copied where they are a small part of their memory, and left where they are most of it', () => {
+    const chunk = Buffer.alloc(16_384, 7);
+    const small = keepable(chunk.subarray(100, 400));
+    expect(small.buffer.byteLength).toBe(300);
+    expect(small).toEqual(new Uint8Array(300).fill(7));
+    const large = chunk.subarray(0, 10_000);
+    expect(keepable(large)).toBe(large);
+    const own = new Uint8Array(40);
+    expect(keepable(own)).toBe(own);
+  });
+
+  it('never hold more than a few times themselves, whatever they were cut from', () => {
+    fc.assert(
+      fc.property(fc.nat(70_000), fc.nat(70_000), (memory, length) => {
+        const view = new Uint8Array(memory).subarray(0, length);
+        expect(keepable(view).buffer.byteLength).toBeLessThanOrEqual(4 * view.length + 256);
+      }),
+    );
   });
 });
