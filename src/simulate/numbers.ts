@@ -1,4 +1,5 @@
 /** Sums of many runs and pairs. */
+import { randomBelow, type SeededRandom } from '../core/random.js';
 
 export function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0);
@@ -17,4 +18,10 @@ export function mean(values: readonly number[]): number {
 /** How many are set. */
 export function count(flags: readonly boolean[]): number {
   return flags.filter(Boolean).length;
+}
+
+/** The items in a random order. */
+export function shuffled<T>(random: SeededRandom, items: readonly T[]): T[] {
+  const left = [...items];
+  return items.flatMap(() => left.splice(randomBelow(random, left.length), 1));
 }

@@ -3,6 +3,7 @@
  *
  * Rules: routing.md, Routes (at most 10 hops) and Fees.
  */
+import { present } from '../core/assert.js';
 import { LIMITS } from '../core/limits.js';
 import type { FeeSchedule } from '../core/policy.js';
 import type { Network } from './network.js';
@@ -31,6 +32,34 @@ export function reachability(
   const hopsFrom = bySource((source) => network.hopsFrom(source, passes, LIMITS.ROUTE_HOPS));
   const isUp = (node: number): boolean => network.node(node).isUp;
   return ({ from, to }) => isUp(from) && isUp(to) && (hopsFrom(from)[to] ?? 0) <= LIMITS.ROUTE_HOPS;
+}
+
+/**
+ * The nodes that every way of at most 10 hops of a flow passes; none where there is no way.
+ * @param passes which nodes may stand between
+ */
+export function hubsOf(
+  network: Network,
+  { from, to }: Flow,
+  passes: (node: number) => boolean,
+): readonly number[] {
+  const hops = network.hopsFrom(from, passes, LIMITS.ROUTE_HOPS);
+  if ((hops[to] ?? 0) > LIMITS.ROUTE_HOPS) return [];
+  // Those of one shortest way, without which there is none.
+  const hubs: number[] = [];
+  for (let at = to; at !== from;) {
+    const distance = hops[at] ?? 0;
+    const before = network.links
+      .ofNode(at)
+      .filter((link) => network.links.isUp(link))
+      .map((link) => network.links.otherEnd(link, at))
+      .find((node) => hops[node] === distance - 1 && (node === from || passes(node)));
+    at = present(before, 'a node that was reached was reached from one');
+    if (at === from) break;
+    const without = network.hopsFrom(from, (node) => node !== at && passes(node), LIMITS.ROUTE_HOPS);
+    if ((without[to] ?? 0) > LIMITS.ROUTE_HOPS) hubs.push(at);
+  }
+  return hubs;
 }
 
 /** The cheapest price of each flow over at most 10 hops, in msat; Infinity where there is no such way. */

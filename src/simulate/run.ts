@@ -10,12 +10,13 @@ import { randomBelow, SeededRandom } from '../core/random.js';
 import { nodeKey } from '../core/ids.js';
 import { Entities } from '../routing/entities.js';
 import { DEFAULT_MONOPOLY, effectiveCap } from '../routing/monopoly.js';
+import { hhiOf } from '../routing/shares.js';
 import { Churn } from './churn.js';
 import { LIARS, type Liar } from './liars.js';
 import { Network } from './network.js';
-import { count, mean, ratio } from './numbers.js';
+import { count, mean, ratio, shuffled } from './numbers.js';
 import type { Faults } from './oracle.js';
-import { cheapestPrices, floodMessages, reachability } from './reach.js';
+import { cheapestPrices, floodMessages, hubsOf, reachability } from './reach.js';
 import { scenarioOf, type Scenario, type ScenarioName } from './scenarios.js';
 import { Tally, type Forwarded } from './tally.js';
 import { indices, type Topology } from './topology.js';
@@ -107,6 +108,9 @@ export interface SimulationReport {
     readonly forwardedMsat: Readonly<Forwarded>;
     readonly share: number;
     readonly shareElsewhere: number;
+    /** Of them, the largest shares of nodes that every way without the entity passes, and HHI of these alone. */
+    readonly hubShares: readonly number[];
+    readonly hubHhi: number;
     readonly shareOfAll: number;
     readonly hhiOfAll: number;
     readonly nakamotoOfAll: number;
@@ -202,6 +206,9 @@ class Run {
       rival: rivals > 0 ? RIVAL : null,
       flows: this.#flows,
       isAvoidable: this.#isAvoidable,
+      hubs: scenario.hasEntity
+        ? this.#flows.map((flow) => hubsOf(network, flow, (node) => isRival[node] !== true))
+        : [],
       cheapestMsat: isSteady ? cheapestPrices(network, this.#flows, FEES) : null,
     });
     this.#traffic = new Traffic({
@@ -290,6 +297,8 @@ class Run {
             forwardedMsat: tally.avoidable,
             share: ratio(tally.avoidable.rival, tally.avoidable.all),
             shareElsewhere: ratio(tally.unavoidable.rival, tally.unavoidable.all),
+            hubShares: tally.hubShares().slice(0, SHARES_SHOWN),
+            hubHhi: hhiOf(tally.hubShares()),
             shareOfAll: ratio(
               tally.avoidable.rival + tally.unavoidable.rival,
               tally.avoidable.all + tally.unavoidable.all,
@@ -385,9 +394,4 @@ class Run {
     draw(wanted, isReachable);
     return shuffled(random, [...pairs.values()]);
   }
-}
-
-function shuffled<T>(random: SeededRandom, items: readonly T[]): T[] {
-  const left = [...items];
-  return items.flatMap(() => left.splice(randomBelow(random, left.length), 1));
 }

@@ -21,6 +21,8 @@ export interface TallyOptions {
   readonly flows: readonly Flow[];
   /** Whether a flow has a way of at most 10 hops without the rival. */
   readonly isAvoidable: readonly boolean[];
+  /** The nodes that every such way of a flow passes. */
+  readonly hubs: readonly (readonly number[])[];
   /** The cheapest price that the real network has for each flow; null where prices are not compared. */
   readonly cheapestMsat: readonly number[] | null;
 }
@@ -62,6 +64,8 @@ export class Tally {
   readonly #byNode: Float64Array;
   /** As `#byNode`, of the flows that can do without the rival. */
   readonly #avoidableByNode: Float64Array;
+  /** Of these what no way without the rival could have kept from the node. */
+  readonly #hubByNode: Float64Array;
   readonly #prices = new Uint32Array(PRICE_STEPS * PRICE_RATIO_MAX + 1);
   #latencySum = 0;
 
@@ -69,11 +73,12 @@ export class Tally {
     this.#options = options;
     this.#byNode = new Float64Array(options.nodes);
     this.#avoidableByNode = new Float64Array(options.nodes);
+    this.#hubByNode = new Float64Array(options.nodes);
   }
 
   /** A packet of a flow was sent on its way, and paid. */
   paid(flow: number, { nodes, priceMsat }: Way): void {
-    const { cheapestMsat, isAvoidable, rival, entityOf } = this.#options;
+    const { cheapestMsat, isAvoidable, rival, entityOf, hubs } = this.#options;
     const isAvoidableFlow = isAvoidable[flow] === true;
     const sums = isAvoidableFlow ? this.avoidable : this.unavoidable;
     for (let i = 1; i < nodes.length - 1; i++) {
@@ -84,6 +89,7 @@ export class Tally {
         this.#avoidableByNode[node] = (this.#avoidableByNode[node] ?? 0) + priceMsat;
       }
     }
+    for (const hub of hubs[flow] ?? []) this.#hubByNode[hub] = (this.#hubByNode[hub] ?? 0) + priceMsat;
     const cheapest = cheapestMsat?.[flow] ?? 0;
     if (cheapest === 0) return;
     const step = Math.round(PRICE_STEPS * Math.min(PRICE_RATIO_MAX, priceMsat / cheapest));
@@ -134,6 +140,17 @@ export class Tally {
   /** Of what was paid between pairs that can do without the rival. */
   avoidableConcentration(): Concentration {
     return this.#concentrationOf(this.#avoidableByNode);
+  }
+
+  /**
+   * The part of it, 0 to 1 each and largest first, that nodes had to forward which no way without the rival leaves out:
+   * no choice among such ways, of the same lengths and prices, could have given them less.
+   */
+  hubShares(): readonly number[] {
+    const shares = [...this.#hubByNode]
+      .filter((amount) => amount > 0)
+      .map((amount) => amount / this.avoidable.all);
+    return shares.sort((a, b) => b - a);
   }
 
   #concentrationOf(byNode: Float64Array): Concentration {

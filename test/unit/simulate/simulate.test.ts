@@ -111,6 +111,7 @@ describe('simulator > what is seen from above', () => {
       rival: null,
       flows,
       isAvoidable: [true],
+      hubs: [[0]],
       cheapestMsat: null,
     });
     const random = new SeededRandom(1);
