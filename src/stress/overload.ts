@@ -293,6 +293,8 @@ class OverloadCampaign {
         }
         return;
       }
+      // As the engine does, so that the table grows with the claims however long this thread has to wait for its turn.
+      this.#table.tend();
       this.#pending += 1;
       const record = {
         type: JOURNAL_TYPE,

@@ -8,7 +8,7 @@ import { LIMITS } from '../../../src/core/limits.js';
 import { SeededRandom } from '../../../src/core/random.js';
 import { Reason } from '../../../src/core/reasons.js';
 import { Links, type LinksParts } from '../../../src/engine/links.js';
-import type { PacketOutcome } from '../../../src/engine/mesh-manager.js';
+import type { PacketOutcome } from '../../../src/engine/packet-outcome.js';
 import { PeerBook } from '../../../src/engine/peers.js';
 import { Counters } from '../../../src/metrics/counters.js';
 import type { PacketJudge } from '../../../src/pool/judge-port.js';
@@ -101,7 +101,7 @@ async function bed(): Promise<Bed> {
   };
   const links: Links = new Links({
     identity: SELF,
-    config,
+    config: () => config,
     clock: systemClock,
     random,
     log: { log: () => undefined },
