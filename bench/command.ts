@@ -23,7 +23,7 @@ export interface NamedTheme {
 
 export type Themes = ReadonlyMap<string, NamedTheme>;
 
-const ROUNDS = 5;
+const ROUNDS = 4;
 const MILLIS = 400;
 const QUICK_ROUNDS = 2;
 const QUICK_MILLIS = 60;
