@@ -21,6 +21,7 @@ import type { Session } from '#dist/transport/session.js';
 import { TlsNet } from '#dist/transport/tls-net.js';
 import { Transport } from '#dist/transport/transport.js';
 import { answerCalls } from './child.js';
+import { residentBytes } from './memory.js';
 import { paidPacketsAlong, POLICY } from './samples.js';
 import { percentile } from './stats.js';
 import { benchHello, benchIdentity, dialNode, dialPlainly } from './transport-link.js';
@@ -208,6 +209,8 @@ const operations = {
     await pause(millis);
     return ((received - before) * 1_000) / (performance.now() - since);
   },
+  /** Resident memory of this process in bytes, after what is no longer used was given back. */
+  memory: residentBytes,
   /** Processor time of this process, in microseconds. */
   cpu: () => {
     const { user, system } = process.cpuUsage();
@@ -238,12 +241,23 @@ const operations = {
     await Promise.all(Array.from({ length: DIAL_LANES }, (_, index) => lane(1_000 + index)));
   },
   /** Dials so often, each time as another node, and stays. */
-  stay: async ({ port, count }: { readonly port: number; readonly count: number }) => {
+  stay: async ({
+    port,
+    kind,
+    count,
+  }: {
+    readonly port: number;
+    readonly kind: 'plain' | 'node';
+    readonly count: number;
+  }) => {
     let next = 0;
     const lane = async (): Promise<void> => {
       while (next < count) {
         const number = next++;
-        links.push(await dialNode(benchIdentity(10_000 + number), port, [], loopback(number)));
+        const [own, from] = [benchIdentity(10_000 + number), loopback(number)];
+        links.push(
+          kind === 'node' ? await dialNode(own, port, [], from) : await dialPlainly(own, port, from),
+        );
       }
     };
     await Promise.all(Array.from({ length: DIAL_LANES }, lane));

@@ -1,8 +1,6 @@
 /** A whole mesh node in a process of its own, as `blvm-mesh run` starts it, on a development node in the same process. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseConfig } from '#dist/config/config.js';
 import { systemClock } from '#dist/core/clock.js';
@@ -14,6 +12,7 @@ import { ModuleIntegration } from '#dist/node/module-integration.js';
 import { answerCalls } from './child.js';
 import { stopwatch } from './cpu.js';
 import { benchFolder } from './folder.js';
+import { residentBytes } from './memory.js';
 
 let onEnd: () => Promise<void> = () => Promise.resolve();
 let mesh: MeshModule | null = null;
@@ -94,15 +93,7 @@ const operations = {
     return user + system;
   },
   /** Resident memory of this process in bytes, after what is no longer used was given back. */
-  memory: async () => {
-    setFlagsFromString('--expose-gc');
-    const gc = runInNewContext('gc') as () => void;
-    for (let i = 0; i < 3; i++) {
-      gc();
-      await pause(50);
-    }
-    return process.memoryUsage.rss();
-  },
+  memory: residentBytes,
   /** What was refused, by reason. */
   refused: () => running().counters.snapshot().refused,
   /** The directly connected peers. */
