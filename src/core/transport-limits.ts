@@ -7,6 +7,11 @@ export const TRANSPORT_LIMIT_TABLE = {
     'bytes',
     'written to a peer at once: a write for each small frame is 9 to 37 times slower',
   ],
+  TRANSPORT_BLOCKS: [
+    256,
+    'blocks',
+    'out at once, of all peers: what is told to a thousand peers in one turn is written without',
+  ],
   CHUNK_PACKETS: [
     128,
     'packets',

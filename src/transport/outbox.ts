@@ -18,13 +18,23 @@ const BLOCKS_KEPT = 64;
 /** Memory for frames that are written together. */
 export class Blocks {
   readonly #free: Uint8Array[] = [];
+  #out = 0;
 
-  take(): Uint8Array {
+  /** A block; null while too many are out: then a frame goes by itself. */
+  take(): Uint8Array | null {
+    if (this.#out >= LIMITS.TRANSPORT_BLOCKS) return null;
+    this.#out += 1;
     return this.#free.pop() ?? new Uint8Array(LIMITS.TRANSPORT_BLOCK_BYTES);
   }
 
   giveBack(block: Uint8Array): void {
+    this.#out -= 1;
     if (this.#free.length < BLOCKS_KEPT) this.#free.push(block);
+  }
+
+  /** Blocks that a closed channel may still read: they are nobody's any more. */
+  lose(count: number): void {
+    this.#out -= count;
   }
 }
 
@@ -53,6 +63,8 @@ export class Outbox {
   };
   #block: Uint8Array | null = null;
   #filled = 0;
+  /** Blocks that the channel has not written yet. */
+  #blocksOut = 0;
   /** Since when something lies in the block. */
   #heldSince = 0;
   #unsentBytes = 0;
@@ -118,8 +130,11 @@ export class Outbox {
 
   /** Drops everything. What the channel still holds is its own. */
   close(): void {
+    if (this.#isClosed) return;
     this.#isClosed = true;
-    if (this.#block !== null) this.#parts.blocks.giveBack(this.#block);
+    const { blocks } = this.#parts;
+    if (this.#block !== null) blocks.giveBack(this.#block);
+    blocks.lose(this.#blocksOut);
     this.#block = null;
     this.#filled = 0;
   }
@@ -128,21 +143,22 @@ export class Outbox {
     const { clock, blocks } = this.#parts;
     const frameBytes = FRAME_HEADER_BYTES + packet.length;
     this.frames += 1;
-    if (frameBytes > LIMITS.TRANSPORT_BLOCK_BYTES) {
-      this.flush();
+    if (this.#filled + frameBytes > LIMITS.TRANSPORT_BLOCK_BYTES) this.flush();
+    const isLarge = frameBytes > LIMITS.TRANSPORT_BLOCK_BYTES;
+    const block = isLarge ? null : (this.#block ?? blocks.take());
+    if (block === null) {
       const frame = new Uint8Array(frameBytes);
       writeFrame(frame, 0, packet);
       this.#write(frame, null);
       return;
     }
-    if (this.#filled + frameBytes > LIMITS.TRANSPORT_BLOCK_BYTES) this.flush();
     const now = clock.monotonicMillis();
     if (this.#block === null) {
-      this.#block = blocks.take();
+      this.#block = block;
       this.#heldSince = now;
       this.#flushLater();
     }
-    writeFrame(this.#block, this.#filled, packet);
+    writeFrame(block, this.#filled, packet);
     this.#filled += frameBytes;
     if (now - this.#heldSince >= LIMITS.TRANSPORT_HOLD_MILLIS) this.flush();
   }
@@ -161,10 +177,14 @@ export class Outbox {
     const now = clock.monotonicMillis();
     if (this.#unsentBytes === 0) this.#movedAt = now;
     this.lastWriteMillis = now;
+    if (block !== null) this.#blocksOut += 1;
     this.#unsentBytes += bytes.length;
     this.bytes += bytes.length;
     channel.write(bytes, () => {
-      if (block !== null) blocks.giveBack(block);
+      if (block !== null && !this.#isClosed) {
+        this.#blocksOut -= 1;
+        blocks.giveBack(block);
+      }
       this.#unsentBytes -= bytes.length;
       this.#movedAt = clock.monotonicMillis();
       this.#refill();

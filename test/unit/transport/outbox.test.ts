@@ -139,6 +139,33 @@ describe('outbox', () => {
     expect(rooms).toHaveLength(1);
   });
 
+  it('uses a bounded number of blocks for all peers together, and gives each back once', () => {
+    const blocks = new Blocks();
+    const taken = Array.from({ length: LIMITS.TRANSPORT_BLOCKS }, () => blocks.take());
+    expect(taken.every((block) => block !== null)).toBe(true);
+    expect(blocks.take()).toBeNull();
+    // Without a block a frame goes by itself.
+    const writes: Uint8Array[] = [];
+    const outbox = new Outbox({
+      channel: { write: (bytes) => writes.push(bytes.slice()) },
+      clock: new VirtualClock(),
+      blocks,
+      atEndOfTurn: () => undefined,
+      onRoom: () => undefined,
+    });
+    outbox.put(packet(10, 1), 'a');
+    expect(writes.map(({ length }) => length)).toEqual([14]);
+    blocks.lose(1);
+    outbox.put(packet(10, 2), 'a');
+    outbox.flush();
+    expect(blocks.take()).toBeNull();
+    // What a closed channel still holds is not given to anybody, and counts no more.
+    outbox.close();
+    outbox.close();
+    expect(blocks.take()).not.toBeNull();
+    expect(blocks.take()).toBeNull();
+  });
+
   it('knows how long a peer has taken nothing', () => {
     const { outbox, clock, writes, endTurn } = bed();
     clock.advance(5_000);
