@@ -24,10 +24,10 @@ import { accountsOf, benchJournal } from './ledger.js';
 import { POLICY, SELF, SOURCE, type PaidSample } from './samples.js';
 
 /**
- * Packets that wait for a verdict or the disk at most, and their bytes: as many as the queue of the pool takes. With
- * fewer, those that wait for the disk leave the workers nothing to do.
+ * Packets that wait for a verdict or the disk at most, and their bytes: as many free ones as the queue of the pool takes.
+ * With fewer, those that wait for the disk leave the workers nothing to do.
  */
-const MOST_WAITING = LIMITS.PACKETS_QUEUED;
+const MOST_WAITING = (LIMITS.FREE_SHARE_PERCENT / 100) * LIMITS.PACKETS_QUEUED;
 const MOST_WAITING_BYTES = 16 * 2 ** 20;
 
 /** The packets come from so many peers in turn. */
