@@ -129,12 +129,12 @@ export class Bed {
     const sender = SENDERS[number % PEERS];
     if (sender === undefined) throw new Error('there are peers');
     const watch = this.#watch;
-    watch?.counters.count('packets_received');
+    if (watch !== null) watch.counters.hot.packets_received.count++;
     watch?.counters.arrived(kind === 'paid' ? 'paid' : 'free', bytes.length);
     const done = (): void => {
       if (watch !== null) {
-        watch.counters.count(kind === 'paid' ? 'packets_paid' : 'packets_free');
-        watch.counters.count('packets_delivered');
+        watch.counters.hot[kind === 'paid' ? 'packets_paid' : 'packets_free'].count++;
+        watch.counters.hot.packets_delivered.count++;
         watch.counters.passed(kind === 'paid' ? 'paid' : 'free', bytes.length);
         this.#passed.bytes = bytes;
         this.#passed.from = sender.peer;

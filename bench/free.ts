@@ -2,7 +2,7 @@
  * Free packets and a mixture through the pool, beside the same packets judged one after another on one thread with
  * the tools of a worker: what hand-over costs, and what further threads bring.
  *
- * Target: 500,000 packets of 200 B a second, parsed and with their checksum.
+ * Target: 500,000 packets of 200 B a second, parsed and with their checksum, with the default of a worker less than cores.
  */
 import { randomBytes } from 'node:crypto';
 import { LIMITS } from '#dist/core/limits.js';
@@ -18,7 +18,7 @@ import { rateReadings, stopwatch, type Rate } from './cpu.js';
 import { asPaid, rateOf } from './paid.js';
 import { freePackets, junkPackets, paidSamples, POLICY, SOURCE, type PaidSample } from './samples.js';
 import { atLeast, type Target } from './stats.js';
-import type { Runner } from './suite.js';
+import { besideMain, workersText, type Runner } from './suite.js';
 
 /** Bytes of packets in one round, and packets at the most. */
 const ROUND_BYTES = 256 * 2 ** 20;
@@ -44,13 +44,17 @@ export function freePipelines(): readonly Runner[] {
 function freePipeline(bytes: number, target?: Target): Runner {
   return {
     name: `free pipeline, ${bytes.toLocaleString('en')} B`,
-    measure: ({ rounds, workers, isQuick }) => {
+    measure: (settings) => {
+      const { rounds, workers, isQuick } = settings;
       const different = Math.min(DIFFERENT_PACKETS, DIFFERENT_BYTES / bytes);
       const packets = asFree(freePackets(different, bytes));
       const count = Math.min(ROUND_PACKETS, ROUND_BYTES / bytes) / (isQuick ? QUICK_SHARE : 1);
       const warm = Math.min(WARM_PACKETS, WARM_BYTES / bytes);
       const all = Array.from({ length: warm + count }, (_, index) => packets[index % packets.length] ?? NONE);
-      return besideOneThread(rounds, Math.max(...workers), { all, warm, issued: [] }, target);
+      const most = Math.max(...workers);
+      // Small packets are bound by the main thread, large ones by the hashing.
+      const counts = target === undefined ? [most] : [...new Set([besideMain(settings), most])];
+      return besideOneThread(rounds, counts, { all, warm, issued: [] }, target);
     },
   };
 }
@@ -71,7 +75,7 @@ export function mixedLoad(): Runner {
         ...junkPackets(part(5), 200).map((bytes): Expected => ({ bytes, kind: 'refused' })),
       ];
       const warm = Math.floor(packets.length / 4);
-      return besideOneThread(rounds, Math.max(...workers), { all: shuffled(packets), warm, issued });
+      return besideOneThread(rounds, [Math.max(...workers)], { all: shuffled(packets), warm, issued });
     },
   };
 }
@@ -85,25 +89,30 @@ interface Load {
   readonly issued: readonly PaidSample[];
 }
 
+/** @param target of the first of the worker counts */
 async function besideOneThread(
   rounds: number,
-  workers: number,
+  counts: readonly number[],
   { all, warm, issued }: Load,
   target?: Target,
 ): ReturnType<Runner['measure']> {
   const alone: Rate[] = [];
-  const pooled: Rate[] = [];
+  const pooled = counts.map((): Rate[] => []);
   for (let round = 0; round < rounds; round++) {
     alone.push(rateAlone(all, issued, warm));
-    pooled.push(await rateOf({ workers, issued }, all, warm));
+    for (const [index, workers] of counts.entries()) {
+      pooled[index]?.push(await rateOf({ workers, issued }, all, warm));
+    }
   }
   const reference = 'one thread, no pool';
   return [
     ...rateReadings(reference, 'packets/s', alone),
-    ...rateReadings(`${workers} workers`, 'packets/s', pooled, {
-      reference,
-      ...(target === undefined ? {} : { target }),
-    }),
+    ...counts.flatMap((workers, index) =>
+      rateReadings(workersText(workers), 'packets/s', pooled[index] ?? [], {
+        reference,
+        ...(target === undefined || index > 0 ? {} : { target }),
+      }),
+    ),
   ];
 }
 

@@ -18,6 +18,16 @@ export interface Settings {
   readonly workers: readonly number[];
 }
 
+/** What a node of as many cores has by default: where the main thread has most to do, it needs a core of its own. */
+export function besideMain({ workers }: Settings): number {
+  return Math.max(1, Math.max(...workers) - 1);
+}
+
+/** `2 workers`. */
+export function workersText(count: number): string {
+  return count === 1 ? '1 worker' : `${count} workers`;
+}
+
 /** A closed loop; `run` does `operations` of it. */
 export interface Task {
   readonly name: string;

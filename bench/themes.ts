@@ -34,7 +34,11 @@ export const THEMES: Themes = new Map<string, NamedTheme>([
   ['idle', { about: 'processor time of a pool without packets', theme: idlePool }],
   [
     'overhead',
-    { about: 'issued and free packets with metrics, recorder and page, beside without', theme: overhead },
+    {
+      about: 'issued and free packets with metrics, recorder and page, beside without',
+      theme: overhead,
+      isOnRequest: true,
+    },
   ],
   ['ingest', { about: 'packet events of the node, in memory and over a socket', theme: ingest }],
   ['codec', { about: 'packets decoded and encoded', theme: packetCodec }],

@@ -125,7 +125,7 @@ export class MeshManager {
     until: Until = 'attempted',
   ): void {
     const { counters, peers } = this.#parts;
-    counters.count('packets_received');
+    counters.hot.packets_received.count++;
     const isTooLarge = packetBytes.length > LIMITS.PACKET_BYTES;
     const peer = isTooLarge ? null : peers.heard(peerAddress);
     if (peer === null) {
@@ -224,7 +224,7 @@ export class MeshManager {
       const address = peerAddress;
       throw new MeshError('LINK_UNUSABLE', `${address} does not read what waits for it`, { address });
     }
-    this.#parts.counters.count('packets_sent');
+    this.#parts.counters.hot.packets_sent.count++;
     this.#parts.peers.sentTo(peerAddress);
   }
 
@@ -389,7 +389,7 @@ export class MeshManager {
     const { from, ttlSeconds, until, onOutcome } = how;
     const { position, amountMsat: paidMsat } = verdict;
     const { counters } = this.#parts;
-    counters.count(verdict.kind === 'paid' ? 'packets_paid' : 'packets_free');
+    counters.hot[verdict.kind === 'paid' ? 'packets_paid' : 'packets_free'].count++;
     counters.passed(verdict.kind === 'paid' ? 'paid' : 'free', head.bytes.length);
     const cared = new CaredPacket({ key, from, position, paidMsat }, head);
     this.#care.take(cared, ttlSeconds * 1_000, (outcome) => {

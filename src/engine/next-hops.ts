@@ -61,7 +61,7 @@ export class NextHops {
     }
     const { counters, delivery, recorder } = this.#parts;
     const reason = delivery.deliver(cared.packet, cared.bytes, cared.from ?? '');
-    if (reason === Reason.Accepted) counters.count('packets_delivered');
+    if (reason === Reason.Accepted) counters.hot.packets_delivered.count++;
     recorder.passed(reason === Reason.Accepted ? 'delivered' : 'held', cared, reason);
     onOutcome(reason === Reason.Accepted ? { kind: 'done' } : { kind: 'later', reason });
   }
@@ -83,8 +83,8 @@ export class NextHops {
       return;
     }
     const handedOver = (): void => {
-      counters.count('packets_sent');
-      counters.count('packets_forwarded');
+      counters.hot.packets_sent.count++;
+      counters.hot.packets_forwarded.count++;
       peers.sentTo(address);
       recorder.passed('forwarded', cared, Reason.Accepted);
       this.#noteForwarded(cared);

@@ -46,11 +46,25 @@ export class Counters {
   readonly #passedBytes = { paid: 0, free: 0, control: 0 };
   readonly #refusedBytes: Group = new Map();
   readonly #gauges = new Map<string, () => number | bigint>();
+  /** What is counted for nearly every packet: without looking for its name. */
+  readonly hot = {
+    packets_received: { count: 0 },
+    packets_paid: { count: 0 },
+    packets_free: { count: 0 },
+    packets_delivered: { count: 0 },
+    packets_sent: { count: 0 },
+    packets_forwarded: { count: 0 },
+  };
+
+  constructor() {
+    for (const [name, slot] of Object.entries(this.hot)) this.#counts.set(name, slot);
+  }
 
   /** Counts a packet that arrived, by what it says it is. */
   arrived(traffic: DeclaredTraffic, bytes: number): void {
-    this.#arrived[traffic].packets++;
-    this.#arrived[traffic].bytes += bytes;
+    const arrived = this.#arrived[traffic];
+    arrived.packets++;
+    arrived.bytes += bytes;
   }
 
   /** Counts the bytes of a packet that passed. */
@@ -116,8 +130,9 @@ function add(group: Group, name: string, times: number): void {
   else add(group, OTHER_NAMES, times);
 }
 
+/** What was counted at least once. */
 function countsOf(group: Group): readonly (readonly [string, number])[] {
-  return [...group].map(([name, { count }]) => [name, count]);
+  return [...group].map(([name, { count }]) => [name, count] as const).filter(([, count]) => count > 0);
 }
 
 /** An object without a prototype, so that a name like `__proto__` is a name like any other. */
