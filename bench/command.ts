@@ -19,6 +19,8 @@ export interface NamedTheme {
   readonly theme: Theme;
   /** Measured only where it is named. */
   readonly isOnRequest?: true;
+  /** Too long for a first look: left out of `--quick`, unless it is named. */
+  readonly isLong?: true;
 }
 
 export type Themes = ReadonlyMap<string, NamedTheme>;
@@ -52,8 +54,9 @@ export function benchCommand(themes: Themes, { out, progress }: Streams): Comman
     .action(async (flags: Flags) => {
       const settings = settingsOf(flags);
       const lines: Line[] = [];
-      for (const [name, { theme, isOnRequest = false }] of themes) {
-        if (!(flags.only?.includes(name) ?? !isOnRequest)) continue;
+      for (const [name, { theme, isOnRequest = false, isLong = false }] of themes) {
+        const isUsual = !isOnRequest && !(isLong && settings.isQuick);
+        if (!(flags.only?.includes(name) ?? isUsual)) continue;
         progress(`measuring ${name}…`);
         const began = performance.now();
         try {
@@ -105,8 +108,9 @@ function workersOf(text: string): readonly number[] {
 
 function helpOf(themes: Themes): string {
   const width = Math.max(...[...themes.keys()].map(({ length }) => length));
-  const rows = [...themes].map(([name, { about, isOnRequest = false }]) => {
-    return `  ${name.padEnd(width)}  ${about}${isOnRequest ? ' (only where it is named)' : ''}`;
+  const rows = [...themes].map(([name, { about, isOnRequest = false, isLong = false }]) => {
+    const when = isOnRequest ? ' (only where it is named)' : isLong ? ' (not with --quick)' : '';
+    return `  ${name.padEnd(width)}  ${about}${when}`;
   });
   return [
     '',

@@ -57,6 +57,7 @@ export const THEMES: Themes = new Map<string, NamedTheme>([
     {
       about: 'the direct transport beside node:tls: frames, hops, connections, idle peers',
       theme: transport,
+      isLong: true,
     },
   ],
   ['tuning', { about: 'what batch_max and batch_linger_us do', theme: tuning, isOnRequest: true }],

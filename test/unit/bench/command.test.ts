@@ -47,6 +47,7 @@ const fixed = (): Runner => ({
 const THEMES: Themes = new Map([
   ['loops', { about: 'closed loops', theme: loops }],
   ['rare', { about: 'long ones', theme: () => ({ ...fixed(), name: 'rare' }), isOnRequest: true }],
+  ['large', { about: 'no first look', theme: () => ({ ...fixed(), name: 'large' }), isLong: true }],
   ['fixed', { about: 'fixed figures', theme: () => [fixed(), { ...fixed(), name: 'again' }] }],
 ]);
 
@@ -96,6 +97,12 @@ describe('bench command', () => {
     expect((await bench('--quick', '--only', 'rare')).out).toContain('rare: b');
   });
 
+  it('leaves what is no first look out of --quick, unless it is named', async () => {
+    expect((await bench('--quick')).out).not.toContain('large: b');
+    expect((await bench('--quick', '--only', 'large')).out).toContain('large: b');
+    expect((await bench('--only', 'large')).out).toContain('large: b');
+  });
+
   it('takes names by comma and again, and worker counts in ascending order', async () => {
     await bench('--quick', '--only', 'fixed', '--only', 'loops,fixed', '--workers', '3,1,3');
     expect(seen.map(({ workers, isQuick }) => ({ workers, isQuick }))).toEqual([
@@ -106,7 +113,7 @@ describe('bench command', () => {
 
   it('refuses unknown names and worker counts that are none, and measures nothing', async () => {
     expect((await bench('--only', 'loop')).errors).toContain(
-      'there is no "loop". There are: loops, rare, fixed',
+      'there is no "loop". There are: loops, rare, large, fixed',
     );
     for (const counts of ['0', '1,x', '', '1.5', '65']) {
       expect((await bench('--workers', counts)).errors).toContain('whole numbers from 1 to 64');
