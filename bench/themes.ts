@@ -28,9 +28,15 @@ export const THEMES: Themes = new Map<string, NamedTheme>([
   ],
   ['free', { about: 'free packets through the pool: 200 B, 1,400 B, 64 kB', theme: freePipelines }],
   ['mixed', { about: 'paid, free and junk packets through the pool together', theme: mixedLoad }],
-  ['scaling', { about: 'paid packets by number of workers', theme: scaling }],
-  ['latency', { about: 'a paid packet at 1, 50 and 90 % load, and a lonely one', theme: latencies }],
-  ['breakdown', { about: 'where the time of a paid packet goes, part by part', theme: breakdown }],
+  ['scaling', { about: 'paid packets by number of workers', theme: scaling, isLong: true }],
+  [
+    'latency',
+    { about: 'a paid packet at 1, 50 and 90 % load, and a lonely one', theme: latencies, isLong: true },
+  ],
+  [
+    'breakdown',
+    { about: 'where the time of a paid packet goes, part by part', theme: breakdown, isLong: true },
+  ],
   ['idle', { about: 'processor time of a pool without packets', theme: idlePool }],
   [
     'overhead',
