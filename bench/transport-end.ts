@@ -35,6 +35,13 @@ const DIAL_LANES = 4;
 const SILENCE_MILLIS = 90_000;
 const AWAIT_MILLIS = 10_000;
 
+/** What is dialled at a port of this machine: plain TLS or a node, and how often. */
+interface Dials {
+  readonly port: number;
+  readonly kind: 'plain' | 'node';
+  readonly count: number;
+}
+
 /** All bytes that came in, over whatever. */
 let received = 0;
 /** Numbers of the packets that this process sends to mesh nodes begin above those of its earlier ones. */
@@ -217,15 +224,7 @@ const operations = {
     return user + system;
   },
   /** Dials and hangs up so often; from many addresses, since one may not come so often. */
-  comeAndGo: async ({
-    port,
-    kind,
-    count,
-  }: {
-    readonly port: number;
-    readonly kind: 'plain' | 'node';
-    readonly count: number;
-  }) => {
+  comeAndGo: async ({ port, kind, count }: Dials) => {
     let left = count;
     const lane = async (number: number): Promise<void> => {
       const own = benchIdentity(number);
@@ -241,15 +240,7 @@ const operations = {
     await Promise.all(Array.from({ length: DIAL_LANES }, (_, index) => lane(1_000 + index)));
   },
   /** Dials so often, each time as another node, and stays. */
-  stay: async ({
-    port,
-    kind,
-    count,
-  }: {
-    readonly port: number;
-    readonly kind: 'plain' | 'node';
-    readonly count: number;
-  }) => {
+  stay: async ({ port, kind, count }: Dials) => {
     let next = 0;
     const lane = async (): Promise<void> => {
       while (next < count) {

@@ -1,6 +1,6 @@
 /** Randomness: the machine's, and a seeded one that replays a run. */
 import { randomFillSync } from 'node:crypto';
-import { assert } from './assert.js';
+import { assert, present } from './assert.js';
 import type { Random } from './ports.js';
 
 /** Cryptographic randomness of the machine. */
@@ -76,4 +76,16 @@ export function randomU64(random: Random): bigint {
 /** The base delay spread over [1 - spread, 1 + spread], so that many waiters do not act at once. */
 export function jittered(random: Random, base: number, spread = 0.2): number {
   return base * (1 - spread + 2 * spread * random.unit());
+}
+
+/** The items in a random order (Fisher and Yates). */
+export function shuffled<T>(random: Random, items: readonly T[]): T[] {
+  const result = [...items];
+  for (let i = result.length - 1; i > 0; i--) {
+    const j = randomBelow(random, i + 1);
+    const [a, b] = [present(result[i], 'within the list'), present(result[j], 'within the list')];
+    result[i] = b;
+    result[j] = a;
+  }
+  return result;
 }

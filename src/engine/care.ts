@@ -155,7 +155,7 @@ export class PacketCare {
   neighbourLost(isLost: (nextHop: NodeId) => boolean): void {
     for (const held of [...this.#held.values()]) {
       if (held.busy) held.isLost = isLost;
-      if (!held.busy && held.blockedAt !== null && isLost(held.cared.nextHop)) {
+      if (!held.busy && isBlocked(held) && isLost(held.cared.nextHop)) {
         this.#try(held);
         continue;
       }
@@ -314,7 +314,12 @@ export class PacketCare {
     // Small ones cost more than their bytes, most of all where they live too long to be collected young.
     const isTooMuch = (): boolean =>
       free.bytes > LIMITS.FREE_KEPT_BYTES || free.size > LIMITS.FREE_KEPT_PACKETS;
-    for (let { first } = free; first !== null && isTooMuch(); first = free.first) this.#drop(first);
+    this.#dropOldest(free, isTooMuch);
+  }
+
+  /** Drops what has been kept longest, as long as it should go. */
+  #dropOldest(kept: Kept, shouldGo: (oldest: Held) => boolean): void {
+    for (let { first } = kept; first !== null && shouldGo(first); first = kept.first) this.#drop(first);
   }
 
   #keepNoMore(held: Held): void {
@@ -334,7 +339,7 @@ export class PacketCare {
       const now = this.#options.clock.monotonicMillis();
       let next = Infinity;
       for (const kept of Object.values(this.#kept)) {
-        for (; kept.first !== null && kept.first.keptUntil <= now;) this.#drop(kept.first);
+        this.#dropOldest(kept, ({ keptUntil }) => keptUntil <= now);
         next = Math.min(next, kept.first?.keptUntil ?? Infinity);
       }
       if (next < Infinity) this.#forgetIn(next - now);
@@ -345,13 +350,8 @@ export class PacketCare {
   #makeRoom(bytes: number): void {
     const isCrowded = (): boolean =>
       this.#bytes + bytes > LIMITS.PACKETS_IN_CARE_BYTES || this.#held.size >= 2 * LIMITS.PACKETS_IN_CARE;
-    for (const { first } of [this.#kept.free, this.#kept.paid]) {
-      for (let oldest = first; oldest !== null && isCrowded();) {
-        const { behind }: Held = oldest;
-        this.#drop(oldest);
-        oldest = behind;
-      }
-    }
+    this.#dropOldest(this.#kept.free, isCrowded);
+    this.#dropOldest(this.#kept.paid, isCrowded);
   }
 
   #drop(held: Held): void {

@@ -150,13 +150,11 @@ export class Links implements PeerLink {
         this.#holdBack(session);
       },
       onRoom: (session) => {
-        this.#resumeSources(session.address);
-        this.#roomless.delete(session.address);
+        this.#waitNoMore(session.address);
         this.#parts.manager().roomAt(session.address);
       },
       onLost: (session) => {
-        this.#resumeSources(session.address);
-        this.#roomless.delete(session.address);
+        this.#waitNoMore(session.address);
         this.#flows.delete(session.address);
         peers().disconnected(session.address);
       },
@@ -321,6 +319,11 @@ export class Links implements PeerLink {
       this.#resumeSources(address);
       this.#roomless.set(address, null);
     });
+  }
+
+  #waitNoMore(address: string): void {
+    this.#resumeSources(address);
+    this.#roomless.delete(address);
   }
 
   #resumeSources(address: string): void {

@@ -12,7 +12,7 @@ import { equalBytes } from '../core/bytes.js';
 import { nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import type { Clock, Random, Timer } from '../core/ports.js';
-import { randomBelow, randomU64 } from '../core/random.js';
+import { randomU64, shuffled } from '../core/random.js';
 import { Reason } from '../core/reasons.js';
 import type { RouteRequest, RouteResponse } from '../packet/discovery.js';
 import { requestIdOf, type RelayQuestion } from './relays.js';
@@ -206,7 +206,7 @@ export class RouteSearches {
     const peers = this.#whom(search, ring.whom, requestIdOf(0n, reach), maxHops);
     const ids = ring.ids;
     // Those who are hinted at are few, and asked one by one.
-    const asked = ring.whom === 'hinted' ? peers.slice(0, ids) : shuffled(random, [...peers]);
+    const asked = ring.whom === 'hinted' ? peers.slice(0, ids) : shuffled(random, peers);
     for (let offset = 0; offset < ids; offset++) {
       const dealt = asked.filter((_, index) => index % ids === offset);
       if (dealt.length > 0) this.#askUnder(requestIdOf(randomU64(random), reach), search, maxHops, dealt);
@@ -221,7 +221,7 @@ export class RouteSearches {
     if (routes.some((route) => table.chooser.doubtOf(route) === 0)) return;
     const doubted = routes.map((route) => table.chooser.doubtsOf(route));
     for (let i = 0; i < LIMITS.THOROUGH_REQUESTS; i++) {
-      const guessed = guessWhom(random, shuffled(random, [...doubted]));
+      const guessed = guessWhom(random, shuffled(random, doubted));
       if (guessed.length > 0) this.#askWithout(search, guessed);
     }
   }
@@ -337,17 +337,6 @@ function makeSearch(destination: NodeId, limits: SearchLimits, startedMillis: nu
     rests: false,
     timer: null,
   };
-}
-
-/** Fisher and Yates. */
-function shuffled<T>(random: Random, items: T[]): T[] {
-  for (let i = items.length - 1; i > 0; i--) {
-    const j = randomBelow(random, i + 1);
-    const [a, b] = [present(items[i], 'within the list'), present(items[j], 'within the list')];
-    items[i] = b;
-    items[j] = a;
-  }
-  return items;
 }
 
 function clamp(value: number, low: number, high: number): number {

@@ -10,7 +10,7 @@ import type { NodeId } from '../core/ids.js';
 import { nodeKey } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import type { Clock, Random } from '../core/ports.js';
-import { jittered, randomBelow } from '../core/random.js';
+import { jittered, shuffled } from '../core/random.js';
 import type { NetworkGroups } from '../routing/network-group.js';
 import { hostAndPort } from './addresses.js';
 
@@ -113,9 +113,10 @@ export class AddressBook {
     const groups = new Set(connected.slotHosts.map((host) => this.#groupOf(host)));
     let slots = this.slots - connected.slotHosts.length;
     // Entry points first while nothing better is known, then in random order.
-    const others = this.#shuffled(ready.filter(({ source }) => source !== 'static')).sort(
-      (a, b) => Number(b.source === 'bootstrap') - Number(a.source === 'bootstrap'),
-    );
+    const others = shuffled(
+      this.#options.random,
+      ready.filter(({ source }) => source !== 'static'),
+    ).sort((a, b) => Number(b.source === 'bootstrap') - Number(a.source === 'bootstrap'));
     for (const state of others) {
       const group = this.#groupOf(hostAndPort(state.address).host);
       if (slots <= 0 || chosen.length >= most) break;
@@ -153,7 +154,7 @@ export class AddressBook {
     const answered = [...this.#states.values()].flatMap(({ nodeId, address, failures }) =>
       nodeId === null || failures > 0 ? [] : [{ nodeId, address }],
     );
-    return this.#shuffled(answered).slice(0, most);
+    return shuffled(this.#options.random, answered).slice(0, most);
   }
 
   /** Whether one of these nodes is a static peer that is pinned. */
@@ -180,17 +181,5 @@ export class AddressBook {
     if (learned.length < LIMITS.TRANSPORT_ADDRESSES_LEARNED) return true;
     const worst = learned.reduce((a, b) => (b.failures > a.failures ? b : a));
     return worst.failures > 0 && !worst.isDialling && this.#states.delete(worst.address);
-  }
-
-  #shuffled<T>(items: readonly T[]): T[] {
-    const result = [...items];
-    for (let left = result.length - 1; left > 0; left--) {
-      const at = randomBelow(this.#options.random, left + 1);
-      const [a, b] = [result[left], result[at]];
-      if (a === undefined || b === undefined) continue;
-      result[left] = b;
-      result[at] = a;
-    }
-    return result;
   }
 }

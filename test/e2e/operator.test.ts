@@ -6,7 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodePacket } from '../../src/packet/packet.js';
 import type { LightningProof } from '../../src/packet/proof.js';
 import { MeshBed } from '../support/mesh-bed.js';
-import { endAll, freePort, runCli, temporaryDirectory, waitFor } from '../support/mesh-process.js';
+import { endAll, runCli, temporaryDirectory, waitFor } from '../support/mesh-process.js';
+import { freePort } from '../support/ports.js';
 
 let bed: MeshBed;
 let port: number;

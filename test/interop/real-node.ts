@@ -2,9 +2,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { endLater, temporaryDirectory, waitFor } from '../support/mesh-process.js';
+import { freePort } from '../support/ports.js';
 
 /** The built binary, or an empty text. */
 export const REAL_NODE: string = process.env['BLVM_REAL_NODE'] ?? '';
@@ -112,14 +112,4 @@ function configText(work: string, { moduleMemoryBytes, enabledModules = [] }: Re
     ...limits,
     '',
   ].join('\n');
-}
-
-/** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

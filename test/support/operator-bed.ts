@@ -11,7 +11,8 @@ import { systemRandom } from '../../src/core/random.js';
 import { encodeBitcoinMessage } from '../../src/packet/bitcoin-wire.js';
 import { encodePacket } from '../../src/packet/packet.js';
 import { MeshBed, type Driver } from './mesh-bed.js';
-import { endLater, freePort, waitFor } from './mesh-process.js';
+import { endLater, waitFor } from './mesh-process.js';
+import { freePort } from './ports.js';
 
 /** A ring of six with a chord: nodes 2 to 4 are two or three links away from node 0. Nodes 3 and 4 have one owner. */
 const LINKS = [

@@ -21,7 +21,8 @@ import { systemClock } from '../../../src/core/clock.js';
 import { VERSION } from '../../../src/core/version.js';
 import { parseConfig, type MeshConfig } from '../../../src/config/config.js';
 import { prepareDataDir } from '../../../src/engine/foundations.js';
-import { endAll, endLater, freePort, temporaryDirectory } from '../../support/mesh-process.js';
+import { endAll, endLater, temporaryDirectory } from '../../support/mesh-process.js';
+import { freePort } from '../../support/ports.js';
 
 afterEach(endAll);
 

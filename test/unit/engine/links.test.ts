@@ -16,7 +16,8 @@ import { NetworkGroups } from '../../../src/routing/network-group.js';
 import type { Session } from '../../../src/transport/session.js';
 import { TlsNet } from '../../../src/transport/tls-net.js';
 import { identity } from '../../support/identities.js';
-import { endAll, endLater, freePort, waitFor } from '../../support/mesh-process.js';
+import { endAll, endLater, waitFor } from '../../support/mesh-process.js';
+import { freePort } from '../../support/ports.js';
 import { candidate, DECLARATION, startTransport, type TestNode } from '../../support/transports.js';
 
 afterEach(endAll);
