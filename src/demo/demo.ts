@@ -54,6 +54,8 @@ export class Demo {
   readonly #random: Random;
   readonly #startedAt: number;
   #cheatsSent = 0;
+  /** How many of the cheats must be refused for each reason. */
+  readonly #expected = new Map<string, number>();
 
   private constructor(
     options: DemoOptions,
@@ -174,6 +176,7 @@ export class Demo {
     const delivered = this.#material;
     const material = present(delivered[n % delivered.length], 'something was delivered');
     const cheat = await makeCheat(n, materials, material);
+    this.#expected.set(cheat.expected, (this.#expected.get(cheat.expected) ?? 0) + 1);
     const from = present(nodes[cheat.from], 'the cheat is a node').name;
     const to = present(nodes[cheat.to], 'the cheated one is a node').address;
     const { sent } = await control.call('sendFrom', { node: from, to, hex: toHex(cheat.bytes) });
@@ -192,13 +195,9 @@ export class Demo {
 
   async #result(seconds: number): Promise<DemoResult> {
     const statuses = await this.#settledStatuses();
-    const refused: Record<string, number> = {};
-    const repeated = statuses.reduce((sum, status) => sum + repeatedOf(status), 0);
+    const { refused, repeated } = turnedAwayBy(statuses);
     const fees = { destinationMsat: 0n, routersMsat: 0n, treasuryMsat: 0n, totalMsat: 0n };
-    for (const { counters, received } of statuses) {
-      for (const [reason, count] of packetRefusals(counters.refused)) {
-        refused[reason] = (refused[reason] ?? 0) + count;
-      }
+    for (const { received } of statuses) {
       for (const part of ['destinationMsat', 'routersMsat', 'treasuryMsat', 'totalMsat'] as const) {
         fees[part] += BigInt(received[part]);
       }
@@ -211,7 +210,8 @@ export class Demo {
       lost: this.traffic.lost,
       cheatsSent: this.#cheatsSent,
       cheatsAccepted: this.traffic.unexpected,
-      refused: Object.fromEntries(Object.entries(refused).sort(([, a], [, b]) => b - a)),
+      expected: byCount(this.#expected),
+      refused: byCount(refused),
       repeated,
       fees,
       conserved:
@@ -230,10 +230,18 @@ export class Demo {
     for (;;) {
       const read = await Promise.all(this.network.nodes.map((_, index) => this.network.status(index)));
       const statuses = read.map(statusOf).filter((status) => status !== null);
-      const turnedAway = statuses.reduce((sum, status) => sum + turnedAwayBy(status), 0);
-      if (turnedAway >= this.#cheatsSent || performance.now() > deadline) return statuses;
+      if (this.#isEveryCheatIn(turnedAwayBy(statuses)) || performance.now() > deadline) return statuses;
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
+  }
+
+  /** Whether each reason was given at least as often as cheats were sent that must be refused for it. */
+  #isEveryCheatIn({ refused, repeated }: TurnedAway): boolean {
+    return [...this.#expected].every(([reason, count]) => {
+      // One that comes again while the first is in care still is not refused, but acknowledged.
+      const acknowledged = reason === 'ReplayedPayment' ? repeated : 0;
+      return (refused.get(reason) ?? 0) + acknowledged >= count;
+    });
   }
 
   /** What each connection of the direct transport carried, by its direction. */
@@ -281,14 +289,31 @@ function connectDriver(node: DemoNode, log: Log): Promise<ModuleIntegration> {
   });
 }
 
-/** Packets that came again while a node still had them in care: it acknowledges these, and does nothing more. */
-function repeatedOf({ counters }: ModuleStatus): number {
-  return counters.counts['packets_duplicate'] ?? 0;
+/** Packets that all nodes together turned away. */
+interface TurnedAway {
+  /** By reason. */
+  readonly refused: ReadonlyMap<string, number>;
+  /**
+   * Packets that came again while a node had them in care: it acknowledges these, and does nothing more. Nodes
+   * themselves send what a lost neighbour may not have got again, so that not all of these are cheats.
+   */
+  readonly repeated: number;
 }
 
-function turnedAwayBy(status: ModuleStatus): number {
-  const refusals = packetRefusals(status.counters.refused);
-  return refusals.reduce((sum, [, count]) => sum + count, repeatedOf(status));
+function turnedAwayBy(statuses: readonly ModuleStatus[]): TurnedAway {
+  const refused = new Map<string, number>();
+  let repeated = 0;
+  for (const { counters } of statuses) {
+    repeated += counters.counts['packets_duplicate'] ?? 0;
+    for (const [reason, count] of packetRefusals(counters.refused)) {
+      refused.set(reason, (refused.get(reason) ?? 0) + count);
+    }
+  }
+  return { refused, repeated };
+}
+
+function byCount(counts: ReadonlyMap<string, number>): Readonly<Record<string, number>> {
+  return Object.fromEntries([...counts].sort(([, a], [, b]) => b - a));
 }
 
 /** Refusals of packets: what routing messages were refused for is the modules' own business, and nobody's cheat. */

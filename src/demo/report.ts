@@ -27,6 +27,8 @@ export interface DemoResult {
   readonly cheatsSent: number;
   /** Cheats that got through: must be 0. */
   readonly cheatsAccepted: number;
+  /** How many cheats must be refused for each reason. */
+  readonly expected: Readonly<Record<string, number>>;
   /** Refusals of all nodes, by reason. */
   readonly refused: Readonly<Record<string, number>>;
   /** Packets that came a second time while the node still had the first in care: acknowledged, and nothing more. */
@@ -50,7 +52,7 @@ export function resultJson(result: DemoResult): Json {
   return {
     delivered: result.records.length,
     lost: result.lost,
-    cheats: { sent: result.cheatsSent, accepted: result.cheatsAccepted },
+    cheats: { sent: result.cheatsSent, accepted: result.cheatsAccepted, expected: result.expected },
     refused: result.refused,
     repeated: result.repeated,
     packetsPerSecond: round(result.records.length / result.seconds),
