@@ -133,8 +133,9 @@ export class Bed {
     watch?.counters.arrived(kind === 'paid' ? 'paid' : 'free', bytes.length);
     const done = (): void => {
       if (watch !== null) {
-        watch.counters.hot[kind === 'paid' ? 'packets_paid' : 'packets_free'].count++;
-        watch.counters.hot.packets_delivered.count++;
+        const { hot } = watch.counters;
+        (kind === 'paid' ? hot.packets_paid : hot.packets_free).count++;
+        hot.packets_delivered.count++;
         watch.counters.passed(kind === 'paid' ? 'paid' : 'free', bytes.length);
         this.#passed.bytes = bytes;
         this.#passed.from = sender.peer;

@@ -389,8 +389,10 @@ export class MeshManager {
     const { from, ttlSeconds, until, onOutcome } = how;
     const { position, amountMsat: paidMsat } = verdict;
     const { counters } = this.#parts;
-    counters.hot[verdict.kind === 'paid' ? 'packets_paid' : 'packets_free'].count++;
-    counters.passed(verdict.kind === 'paid' ? 'paid' : 'free', head.bytes.length);
+    const { hot } = counters;
+    const isPaid = verdict.kind === 'paid';
+    (isPaid ? hot.packets_paid : hot.packets_free).count++;
+    counters.passed(isPaid ? 'paid' : 'free', head.bytes.length);
     const cared = new CaredPacket({ key, from, position, paidMsat }, head);
     this.#care.take(cared, ttlSeconds * 1_000, (outcome) => {
       if (until === 'attempted') onOutcome(ATTEMPTED[outcome.kind]);
