@@ -331,13 +331,14 @@ function decentralization({ latest, history }) {
 }
 
 function security({ latest, history }) {
-  const { refusals, warnings, floodedOut, rates } = latest;
+  const { refusals, warnings, floodedOut, bans, allBans, rates } = latest;
   return [
     numbers([
       ['refused', number(rates.refused), '/s'],
       ['refused since the start', number(refusals.reduce((sum, { count }) => sum + count, 0))],
       ['reasons', String(refusals.length)],
       ['counted in floods', number(floodedOut)],
+      ['bans in force', number(allBans)],
     ]),
     grid(
       wide(
@@ -355,6 +356,18 @@ function security({ latest, history }) {
       ),
       lines('Refusals a second', 'a second', times(history), [rate(history, 'refused', 'c')]),
       card(
+        'Bans in force',
+        table(
+          'of the direct transport, newest first',
+          ['address or node', 'ends in#'],
+          bans.map(({ name, secondsLeft }) => [
+            /[.:]/.test(name) ? name : shortId(name),
+            `${Math.ceil(secondsLeft / 60)} min`,
+          ]),
+          'Nobody is banned.',
+        ),
+      ),
+      wide(
         'Warnings, bans and floods',
         table(
           'newest first',

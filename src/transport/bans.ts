@@ -7,6 +7,13 @@
 import { LIMITS } from '../core/limits.js';
 import type { Clock } from '../core/ports.js';
 
+/** One ban in force. */
+export interface Ban {
+  /** An address without port, or a node's id in hex. */
+  readonly name: string;
+  readonly secondsLeft: number;
+}
+
 interface Entry {
   strikes: number;
   /** Until when the strikes count, or the ban lasts. */
@@ -53,6 +60,16 @@ export class Bans {
     let banned = 0;
     for (const name of [...this.#entries.keys()]) if (this.isBanned(name)) banned += 1;
     return banned;
+  }
+
+  /** Bans in force, the newest first, so many at most. */
+  list(most: number): readonly Ban[] {
+    const now = this.#clock.monotonicMillis();
+    return [...this.#entries]
+      .filter(([name]) => this.isBanned(name))
+      .slice(-most)
+      .map(([name, { untilMillis }]) => ({ name, secondsLeft: Math.ceil((untilMillis - now) / 1_000) }))
+      .reverse();
   }
 
   #current(name: string): Entry | null {

@@ -15,7 +15,7 @@ import type { HelloBody } from '../packet/signed-hello.js';
 import { AcceptGate } from './accept-gate.js';
 import { AddressBook, type Candidate } from './address-book.js';
 import { hostAndPort, hostPortText, mayLearn, plainHost } from './addresses.js';
-import { Bans } from './bans.js';
+import { Bans, type Ban } from './bans.js';
 import type { Channel, Dialled, Knock, Listening } from './channel.js';
 import type { TransportOptions, TransportSettings } from './options.js';
 import { Blocks } from './outbox.js';
@@ -109,6 +109,11 @@ export class Transport {
       bans: this.#bans.size,
       known: this.#book.size,
     };
+  }
+
+  /** Who is kept out for now, the newest bans first, so many at most. */
+  bans(most: number): readonly Ban[] {
+    return this.#bans.list(most);
   }
 
   /** The connection behind the address of a link, or null. */

@@ -128,6 +128,8 @@ describe.runIf(executablePath !== undefined)('dashboard', () => {
     expect(shown).toMatch(/AmountTooLow\d+.*must pay the price/);
     expect(shown).toMatch(/counted in floods[1-9]/);
     expect(shown).toMatch(/an address is banned for a while.*host 127\.0\.0\.1/);
+    expect(shown).toMatch(/bans in force1/);
+    expect(shown).toMatch(/Bans in force.*127\.0\.0\.1\d+\u00a0?\s?min/);
   });
 
   it('tells a chosen packet hop by hop, chosen by the keyboard alone', async () => {

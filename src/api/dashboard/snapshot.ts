@@ -25,6 +25,7 @@ const ROUTES_SHOWN = 100;
 const PACKETS_SHOWN = 25;
 const PAYEES_SHOWN = 50;
 const NODES_SHOWN = 150;
+const BANS_SHOWN = 50;
 
 export function snapshotOf({ mesh, integration, history, recentWarnings }: SnapshotParts): Json {
   const { config, counters, judge, table, recorder, timings } = mesh;
@@ -80,6 +81,8 @@ export function snapshotOf({ mesh, integration, history, recentWarnings }: Snaps
       return count === 0 ? [] : [{ code, name, meaning, count, remedy: remedyOf(Reason[name]) }];
     }).sort((a, b) => b.count - a.count),
     floodedOut: recorder.stats().floodedOut,
+    bans: mesh.links.transport?.bans(BANS_SHOWN) ?? [],
+    allBans: mesh.links.transport?.stats().bans ?? 0,
     warnings: [...recentWarnings()].reverse(),
   };
   return snapshot as unknown as Json;

@@ -1,6 +1,8 @@
 // Health and figures for the node (ReportModuleHealth, ReportMetric), and the probes of the HTTP door.
 import { describe, expect, it, vi } from 'vitest';
+import { HttpDoor } from '../../../src/api/http/http-door.js';
 import { healthOf } from '../../../src/api/metrics/health.js';
+import { metricsRoutes } from '../../../src/api/metrics/routes.js';
 import { Reports, type ReportSources } from '../../../src/api/metrics/reports.js';
 import { parseConfig } from '../../../src/config/config.js';
 import { present } from '../../../src/core/assert.js';
@@ -142,6 +144,28 @@ describe('health', () => {
       isReady: false,
       faults: ['the mesh is switched off'],
     });
+  });
+
+  it('is told by the status of the probes, with what is wrong', async () => {
+    const { mesh, state: broken } = source();
+    const integration = { state: 'connected' as ModuleIntegration['state'] };
+    const routes = metricsRoutes({ mesh, integration, logLinesDropped: () => 0 } as unknown as Parameters<
+      typeof metricsRoutes
+    >[0]);
+    const address = { host: '127.0.0.1', port: 0 };
+    const door = await HttpDoor.open({ address, token: 'none', routes, log: testLog() });
+    const probe = async (path: string): Promise<unknown> => {
+      const response = await fetch(`http://127.0.0.1:${door.port}${path}`);
+      return [response.status, await response.json()];
+    };
+    expect(await probe('/healthz')).toEqual([200, { status: 'ok', faults: [] }]);
+    integration.state = 'waiting';
+    const faults = ['the node is not connected'];
+    expect(await probe('/healthz')).toEqual([200, { status: 'ok', faults }]);
+    expect(await probe('/readyz')).toEqual([503, { status: 'failed', faults }]);
+    broken.workers = 0;
+    expect(await probe('/healthz')).toMatchObject([503, { status: 'failed' }]);
+    await door.close();
   });
 
   it('is not alive where only a restart helps', () => {

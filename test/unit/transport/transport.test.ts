@@ -186,7 +186,12 @@ describe('transport', () => {
     expect(a.refused).toContain(Reason.FrameEmpty);
     expect(a.refused.at(-1)).toBe(Reason.PeerBanned);
     expect(a.transport.stats().bans).toBe(1);
+    const [ban] = a.transport.bans(10);
+    expect(ban?.name).toBe('6.6.6.6');
+    expect(ban?.secondsLeft).toBeLessThanOrEqual(LIMITS.TRANSPORT_BAN_MILLIS / 1_000);
+    expect(ban?.secondsLeft).toBeGreaterThan(LIMITS.TRANSPORT_BAN_MILLIS / 1_000 - 10);
     await w.run(LIMITS.TRANSPORT_BAN_MILLIS, 1_000);
+    expect(a.transport.bans(10)).toEqual([]);
     expect(await attack()).toBe(true);
   });
 
