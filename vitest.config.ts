@@ -5,8 +5,9 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // Real processes and worker threads run inside the tests; two at a time keep a small machine honest.
     maxWorkers: 2,
-    testTimeout: 20_000,
-    hookTimeout: 30_000,
+    // What ends a test that hangs; a busy machine is no fault.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     setupFiles: ['test/support/setup.ts'],
   },
 });

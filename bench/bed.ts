@@ -133,9 +133,7 @@ export class Bed {
     watch?.counters.arrived(kind === 'paid' ? 'paid' : 'free', bytes.length);
     const done = (): void => {
       if (watch !== null) {
-        const { hot } = watch.counters;
-        (kind === 'paid' ? hot.packets_paid : hot.packets_free).count++;
-        hot.packets_delivered.count++;
+        watch.counters.hot.packets_delivered.count++;
         watch.counters.passed(kind === 'paid' ? 'paid' : 'free', bytes.length);
         this.#passed.bytes = bytes;
         this.#passed.from = sender.peer;

@@ -42,6 +42,34 @@ export function fromHex(text: string): Uint8Array | null {
   return bytes;
 }
 
+/** Code units of a text that is made in one piece. */
+const UNITS = 8;
+
+/**
+ * A text that tells bytes from all others of the same length: a key for maps, made and hashed in a third of the time of
+ * hexadecimal. Not for people. @param bytes a multiple of 16 of them
+ */
+export function textKey(bytes: Uint8Array): string {
+  let key = '';
+  for (let at = 0; at < bytes.length; at += 2 * UNITS) {
+    key += String.fromCharCode(
+      unitAt(bytes, at),
+      unitAt(bytes, at + 2),
+      unitAt(bytes, at + 4),
+      unitAt(bytes, at + 6),
+      unitAt(bytes, at + 8),
+      unitAt(bytes, at + 10),
+      unitAt(bytes, at + 12),
+      unitAt(bytes, at + 14),
+    );
+  }
+  return key;
+}
+
+function unitAt(bytes: Uint8Array, at: number): number {
+  return (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8);
+}
+
 /** So much memory a view may share for each of its bytes before it counts as small. */
 const SHARED_TIMES = 4;
 /** A copy of less saves nothing: every array has so much around it. */

@@ -8,13 +8,14 @@
  * payment key lets it through each node once. Main thread only.
  */
 import { assert } from '../core/assert.js';
+import { keepable } from '../core/bytes.js';
 import type { NodeId } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import type { Clock, Random, Timer } from '../core/ports.js';
 import { jittered } from '../core/random.js';
 import { Reason } from '../core/reasons.js';
 import type { CaredPacket } from './cared-packet.js';
-import { Chain, type Linked } from './chain.js';
+import { Kept, type Keepable } from './kept.js';
 
 /** What one attempt came to. */
 export type AttemptOutcome =
@@ -50,8 +51,7 @@ export interface CareOptions {
   readonly onExpired: (cared: CaredPacket, reason: Reason) => void;
 }
 
-interface Held extends Linked<Held> {
-  cared: CaredPacket;
+interface Held extends Keepable<Held> {
   readonly deadlineMillis: number;
   waitMillis: number;
   nextHop: NodeId | null;
@@ -65,24 +65,6 @@ interface Held extends Linked<Held> {
   keptUntil: number;
   /** The address of the link whose room it waits for. */
   blockedAt: string | null;
-}
-
-/** Packets that are kept as a precaution, and their bytes. */
-class Kept extends Chain<Held> {
-  bytes = 0;
-  size = 0;
-
-  override push(held: Held): void {
-    super.push(held);
-    this.bytes += held.cared.bytes.length;
-    this.size += 1;
-  }
-
-  override remove(held: Held): void {
-    super.remove(held);
-    this.bytes -= held.cared.bytes.length;
-    this.size -= 1;
-  }
 }
 
 /** What waits for the room of one link, in the order in which it was refused. */
@@ -102,7 +84,7 @@ export class PacketCare {
   #bytes = 0;
   #waiting = 0;
   /** Packets that their next hop has taken, in that order: paid ones, and the others. */
-  readonly #kept = { paid: new Kept(), free: new Kept() };
+  readonly #kept = { paid: new Kept<Held>(), free: new Kept<Held>() };
   /** By the address of the link whose room they wait for. */
   readonly #blocked = new Map<string, Blocked>();
   #forgetting: Timer | null = null;
@@ -127,13 +109,17 @@ export class PacketCare {
     return this.#held.get(key)?.cared.cameAs(bytes) === true;
   }
 
-  /** Takes a packet over that is not in care. @param onOutcome told when its first attempt is over */
+  /**
+   * Takes a packet over that is not in care. Its bytes are borrowed as long as its first attempt takes: what stays longer
+   * is moved to memory of its own.
+   * @param onOutcome told when its first attempt is over
+   */
   take(cared: CaredPacket, ttlMillis: number, onOutcome: OnAttempted): void {
-    assert(!this.#held.has(cared.key), 'a packet is taken into care once');
     this.#makeRoom(cared.bytes.length);
+    const now = this.#options.clock.monotonicMillis();
     const held: Held = {
       cared,
-      deadlineMillis: this.#options.clock.monotonicMillis() + ttlMillis,
+      deadlineMillis: now + ttlMillis,
       waitMillis: LIMITS.RESEND_MIN_MILLIS,
       nextHop: null,
       lastReason: Reason.NextHopLost,
@@ -142,13 +128,16 @@ export class PacketCare {
       timer: null,
       keptUntil: Infinity,
       blockedAt: null,
+      slab: null,
       before: null,
       behind: null,
     };
+    const { size } = this.#held;
     this.#held.set(cared.key, held);
+    assert(this.#held.size > size, 'a packet is taken into care once');
     this.#bytes += cared.bytes.length;
     this.#waiting += 1;
-    this.#try(held, onOutcome);
+    this.#try(held, onOutcome, now);
   }
 
   /** A neighbour is gone: what it was given lately goes another way. */
@@ -160,7 +149,8 @@ export class PacketCare {
         continue;
       }
       if (held.busy || held.nextHop === null || !isLost(held.nextHop)) continue;
-      this.#keepNoMore(held);
+      held.keptUntil = Infinity;
+      this.#keptOf(held).takeBack(held);
       held.nextHop = null;
       held.waitMillis = LIMITS.RESEND_MIN_MILLIS;
       this.#waiting += 1;
@@ -207,24 +197,30 @@ export class PacketCare {
     this.#waiting = 0;
   }
 
-  #try(held: Held, onOutcome?: OnAttempted): void {
+  /** @param now where it is known already: most attempts are over at once */
+  #try(held: Held, onOutcome?: OnAttempted, now = this.#options.clock.monotonicMillis()): void {
     held.timer?.cancel();
     held.timer = null;
     held.busy = true;
     held.isLost = null;
+    let isAtOnce = true;
     this.#options.attempt(held.cared, (told) => {
       held.busy = false;
       const outcome = tookAndWasLost(held, told) ? LOST : told;
       // What is refused again keeps its place.
       if (outcome.kind !== 'full' || outcome.address !== held.blockedAt) this.#unblock(held);
-      if (this.#held.get(held.cared.key) === held) this.#settle(held, outcome);
+      if (this.#held.get(held.cared.key) === held) {
+        this.#settle(held, outcome, isAtOnce ? now : this.#options.clock.monotonicMillis());
+      }
       onOutcome?.(outcome);
     });
+    isAtOnce = false;
+    // Whoever makes it wait does so with little memory.
+    if (held.slab === null) held.cared.moveTo(keepable);
   }
 
-  #settle(held: Held, outcome: AttemptOutcome): void {
-    const { clock } = this.#options;
-    const left = held.deadlineMillis - clock.monotonicMillis();
+  #settle(held: Held, outcome: AttemptOutcome, now: number): void {
+    const left = held.deadlineMillis - now;
     switch (outcome.kind) {
       case 'done':
         this.#waiting -= 1;
@@ -235,7 +231,7 @@ export class PacketCare {
         held.nextHop = outcome.nextHop;
         this.#bytes += outcome.cared.bytes.length - held.cared.bytes.length;
         held.cared = outcome.cared;
-        this.#keep(held, Math.min(left, this.#options.keepMillis()));
+        this.#keep(held, Math.min(left, this.#options.keepMillis()), now);
         break;
       }
       case 'full':
@@ -302,12 +298,12 @@ export class PacketCare {
   }
 
   /** Keeps a packet for a while that its next hop has taken. */
-  #keep(held: Held, millis: number): void {
+  #keep(held: Held, millis: number, now: number): void {
     if (millis <= 0) {
       this.#drop(held);
       return;
     }
-    held.keptUntil = this.#options.clock.monotonicMillis() + millis;
+    held.keptUntil = now + millis;
     const { free } = this.#kept;
     this.#keptOf(held).push(held);
     if (this.#forgetting === null) this.#forgetIn(millis);
@@ -318,7 +314,7 @@ export class PacketCare {
   }
 
   /** Drops what has been kept longest, as long as it should go. */
-  #dropOldest(kept: Kept, shouldGo: (oldest: Held) => boolean): void {
+  #dropOldest(kept: Kept<Held>, shouldGo: (oldest: Held) => boolean): void {
     for (let { first } = kept; first !== null && shouldGo(first); first = kept.first) this.#drop(first);
   }
 
@@ -328,7 +324,7 @@ export class PacketCare {
     this.#keptOf(held).remove(held);
   }
 
-  #keptOf({ cared }: Held): Kept {
+  #keptOf({ cared }: Held): Kept<Held> {
     return cared.paidMsat > 0n ? this.#kept.paid : this.#kept.free;
   }
 

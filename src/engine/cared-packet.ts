@@ -3,14 +3,14 @@
  * on, for which their head is enough; the rest is decoded when somebody asks for it.
  */
 import { assert } from '../core/assert.js';
-import { equalBytes } from '../core/bytes.js';
+import { equalBytes, keepable } from '../core/bytes.js';
 import type { NodeId } from '../core/ids.js';
 import { PacketHead } from '../packet/head.js';
 import { bincodeOf, encodePacket, viewPacket, type MeshPacket } from '../packet/packet.js';
 
 /** How a packet came into care. */
 export interface Acceptance {
-  /** What names it in this process, in hex: its payment's key, or the mark of a packet that nobody paid for. */
+  /** What names it in this process: its payment's key, or the mark of a packet that nobody paid for (textKey). */
   readonly key: string;
   /** The peer that gave it to us, or null where it started here. */
   readonly from: string | null;
@@ -25,24 +25,39 @@ export class CaredPacket implements Acceptance {
   readonly from: string | null;
   readonly position: number;
   readonly paidMsat: bigint;
-  readonly head: PacketHead;
+  #head: PacketHead;
   /** As it came. */
-  readonly #offered: Uint8Array;
+  #offered: Uint8Array;
   #packet: MeshPacket | null = null;
 
-  /** @param bytes judged good; kept, and as they go out */
+  /** @param head of bytes that were judged good, as they go out: borrowed until they are moved */
   constructor(acceptance: Acceptance, head: PacketHead, offered: Uint8Array = head.bytes) {
     this.key = acceptance.key;
     this.from = acceptance.from;
     this.position = acceptance.position;
     this.paidMsat = acceptance.paidMsat;
-    this.head = head;
+    this.#head = head;
     this.#offered = offered;
+  }
+
+  get head(): PacketHead {
+    return this.#head;
+  }
+
+  /** Moves the bytes elsewhere. @param copy gives the same bytes, or those that it was given where they may stay */
+  moveTo(copy: (bytes: Uint8Array) => Uint8Array): void {
+    const { bytes } = this;
+    const moved = copy(bytes);
+    if (moved === bytes) return;
+    if (this.#offered === bytes) this.#offered = moved;
+    this.#head = new PacketHead(moved);
+    // It lay in the old ones.
+    this.#packet = null;
   }
 
   /** The packet as it goes out. */
   get bytes(): Uint8Array {
-    return this.head.bytes;
+    return this.#head.bytes;
   }
 
   /** The same, decoded; it lies in the bytes. */
@@ -67,7 +82,7 @@ export class CaredPacket implements Acceptance {
   /** The same packet on another way. */
   rerouted(route: readonly NodeId[]): CaredPacket {
     const bytes = encodePacket({ ...this.packet, route });
-    return new CaredPacket(this, new PacketHead(bytes), this.#offered);
+    return new CaredPacket(this, new PacketHead(bytes), keepable(this.#offered));
   }
 }
 

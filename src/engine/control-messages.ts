@@ -32,7 +32,6 @@ export function handleControl(
     recorder.refused(reason, bytes, peer.address, peer.nodeId);
     return { kind: 'refused', reason };
   }
-  counters.count('packets_control');
   counters.passed('control', bytes.length);
   peers.clockTold(peer.address, packet.timestamp);
   recorder.passed('control', { bytes, from: peer.address }, reason);

@@ -4,7 +4,7 @@
  * Rules: architecture.md (one packet's way and back), payments.md (order of checks; nothing is acted on before its
  * payment is claimed and durable), routing.md (source routes, repair). Main thread only.
  */
-import { keepable, toHex } from '../core/bytes.js';
+import { keepable, textKey, toHex } from '../core/bytes.js';
 import { errorText, MeshError } from '../core/errors.js';
 import { nodeKey, type NodeId } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
@@ -174,7 +174,7 @@ export class MeshManager {
     if (verdict.kind === 'refused') {
       const { replayKey } = verdict;
       const isReplay = verdict.reason === Reason.ReplayedPayment && replayKey !== null;
-      if (isReplay && this.#care.holds(toHex(replayKey), packetBytes)) this.#duplicate(onOutcome);
+      if (isReplay && this.#care.holds(textKey(replayKey), packetBytes)) this.#duplicate(onOutcome);
       else this.#refuse(verdict.reason, onOutcome, packetBytes, peer.address, peer.nodeId);
     } else if (verdict.kind === 'control') {
       onOutcome(handleControl(this.#parts, packetBytes, verdict, peer));
@@ -318,18 +318,18 @@ export class MeshManager {
   /** Makes a payment durable, and takes the packet into care. */
   #accept(bytes: Uint8Array, verdict: PacketVerdict, how: Accepting): void {
     const { accounts, publisher, replay, log } = this.#parts;
-    const head = new PacketHead(keepable(bytes));
     if (verdict.kind !== 'paid') {
-      this.#acceptFree(head, verdict, how);
+      this.#acceptFree(new PacketHead(bytes), verdict, how);
       return;
     }
+    const head = new PacketHead(keepable(bytes));
     const key = present(verdict.replayKey, 'an accepted payment has a key');
     accounts.record(head, verdict, (error) => {
       if (error === null) {
         publisher.paymentVerified(bytes, verdict);
         // Most are paid by Lightning, which is what is left of all.
         if (verdict.payee === null) this.#countProof(bytes);
-        this.#take(head, verdict, toHex(key), how);
+        this.#take(head, verdict, textKey(key), how);
         return;
       }
       log.log('error', 'a payment could not be recorded; its packet is refused', {
@@ -350,7 +350,7 @@ export class MeshManager {
     const { peers, replay } = this.#parts;
     const { from, onOutcome } = how;
     const { bytes } = head;
-    const mark = toHex(verdict.mark);
+    const mark = textKey(verdict.mark);
     // Nothing else tells a free packet that was relayed from the same one offered again.
     if (this.#care.holds(mark, bytes)) {
       this.#duplicate(onOutcome);
@@ -388,11 +388,8 @@ export class MeshManager {
   #take(head: PacketHead, verdict: PacketVerdict, key: string, how: Accepting): void {
     const { from, ttlSeconds, until, onOutcome } = how;
     const { position, amountMsat: paidMsat } = verdict;
-    const { counters } = this.#parts;
-    const { hot } = counters;
     const isPaid = verdict.kind === 'paid';
-    (isPaid ? hot.packets_paid : hot.packets_free).count++;
-    counters.passed(isPaid ? 'paid' : 'free', head.bytes.length);
+    this.#parts.counters.passed(isPaid ? 'paid' : 'free', head.bytes.length);
     const cared = new CaredPacket({ key, from, position, paidMsat }, head);
     this.#care.take(cared, ttlSeconds * 1_000, (outcome) => {
       if (until === 'attempted') onOutcome(ATTEMPTED[outcome.kind]);

@@ -5,7 +5,7 @@
  * Rules: routing.md (source routes; a packet in flight whose next hop is gone gets one repair, else its source is told),
  * Anti-monopoly (shares as seen by this node). Main thread only.
  */
-import { equalBytes } from '../core/bytes.js';
+import { keepable } from '../core/bytes.js';
 import { errorText } from '../core/errors.js';
 import type { NodeId } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
@@ -43,11 +43,21 @@ export interface NextHopsParts {
 /** A route of which routing knows lately that it is used need not be told again for so long. */
 const NOTED_MILLIS = 1_000;
 
+/** Places for ways that were found lately: by the last byte of the neighbour's id. */
+const WAYS = 256;
+
+/** To a neighbour, as the routing table has it. */
+interface Way {
+  readonly nodeId: NodeId;
+  readonly address: string;
+}
+
 export class NextHops {
   readonly #parts: NextHopsParts;
   /** The route that was told last, as it stands in a packet, and when. */
   #noted: Uint8Array = new Uint8Array(0);
   #notedMillis = Number.NEGATIVE_INFINITY;
+  readonly #ways = new Array<Way | null>(WAYS).fill(null);
 
   constructor(parts: NextHopsParts) {
     this.#parts = parts;
@@ -60,6 +70,8 @@ export class NextHops {
       return;
     }
     const { counters, delivery, recorder } = this.#parts;
+    // Its taker may keep it.
+    cared.moveTo(keepable);
     const reason = delivery.deliver(cared.packet, cared.bytes, cared.from ?? '');
     if (reason === Reason.Accepted) counters.hot.packets_delivered.count++;
     recorder.passed(reason === Reason.Accepted ? 'delivered' : 'held', cared, reason);
@@ -67,15 +79,16 @@ export class NextHops {
   }
 
   #forward(offered: CaredPacket, onOutcome: OnAttempted): void {
-    const { table, log, recorder, peers, counters } = this.#parts;
-    const known = table.addressOf(offered.nextHop);
+    const { log, recorder, peers, counters } = this.#parts;
+    const known = this.#wayOf(offered);
     const cared = known === null ? this.#detour(offered) : offered;
-    const address = known ?? (cared === null ? null : table.addressOf(cared.nextHop));
-    if (cared === null || address === null) {
+    const way = known ?? (cared === null ? null : this.#wayOf(cared));
+    if (cared === null || way === null) {
       recorder.passed('held', offered, Reason.NextHopLost);
       onOutcome({ kind: 'later', reason: Reason.NextHopLost });
       return;
     }
+    const { nodeId: nextHop, address } = way;
     const handover = this.#parts.link.send(address, cared.bytes, cared.from ?? '');
     if (handover === 'full') {
       recorder.passed('held', cared, Reason.LinkFull);
@@ -88,7 +101,7 @@ export class NextHops {
       peers.sentTo(address);
       recorder.passed('forwarded', cared, Reason.Accepted);
       this.#noteForwarded(cared);
-      onOutcome({ kind: 'handedOver', nextHop: cared.nextHop, cared });
+      onOutcome({ kind: 'handedOver', nextHop, cared });
     };
     if (handover === 'taken') handedOver();
     else
@@ -100,6 +113,24 @@ export class NextHops {
         recorder.passed('held', cared, Reason.NextHopLost);
         onOutcome({ kind: 'later', reason: Reason.NextHopLost });
       });
+  }
+
+  /** The way to the next hop, or null where that is no neighbour. */
+  #wayOf({ head, position }: CaredPacket): Way | null {
+    const { table } = this.#parts;
+    const next = position + 1;
+    const place = head.bytes[head.idAt(next + 1) - 1] ?? 0;
+    const found = this.#ways[place] ?? null;
+    // The table has one object for each neighbour: where it still is at that address, nothing has changed.
+    if (found !== null && head.isAt(next, found.nodeId) && table.nodeAt(found.address) === found.nodeId) {
+      return found;
+    }
+    const address = table.addressOf(head.node(next));
+    const nodeId = address === null ? null : table.nodeAt(address);
+    if (address === null || nodeId === null) return null;
+    const way = { nodeId, address };
+    this.#ways[place] = way;
+    return way;
   }
 
   /** A packet whose next hop is lost, on another way; null where there is none: then its source is told. */
@@ -119,7 +150,7 @@ export class NextHops {
     const { table, discovery, clock } = this.#parts;
     if (position > 0) {
       const now = clock.monotonicMillis();
-      if (now - this.#notedMillis > NOTED_MILLIS || !equalBytes(head.routeBytes, this.#noted)) {
+      if (now - this.#notedMillis > NOTED_MILLIS || !head.hasRoute(this.#noted)) {
         this.#noted = head.routeBytes.slice();
         this.#notedMillis = now;
         discovery.packetForwarded(head.route(), position);

@@ -188,19 +188,14 @@ export class PeerBook {
     if (peer === undefined) return Reason.UnknownPeer;
     const now = this.#options.clock.monotonicMillis();
     if (traffic === 'control' && !peer.quotas.control.take(now)) return Reason.ControlQuotaExceeded;
-    if (traffic === 'free' && !this.chargeFree(address, bytes)) return Reason.FreeQuotaExceeded;
+    if (traffic === 'free' && !takeFree(peer, bytes, now)) return Reason.FreeQuotaExceeded;
     return peer.quotas.packets.take(now) ? Reason.Accepted : Reason.PacketQuotaExceeded;
   }
 
   /** Charges a packet to the peer's allowance of free traffic alone; false where that is used up. */
   chargeFree(address: string, bytes: number): boolean {
     const peer = this.#byAddress.get(address);
-    if (peer === undefined) return false;
-    const now = this.#options.clock.monotonicMillis();
-    // What has no room among the bytes does not count among the packets.
-    const { freeBytes, freePackets } = peer.quotas;
-    const hasRoom = freeBytes.waitMillis(now, bytes) === 0;
-    return hasRoom && freePackets.take(now) && freeBytes.take(now, bytes);
+    return peer !== undefined && takeFree(peer, bytes, this.#options.clock.monotonicMillis());
   }
 
   /**
@@ -376,6 +371,13 @@ export class PeerBook {
 /** After which silence a connection of the direct transport is closed. */
 export function idleMillisOf(helloIntervalMillis: number): number {
   return Math.max(LIMITS.SILENT_HELLO_INTERVALS * helloIntervalMillis, LIMITS.TRANSPORT_IDLE_LEAST_MILLIS);
+}
+
+function takeFree({ quotas }: PeerState, bytes: number, now: number): boolean {
+  // What has no room among the bytes does not count among the packets.
+  const { freeBytes, freePackets } = quotas;
+  const hasRoom = freeBytes.waitMillis(now, bytes) === 0;
+  return hasRoom && freePackets.take(now) && freeBytes.take(now, bytes);
 }
 
 function sameId(known: NodeId, claimed: NodeId): Reason {

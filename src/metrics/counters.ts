@@ -37,11 +37,12 @@ export type PassedClass = DeclaredTraffic;
 /** What is counted of one class. */
 interface ClassCounts {
   readonly arrived: { packets: number; bytes: number };
+  readonly passed: { count: number };
   passedBytes: number;
 }
 
 function noneYet(): ClassCounts {
-  return { arrived: { packets: 0, bytes: 0 }, passedBytes: 0 };
+  return { arrived: { packets: 0, bytes: 0 }, passed: { count: 0 }, passedBytes: 0 };
 }
 
 export class Counters {
@@ -56,8 +57,6 @@ export class Counters {
   /** What is counted for nearly every packet: without looking for its name. */
   readonly hot = {
     packets_received: { count: 0 },
-    packets_paid: { count: 0 },
-    packets_free: { count: 0 },
     packets_delivered: { count: 0 },
     packets_sent: { count: 0 },
     packets_forwarded: { count: 0 },
@@ -65,6 +64,9 @@ export class Counters {
 
   constructor() {
     for (const [name, slot] of Object.entries(this.hot)) this.#counts.set(name, slot);
+    this.#counts.set('packets_paid', this.#paid.passed);
+    this.#counts.set('packets_free', this.#free.passed);
+    this.#counts.set('packets_control', this.#control.passed);
   }
 
   /** Counts a packet that arrived, by what it says it is. */
@@ -74,9 +76,11 @@ export class Counters {
     arrived.bytes += bytes;
   }
 
-  /** Counts the bytes of a packet that passed. */
+  /** Counts a packet that passed, and its bytes. */
   passed(kind: PassedClass, bytes: number): void {
-    this.#of(kind).passedBytes += bytes;
+    const counts = this.#of(kind);
+    counts.passed.count++;
+    counts.passedBytes += bytes;
   }
 
   /** Counts one refusal. @param bytes of the packet, where it is one */

@@ -10,6 +10,9 @@ import { NODE_ID_BYTES, type NodeId } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import { hasMagic, MAGIC_BYTES } from './packet.js';
 
+/** Where a number is read from, since a view of each packet's own bytes would be a new object. */
+const scratch = new DataView(new ArrayBuffer(8));
+
 /** Behind MESH: version, type, source, destination; then the length of the route. */
 const IDS_OFFSET = 1 + 4 + 2 * NODE_ID_BYTES;
 const LENGTH_BYTES = 8;
@@ -41,6 +44,22 @@ export class PacketHead {
     return new Uint8Array(bytes.buffer, bytes.byteOffset + this.#routeAt, this.ids * NODE_ID_BYTES);
   }
 
+  /** Whether this id stands at a place of the route. */
+  isAt(place: number, nodeId: NodeId): boolean {
+    const { bytes } = this;
+    const start = this.idAt(place);
+    for (let i = 0; i < NODE_ID_BYTES; i++) if (bytes[start + i] !== nodeId[i]) return false;
+    return true;
+  }
+
+  /** Whether the route is the one that `routeBytes` of another packet had. */
+  hasRoute(routeBytes: Uint8Array): boolean {
+    const { bytes } = this;
+    if (routeBytes.length !== this.ids * NODE_ID_BYTES) return false;
+    for (let i = 0; i < routeBytes.length; i++) if (bytes[this.#routeAt + i] !== routeBytes[i]) return false;
+    return true;
+  }
+
   /** The id at a place of the route: a view of the packet's bytes. */
   node(place: number): NodeId {
     assert(place >= 0 && place < this.ids, 'a place of the route');
@@ -61,8 +80,9 @@ export class PacketHead {
 
   /** The number that the source gave the packet. */
   get sequence(): bigint {
-    const { buffer, byteOffset } = this.bytes;
-    return new DataView(buffer, byteOffset).getBigUint64(this.idAt(this.ids), true);
+    const start = this.idAt(this.ids);
+    for (let i = 0; i < 8; i++) scratch.setUint8(i, this.bytes[start + i] ?? 0);
+    return scratch.getBigUint64(0, true);
   }
 
   /** The ids between both ends, as views. */

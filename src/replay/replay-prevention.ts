@@ -5,7 +5,8 @@
  * packets in the same table by themselves (src/pool).
  */
 import { LRUCache } from 'lru-cache';
-import { nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
+import { equalBytes } from '../core/bytes.js';
+import { nodeIdOf, nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import type { Clock } from '../core/ports.js';
 import { Reason } from '../core/reasons.js';
@@ -44,6 +45,8 @@ export class ReplayPrevention {
   readonly #clock: Clock;
   /** The sender that was silent longest makes room: only authenticated ones get in. */
   readonly #windows: LRUCache<NodeKey, SequenceWindow>;
+  /** Of the sender whose packet was accepted last: the newest of them, so that nothing changes in their order. */
+  #last: { readonly source: NodeId; readonly window: SequenceWindow } | null = null;
 
   /** Tells the table the time, which it needs before its first key. */
   constructor(table: ReplayTable, clock: Clock, senders: number = LIMITS.SEQUENCE_SENDERS) {
@@ -60,16 +63,27 @@ export class ReplayPrevention {
    *   packet, whose source is only a claim: its sequence is then not looked at
    */
   checkReplay(proof: PaymentKey | null, source: NodeId | null, sequence: bigint): Reason {
-    const name = source === null ? null : nodeKey(source);
-    const window = name === null ? null : (this.#windows.get(name) ?? new SequenceWindow());
+    const window = source === null ? null : this.#windowOf(source);
     if (window?.isFresh(sequence) === false) return Reason.SequenceReplayed;
     if (proof !== null) {
       const reason = claimReason(this.#table.claim(proof.key, proof.expiresAt));
       if (reason !== Reason.Accepted) return reason;
     }
     window?.accept(sequence);
-    if (name !== null && window !== null) this.#windows.set(name, window);
+    if (source !== null && window !== null) this.#keep(source, window);
     return Reason.Accepted;
+  }
+
+  #windowOf(source: NodeId): SequenceWindow {
+    const last = this.#last;
+    if (last !== null && equalBytes(source, last.source)) return last.window;
+    return this.#windows.get(nodeKey(source)) ?? new SequenceWindow();
+  }
+
+  #keep(source: NodeId, window: SequenceWindow): void {
+    if (this.#last?.window === window) return;
+    this.#windows.set(nodeKey(source), window);
+    this.#last = { source: nodeIdOf(source.slice()), window };
   }
 
   /**

@@ -5,6 +5,7 @@
  * Rules: docs/transport.md, Frames and Order. A frame is held at most a millisecond to be written with others. Memory is
  * bounded: a class without room refuses. Blocks are shared by all peers, so that an idle one holds none. Main thread.
  */
+import { keepable } from '../core/bytes.js';
 import { FRAME_HEADER_BYTES } from '../core/frame.js';
 import { LIMITS } from '../core/limits.js';
 import type { Clock } from '../core/ports.js';
@@ -110,7 +111,7 @@ export class Outbox {
     if (this.#isClosed) return false;
     if (this.#unsentBytes >= LIMITS.TRANSPORT_UNSENT_BYTES || this.waitingBytes > 0) {
       const traffic = declaredTraffic(packet);
-      const isTaken = this.#queues[traffic].put(packet, source);
+      const isTaken = this.#queues[traffic].put(keepable(packet), source);
       if (!isTaken) this.#refused.add(traffic);
       return isTaken;
     }

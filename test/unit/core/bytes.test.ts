@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BincodeReader, BincodeWriter } from '../../../src/core/bincode.js';
-import { concatBytes, fromHex, keepable, toHex, utf8 } from '../../../src/core/bytes.js';
+import { concatBytes, fromHex, keepable, textKey, toHex, utf8 } from '../../../src/core/bytes.js';
 
 describe('hexadecimal', () => {
   it('of any bytes is what Buffer writes, and reads back in either case', () => {
@@ -100,6 +100,20 @@ describe('bytes that are kept', () => {
       fc.property(fc.nat(70_000), fc.nat(70_000), (memory, length) => {
         const view = new Uint8Array(memory).subarray(0, length);
         expect(keepable(view).buffer.byteLength).toBeLessThanOrEqual(4 * view.length + 256);
+      }),
+    );
+  });
+});
+
+describe('text key', () => {
+  it('tells apart what is not the same, in each of its bytes', () => {
+    const some = fc.uint8Array({ minLength: 32, maxLength: 32 });
+    fc.assert(
+      fc.property(some, fc.nat(31), fc.integer({ min: 1, max: 255 }), (bytes, at, by) => {
+        const other = bytes.map((byte, index) => (index === at ? (byte + by) % 256 : byte));
+        expect(textKey(bytes)).toBe(textKey(bytes.slice()));
+        expect(textKey(other)).not.toBe(textKey(bytes));
+        expect(textKey(bytes.subarray(0, 16))).toHaveLength(8);
       }),
     );
   });

@@ -1,0 +1,46 @@
+/**
+ * Packets that their next hop has taken, the oldest first: kept for a while as a precaution, in memory that is used again
+ * and again. Main thread only.
+ */
+import { keepable } from '../core/bytes.js';
+import type { CaredPacket } from './cared-packet.js';
+import { Chain, type Linked } from './chain.js';
+import { Slabs, type Slab } from './slabs.js';
+
+/** What can be kept. */
+export interface Keepable<T> extends Linked<T> {
+  cared: CaredPacket;
+  /** Where its bytes are, while it is kept. */
+  slab: Slab | null;
+}
+
+export class Kept<T extends Keepable<T>> extends Chain<T> {
+  readonly #slabs = new Slabs();
+  bytes = 0;
+  size = 0;
+
+  override push(held: T): void {
+    super.push(held);
+    const { length } = held.cared.bytes;
+    this.bytes += length;
+    this.size += 1;
+    const slab = this.#slabs.slabFor(length);
+    held.slab = slab;
+    held.cared.moveTo((bytes) => (slab === null ? keepable(bytes) : this.#slabs.copy(bytes, slab)));
+  }
+
+  /** Takes one out that goes on: in memory of its own. */
+  takeBack(held: T): void {
+    held.cared.moveTo((bytes) => new Uint8Array(bytes));
+    this.remove(held);
+  }
+
+  /** Takes one out that nobody looks at any more. */
+  override remove(held: T): void {
+    super.remove(held);
+    this.bytes -= held.cared.bytes.length;
+    this.size -= 1;
+    if (held.slab !== null) this.#slabs.release(held.slab);
+    held.slab = null;
+  }
+}
