@@ -3,9 +3,13 @@
  * and again. Main thread only.
  */
 import { keepable } from '../core/bytes.js';
+import { SlabPool, Slabs, type Slab } from '../core/slabs.js';
 import type { CaredPacket } from './cared-packet.js';
 import { Chain, type Linked } from './chain.js';
-import { Slabs, type Slab } from './slabs.js';
+
+const SLAB_BYTES = 262_144;
+/** Held between a rush and the next one. */
+const SLABS_FREE = 16;
 
 /** What can be kept. */
 export interface Keepable<T> extends Linked<T> {
@@ -15,7 +19,7 @@ export interface Keepable<T> extends Linked<T> {
 }
 
 export class Kept<T extends Keepable<T>> extends Chain<T> {
-  readonly #slabs = new Slabs();
+  readonly #slabs = new Slabs(new SlabPool(SLAB_BYTES, SLABS_FREE));
   bytes = 0;
   size = 0;
 

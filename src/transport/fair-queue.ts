@@ -2,12 +2,21 @@
  * Frames of one class that wait for a peer to read: served in turns by bytes, source by source (deficit round robin),
  * so that one source that floods waits for itself. Main thread.
  */
+import { keepable } from '../core/bytes.js';
 import { LIMITS } from '../core/limits.js';
+import { Slabs, type Slab, type SlabPool } from '../core/slabs.js';
 
-/** A frame's body, and whose turn it takes. */
+interface Frame {
+  readonly body: Uint8Array;
+  /** Of its lane, in which the body is; null where it has memory of its own. */
+  readonly slab: Slab | null;
+}
+
+/** The frames of one source, whose turn they take. */
 interface Lane {
   readonly source: string;
-  frames: Uint8Array[];
+  readonly slabs: Slabs;
+  frames: Frame[];
   head: number;
   bytes: number;
   deficit: number;
@@ -20,11 +29,14 @@ export class FairQueue {
   /** Of frames that wait at most. */
   readonly roomBytes: number;
   readonly #lanes = new Map<string, Lane>();
+  readonly #pool: SlabPool;
   #turn: Lane[] = [];
   #bytes = 0;
 
-  constructor(roomBytes: number) {
+  /** @param pool of the memory in which frames wait */
+  constructor(roomBytes: number, pool: SlabPool) {
     this.roomBytes = roomBytes;
+    this.#pool = pool;
   }
 
   /** Memory that waits. */
@@ -32,34 +44,41 @@ export class FairQueue {
     return this.#bytes;
   }
 
-  /** Adds a frame; false where there is no room. One source takes at most half of it. */
-  put(frame: Uint8Array, source: string): boolean {
-    const cost = frame.length + OVERHEAD_BYTES;
+  /** Adds a frame, of which a copy waits; false where there is no room. One source takes at most half of it. */
+  put(body: Uint8Array, source: string): boolean {
+    const cost = body.length + OVERHEAD_BYTES;
     if (this.#bytes + cost > this.roomBytes) return false;
     let lane = this.#lanes.get(source);
     // An empty queue takes any frame.
     if (lane !== undefined && lane.bytes + cost > this.roomBytes / 2) return false;
     if (lane === undefined) {
-      lane = { source, frames: [], head: 0, bytes: 0, deficit: 0 };
+      lane = { source, slabs: new Slabs(this.#pool), frames: [], head: 0, bytes: 0, deficit: 0 };
       this.#lanes.set(source, lane);
       this.#turn.push(lane);
     }
-    lane.frames.push(frame);
+    const slab = lane.slabs.slabFor(body.length);
+    lane.frames.push({ body: slab === null ? keepable(body) : lane.slabs.copy(body, slab), slab });
     lane.bytes += cost;
     this.#bytes += cost;
     return true;
   }
 
-  /** The next frame, taken; null where none waits. */
-  take(): Uint8Array | null {
+  /**
+   * Takes the next frame.
+   * @param use gets its body, for as long as it runs
+   * @returns false where none waits
+   */
+  take(use: (body: Uint8Array) => void): boolean {
     for (let lane = this.#turn[0]; lane !== undefined; lane = this.#turn[0]) {
       const frame = lane.frames[lane.head];
       if (frame === undefined) {
         this.#turn.shift();
         this.#lanes.delete(lane.source);
+        lane.slabs.close();
         continue;
       }
-      const cost = frame.length + OVERHEAD_BYTES;
+      const { body, slab } = frame;
+      const cost = body.length + OVERHEAD_BYTES;
       if (lane.deficit < cost) {
         lane.deficit += LIMITS.PEER_TURN_BYTES;
         if (this.#turn.length > 1) this.#turn.push(...this.#turn.splice(0, 1));
@@ -67,9 +86,11 @@ export class FairQueue {
       }
       lane.deficit -= cost;
       this.#drop(lane, cost);
-      return frame;
+      use(body);
+      if (slab !== null) lane.slabs.release(slab);
+      return true;
     }
-    return null;
+    return false;
   }
 
   #drop(lane: Lane, cost: number): void {

@@ -5,10 +5,10 @@
  * Rules: docs/transport.md, Frames and Order. A frame is held at most a millisecond to be written with others. Memory is
  * bounded: a class without room refuses. Blocks are shared by all peers, so that an idle one holds none. Main thread.
  */
-import { keepable } from '../core/bytes.js';
 import { FRAME_HEADER_BYTES } from '../core/frame.js';
 import { LIMITS } from '../core/limits.js';
 import type { Clock } from '../core/ports.js';
+import { SlabPool } from '../core/slabs.js';
 import { declaredTraffic, type DeclaredTraffic } from '../packet/declared.js';
 import type { Channel } from './channel.js';
 import { FairQueue } from './fair-queue.js';
@@ -16,8 +16,13 @@ import { FairQueue } from './fair-queue.js';
 /** Free blocks that are kept for the next write, of all peers together. */
 const BLOCKS_KEPT = 64;
 
-/** Memory for frames that are written together. */
+/** Pieces of memory for frames that wait: free ones that are kept, and their size. */
+const SLABS_KEPT = 64;
+const SLAB_BYTES = 65_536;
+
+/** Memory for frames that are written together, and for those that wait. */
 export class Blocks {
+  readonly waiting: SlabPool = new SlabPool(SLAB_BYTES, SLABS_KEPT);
   readonly #free: Uint8Array[] = [];
   #out = 0;
 
@@ -57,10 +62,9 @@ const CLASSES: readonly DeclaredTraffic[] = ['control', 'paid', 'free'];
 
 export class Outbox {
   readonly #parts: OutboxParts;
-  readonly #queues: { readonly [C in DeclaredTraffic]: FairQueue } = {
-    control: new FairQueue(LIMITS.TRANSPORT_CONTROL_QUEUE_BYTES),
-    paid: new FairQueue(LIMITS.TRANSPORT_PAID_QUEUE_BYTES),
-    free: new FairQueue(LIMITS.TRANSPORT_FREE_QUEUE_BYTES),
+  readonly #queues: { readonly [C in DeclaredTraffic]: FairQueue };
+  readonly #gatherNext = (packet: Uint8Array): void => {
+    this.#gather(packet);
   };
   #block: Uint8Array | null = null;
   #filled = 0;
@@ -82,6 +86,12 @@ export class Outbox {
 
   constructor(parts: OutboxParts) {
     this.#parts = parts;
+    const { waiting } = parts.blocks;
+    this.#queues = {
+      control: new FairQueue(LIMITS.TRANSPORT_CONTROL_QUEUE_BYTES, waiting),
+      paid: new FairQueue(LIMITS.TRANSPORT_PAID_QUEUE_BYTES, waiting),
+      free: new FairQueue(LIMITS.TRANSPORT_FREE_QUEUE_BYTES, waiting),
+    };
     this.lastWriteMillis = parts.clock.monotonicMillis();
   }
 
@@ -103,7 +113,7 @@ export class Outbox {
 
   /**
    * Takes a packet to be sent.
-   * @param packet not kept, unless it has to wait; the caller must not change it
+   * @param packet not changed afterwards: a large one is kept where it has to wait
    * @param source whose turn it takes where it has to wait
    * @returns false where as much waits as may
    */
@@ -111,7 +121,7 @@ export class Outbox {
     if (this.#isClosed) return false;
     if (this.#unsentBytes >= LIMITS.TRANSPORT_UNSENT_BYTES || this.waitingBytes > 0) {
       const traffic = declaredTraffic(packet);
-      const isTaken = this.#queues[traffic].put(keepable(packet), source);
+      const isTaken = this.#queues[traffic].put(packet, source);
       if (!isTaken) this.#refused.add(traffic);
       return isTaken;
     }
@@ -196,9 +206,7 @@ export class Outbox {
   /** Lets what waits go on, the most urgent first. */
   #refill(): void {
     while (this.#unsentBytes < LIMITS.TRANSPORT_UNSENT_BYTES && !this.#isClosed) {
-      const packet = this.#next();
-      if (packet === null) return;
-      this.#gather(packet);
+      if (!CLASSES.some((name) => this.#queues[name].take(this.#gatherNext))) return;
     }
   }
 
@@ -211,14 +219,6 @@ export class Outbox {
       hasRoom = true;
     }
     if (hasRoom && !this.#isClosed) this.#parts.onRoom();
-  }
-
-  #next(): Uint8Array | null {
-    for (const name of CLASSES) {
-      const packet = this.#queues[name].take();
-      if (packet !== null) return packet;
-    }
-    return null;
   }
 }
 

@@ -181,24 +181,24 @@ describe('outbox', () => {
 
 describe('fair queue', () => {
   it('serves sources in turns by bytes, each in its own order', () => {
-    const queue = new FairQueue(10_000_000);
+    const queue = new FairQueue(10_000_000, new Blocks().waiting);
     for (let i = 0; i < 200; i++) queue.put(packet(2_000, 1), 'flood');
     for (let i = 0; i < 200; i++) queue.put(packet(200, 2), 'small');
     const bytes = { 1: 0, 2: 0 };
     for (let i = 0; i < 150; i++) {
-      const frame = queue.take();
-      const source = frame?.[0] === 1 ? 1 : 2;
-      bytes[source] += frame?.length ?? 0;
+      queue.take((frame) => {
+        bytes[frame[0] === 1 ? 1 : 2] += frame.length;
+      });
     }
     expect(bytes[1] / bytes[2]).toBeGreaterThan(0.7);
     expect(bytes[1] / bytes[2]).toBeLessThan(1.6);
   });
 
   it('gives everything back, and nothing twice', () => {
-    const queue = new FairQueue(10_000_000);
+    const queue = new FairQueue(10_000_000, new Blocks().waiting);
     for (let i = 0; i < 100; i++) queue.put(packet(i + 1, i % 250), String(i % 7));
     const lengths = new Set<number>();
-    for (let frame = queue.take(); frame !== null; frame = queue.take()) lengths.add(frame.length);
+    while (queue.take((frame) => lengths.add(frame.length)));
     expect(lengths.size).toBe(100);
     expect(queue.bytes).toBe(0);
   });
