@@ -5,7 +5,7 @@
  * declare). An address tells its way: those of the transport begin with its scheme. Main thread.
  */
 import { present } from '../core/assert.js';
-import { equalBytes, toHex } from '../core/bytes.js';
+import { equalBytes, keepable, toHex } from '../core/bytes.js';
 import { errorText, MeshError } from '../core/errors.js';
 import { nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
@@ -194,7 +194,8 @@ export class Links implements PeerLink {
   send(address: string, packetBytes: Uint8Array, source = ''): Handover {
     const transport = this.#transport;
     if (transport === null || !address.startsWith(LINK_SCHEME)) {
-      return this.#parts.relay.send(address, packetBytes);
+      // What waits for the node waits with little memory.
+      return this.#parts.relay.send(address, keepable(packetBytes));
     }
     const session = transport.at(address);
     if (session === null) {
