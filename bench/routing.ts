@@ -8,13 +8,17 @@ import { nodeIdOf, type NodeId } from '#dist/core/ids.js';
 import { systemClock } from '#dist/core/clock.js';
 import { SeededRandom } from '#dist/core/random.js';
 import { RoutingTable, type Route } from '#dist/routing/table.js';
-import type { Group } from './suite.js';
+import { repeated } from './loops.js';
+import { heapBytes } from './memory.js';
+import { atLeast, atMost, type Target } from './stats.js';
+import type { Group, Measurable, Runner, Task } from './suite.js';
 
 const ROUTES = 10_000;
 const MANY_ROUTES = 100_000;
 const PEERS = 128;
 const HOPS = 6;
-const LOOKUPS = 10_000;
+/** Operations in one call. */
+const CALLS = 1_000;
 
 interface Filled {
   readonly table: RoutingTable;
@@ -49,67 +53,73 @@ function filled(routes: number): Filled {
   return { table, destinations: destinations.map(copyOf) };
 }
 
-/** Megabytes that a table of so many routes adds to the heap. */
-function megabytes(routes: number): number {
-  const used = (): number => {
-    globalThis.gc?.();
-    const { heapUsed, arrayBuffers } = process.memoryUsage();
-    return heapUsed + arrayBuffers;
-  };
-  const before = used();
-  const { table } = filled(routes);
-  const after = used();
-  if (table.stats().totalRoutes === 0) throw new Error('the table was filled');
+/** Megabytes that a full table adds to the heap. */
+async function megabytes(): Promise<number> {
+  const before = await heapBytes();
+  const { table } = filled(MANY_ROUTES);
+  const after = await heapBytes();
+  if (table.stats().totalRoutes < MANY_ROUTES) throw new Error('the table was filled');
   return (after - before) / 1_000_000;
 }
 
-/** What 100,000 routes weigh, for the line that the bench prints beside the rates. */
-export function routingMemory(): string {
-  return `routing: ${MANY_ROUTES} routes weigh ${megabytes(MANY_ROUTES).toFixed(0)} MB (at most 100)`;
+/** A task that goes in turn over so many things, some at each call: short calls, of which few are interrupted. */
+function inTurn(
+  name: string,
+  unit: string,
+  count: number,
+  once: (index: number) => unknown,
+  target: Target,
+): Task {
+  let next = 0;
+  const goOn = (): void => {
+    once(next);
+    next = (next + 1) % count;
+  };
+  return repeated(name, unit, CALLS, goOn, { target });
 }
 
-export function routing(): Group {
+function lookups(): Group {
   const { table, destinations } = filled(ROUTES);
   const routes = destinations.map((destination): Route => {
     const route = table.findRoute(destination);
     if (route === null) throw new Error('every destination has a route');
     return route;
   });
-  const lookups = destinations.slice(0, LOOKUPS);
+  // More than the cache holds: by the time that a destination comes round again, it is gone from there.
   const many = filled(MANY_ROUTES);
-  let next = 0;
+  const find =
+    ({ table, destinations }: Filled) =>
+    (index: number): void => {
+      const destination = destinations[index];
+      if (destination !== undefined) table.findRoute(destination);
+    };
+  const price = (index: number): void => {
+    const route = routes[index];
+    if (route !== undefined) table.calculateFee(route, 1_000n);
+  };
   return {
-    name: `routing table of ${ROUTES} routes`,
+    name: 'routing table',
     tasks: [
-      {
-        name: 'findRoute cached',
-        unit: 'lookups/s',
-        operations: LOOKUPS,
-        run: () => {
-          for (const destination of lookups) table.findRoute(destination);
-        },
-      },
-      {
-        name: 'findRoute cold',
-        unit: 'lookups/s',
-        operations: LOOKUPS,
-        run: () => {
-          // In turn over more than the cache holds: by the time that one comes round again, it is gone from there.
-          for (let i = 0; i < LOOKUPS; i++) {
-            const destination = many.destinations[next];
-            if (destination !== undefined) many.table.findRoute(destination);
-            next = (next + 1) % MANY_ROUTES;
-          }
-        },
-      },
-      {
-        name: 'calculateFee',
-        unit: 'fees/s',
-        operations: ROUTES,
-        run: () => {
-          for (const route of routes) table.calculateFee(route, 1_000n);
-        },
-      },
+      inTurn(
+        'findRoute cached, 10,000 routes',
+        'lookups/s',
+        ROUTES,
+        find({ table, destinations }),
+        atLeast(2_000_000),
+      ),
+      inTurn('findRoute cold, 100,000 routes', 'lookups/s', MANY_ROUTES, find(many), atLeast(300_000)),
+      inTurn('calculateFee', 'fees/s', ROUTES, price, atLeast(1_000_000)),
     ],
   };
+}
+
+export function routing(): readonly Measurable[] {
+  const memory: Runner = {
+    name: 'routing table',
+    // Once: it is the same in each round.
+    measure: async () => [
+      { name: 'memory of 100,000 routes', unit: 'MB', samples: [await megabytes()], target: atMost(100) },
+    ],
+  };
+  return [memory, lookups()];
 }

@@ -7,32 +7,29 @@
 import { nodeKey, type NodeId } from '../core/ids.js';
 import type { Clock } from '../core/ports.js';
 import type { JudgePolicy, MeshMode } from '../core/policy.js';
-import { randomU64 } from '../core/random.js';
-import { Reason } from '../core/reasons.js';
 import { judgePolicyOf, type MeshConfig } from '../config/config.js';
 import { changedOptions, type ConfigChanges } from '../config/live.js';
 import { Counters } from '../metrics/counters.js';
 import { FlightRecorder } from '../metrics/recorder.js';
 import { Ledger } from '../ledger/ledger.js';
-import { discoveryPacket, helloPacket, type ControlHeader } from '../packet/control.js';
-import { encodePacket } from '../packet/packet.js';
 import type { ConnectionStats } from '../node/connection.js';
 import { PlainProtocolDetector } from '../packet/detect.js';
 import { RoutingPolicyEngine } from '../packet/policy.js';
 import type { VerdictPool } from '../pool/verdict-pool.js';
 import { ReplayPrevention } from '../replay/replay-prevention.js';
-import { RouteDiscovery } from '../routing/discovery.js';
+import type { RouteDiscovery } from '../routing/discovery.js';
 import { NetworkGroups } from '../routing/network-group.js';
 import type { RoutingTable } from '../routing/table.js';
 import type { Journal, JournalStats } from '../store/journal.js';
-import { Accounts } from './accounts.js';
+import type { Accounts } from './accounts.js';
 import { Debts } from './debts.js';
 import type { DeliveryDesk } from './delivery.js';
 import { SUBSCRIBED_EVENTS } from './event-table.js';
 import { followEvents } from './events.js';
 import { layFoundations, restore, type Foundations, type MeshModuleOptions } from './foundations.js';
+import { controlHeaders, joinParts } from './joined.js';
 import { Links } from './links.js';
-import { MeshManager } from './mesh-manager.js';
+import type { MeshManager } from './mesh-manager.js';
 import {
   configureParts,
   deliveryDeskOf,
@@ -41,11 +38,11 @@ import {
   questionsPerSecond,
   routingTableOf,
 } from './module-parts.js';
-import { Outbound } from './outbound.js';
-import { PeerBook } from './peers.js';
+import type { Outbound } from './outbound.js';
+import type { PeerBook } from './peers.js';
 import { EventPublisher } from './publisher.js';
 import { IssuedInvoices } from './registry.js';
-import { Settlements } from './settlements.js';
+import type { Settlements } from './settlements.js';
 import type { Timings } from './timings.js';
 import { Upkeep } from './upkeep.js';
 
@@ -77,7 +74,6 @@ export class MeshModule {
   readonly #upkeep: Upkeep;
   #config: MeshConfig;
   #policy: RoutingPolicyEngine;
-  #controlSequence: bigint;
 
   /**
    * Starts the mesh on a connected node: restores what the journal holds, starts the workers, subscribes.
@@ -100,7 +96,6 @@ export class MeshModule {
 
   private constructor(options: MeshModuleOptions, parts: Foundations) {
     const { config, clock, random, logs, integration } = options;
-    const log = logs('peers');
     const { identity, judge, journal, timings } = parts;
     const { nodeId: self } = identity;
     this.#options = options;
@@ -109,7 +104,7 @@ export class MeshModule {
     this.#invoiceJournal = parts.invoiceJournal;
     this.#ownPayee = parts.ownPayee;
     this.#startedMillis = clock.monotonicMillis();
-    this.#controlSequence = randomU64(random) >> 1n;
+    const header = controlHeaders({ self, clock, random });
     this.self = self;
     this.clock = clock;
     this.judge = judge;
@@ -132,7 +127,7 @@ export class MeshModule {
       relay: timings.sent({
         send: (address, bytes) => integration.nodeApi().sendMeshPacketToPeer(address, bytes),
       }),
-      header: () => this.#header(),
+      header,
       peers: () => this.peers,
       manager: () => this.manager,
       onDeclared: (nodeId, family, arePayeesOther) => {
@@ -159,82 +154,7 @@ export class MeshModule {
       this.counters,
     );
     this.table = routingTableOf(self, options, groups);
-    this.discovery = new RouteDiscovery({
-      self,
-      table: this.table,
-      clock,
-      random,
-      transmit: (peer, message) => {
-        const address = this.table.addressOf(peer);
-        if (address !== null)
-          links.sendControl(address, encodePacket(discoveryPacket(this.#header(), peer, message)));
-      },
-      onRouteFound: (route, tookMillis) => {
-        this.counters.count('routes_discovered');
-        timings.found(route.ids.length - 1, tookMillis);
-        this.manager.routesChanged();
-        publisher.routeDiscovered(route);
-      },
-      onRouteFailed: (destination, reason) => {
-        this.counters.count('routes_not_found');
-        publisher.routeFailed(destination, reason);
-      },
-    });
-    this.peers = new PeerBook({
-      self,
-      clock,
-      random,
-      ...peerSettings(config),
-      sendHello: (address) => {
-        const nodeId = this.peers.at(address)?.nodeId ?? null;
-        links.sendControl(address, encodePacket(helloPacket(this.#header(), nodeId)));
-      },
-      challenge: (address, claimed) => {
-        links.challenge(address, claimed);
-      },
-      onJoined: (nodeId, address) => {
-        const reason = this.table.addDirectPeer(nodeId, address);
-        if (reason === Reason.Accepted) {
-          log.log('info', 'a peer joined', { nodeId: nodeKey(nodeId), address });
-          this.manager.routesChanged();
-        }
-        return reason;
-      },
-      onMoved: (nodeId, address) => {
-        log.log('info', 'a peer is reached another way', { nodeId: nodeKey(nodeId), address });
-        this.table.moveDirectPeer(nodeId, address);
-      },
-      onLost: (nodeId, address) => {
-        log.log('info', 'a peer was lost', { nodeId: nodeKey(nodeId), address });
-        links.neighbourLost(nodeId, address);
-        this.table.removeDirectPeer(nodeId);
-        this.discovery.announceLoss(nodeId);
-        this.manager.neighbourLost(nodeId);
-      },
-      onReturned: (nodeId) => {
-        log.log('info', 'a peer was restarted', { nodeId: nodeKey(nodeId) });
-        this.manager.neighbourLost(nodeId);
-      },
-    });
     this.delivery = deliveryDeskOf(integration, clock, logs('packets'));
-    this.accounts = new Accounts({
-      self,
-      clock,
-      random,
-      ledger: this.ledger,
-      append: (records) => journal.append(records),
-      hasRoom: (payloadBytes) => journal.hasRoom(payloadBytes),
-      debts: this.debts,
-      routerWeights: (routers) => this.table.chooser.feeWeights(routers),
-    });
-    this.settlements = new Settlements({
-      node: integration.nodeApi(),
-      clock,
-      log: logs('payments'),
-      counters: this.counters,
-      policy: this.#judgePolicy(),
-      questionsPerSecond: questionsPerSecond(config),
-    });
     this.invoices = new IssuedInvoices({
       registry: parts.registry,
       journal: parts.invoiceJournal,
@@ -245,37 +165,51 @@ export class MeshModule {
       payee: parts.ownPayee?.toLowerCase() ?? null,
       network: config.network,
     });
-    this.manager = new MeshManager({
+    const joined = joinParts({
       self,
       clock,
       random,
-      log: logs('packets'),
+      logs,
       counters: this.counters,
       recorder: this.recorder,
       judge: timings.judged(judge),
-      peers: this.peers,
-      table: this.table,
-      discovery: this.discovery,
-      accounts: this.accounts,
       replay: this.replay,
-      settlements: this.settlements,
-      delivery: this.delivery,
-      link: links,
-      onSignedHello: (peer, packet) => links.onSignedHello(peer, packet),
-      fees: () => this.#config.fees,
-      packetTtlSeconds: () => this.#config.packetTtlSeconds,
-      publisher,
-    });
-    this.outbound = new Outbound({
-      self,
-      clock,
+      ledger: this.ledger,
+      debts: this.debts,
+      journal,
       table: this.table,
-      discovery: this.discovery,
-      manager: this.manager,
-      policy: () => this.#policy,
+      delivery: this.delivery,
+      node: integration.nodeApi(),
+      questionsPerSecond: questionsPerSecond(config),
+      peerSettings: peerSettings(config),
+      header,
+      link: links,
+      sendControl: (address, packet) => {
+        links.sendControl(address, packet);
+      },
+      challenge: (address, claimed) => {
+        links.challenge(address, claimed);
+      },
+      onSignedHello: (peer, packet) => links.onSignedHello(peer, packet),
+      onNeighbourLost: (nodeId, address) => {
+        links.neighbourLost(nodeId, address);
+      },
+      onRouteFound: (route, tookMillis) => {
+        timings.found(route.ids.length - 1, tookMillis);
+        publisher.routeDiscovered(route);
+      },
+      publisher,
+      judgePolicy: () => this.#judgePolicy(),
+      routingPolicy: () => this.#policy,
       fees: () => this.#config.fees,
       packetTtlSeconds: () => this.#config.packetTtlSeconds,
     });
+    this.discovery = joined.discovery;
+    this.peers = joined.peers;
+    this.accounts = joined.accounts;
+    this.settlements = joined.settlements;
+    this.manager = joined.manager;
+    this.outbound = joined.outbound;
     const { accounts, invoices, discovery, replay, recorder } = this;
     this.#upkeep = new Upkeep({ clock, random, journal, accounts, invoices, discovery, replay, recorder });
   }
@@ -353,11 +287,6 @@ export class MeshModule {
       paymentsSince: this.#journal.knowsSince,
       cappedPayees: this.debts.capped(),
     });
-  }
-
-  #header(): ControlHeader {
-    this.#controlSequence += 1n;
-    return { self: this.self, sequence: this.#controlSequence, nowSeconds: this.clock.unixSeconds() };
   }
 
   /** Subscribes, greets the peers that are connected already, and follows the node's events. */

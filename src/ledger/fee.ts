@@ -85,19 +85,27 @@ const EQUAL_WEIGHTS: (readonly bigint[] | undefined)[] = [];
  *   its entity is (routing.md, Anti-monopoly, 3); any unit and any size, only their proportion counts
  */
 export function splitFee(totalMsat: bigint, routerWeights: readonly bigint[]): FeeDistribution {
-  assert(totalMsat >= 0n, 'a fee is not negative');
+  const routers = routerWeights.length;
+  const total = Number(totalMsat);
+  assert(total >= 0, 'a fee is not negative');
+  if (shares.length < routers + 2) {
+    shares = new Float64Array(2 * (routers + 2));
+    fractions = new Float64Array(2 * (routers + 2));
+  }
   let unit = 0;
-  for (const weight of routerWeights) {
-    assert(weight >= 0n, 'a weight is not negative');
-    unit += Number(weight);
+  for (let i = 0; i < routers; i++) {
+    const weight = Number(routerWeights[i]);
+    assert(weight >= 0, 'a weight is not negative');
+    shares[i] = weight;
+    unit += weight;
   }
   if (unit === 0) {
-    if (routerWeights.length > 0) return splitFee(totalMsat, equalWeights(routerWeights.length));
+    if (routers > 0) return splitFee(totalMsat, equalWeights(routers));
     unit = 1;
   }
   // Exact where no product passes 2^53; a number that was rounded on the way here is past that already.
-  return isExact(Number(totalMsat) * unit * ALL_TENTHS)
-    ? splitExactly(totalMsat, routerWeights, unit)
+  return isExact(total * unit * ALL_TENTHS)
+    ? splitExactly(totalMsat, total, routers, unit)
     : splitWide(totalMsat, routerWeights);
 }
 
@@ -106,22 +114,20 @@ function isExact(result: number): boolean {
   return result <= Number.MAX_SAFE_INTEGER;
 }
 
-/** What `splitExactly` works with; filled and used within one call. */
+/** What `splitFee` and `splitExactly` work with, filled and used within one call: weights, then what becomes of them. */
 let shares = new Float64Array(16);
 let fractions = new Float64Array(16);
 
-/** The split in floating point, where all products are whole numbers below 2^53. @param unit sum of the weights, or 1 */
-function splitExactly(totalMsat: bigint, weights: readonly bigint[], unit: number): FeeDistribution {
-  const routers = weights.length;
-  if (shares.length < routers + 2) {
-    shares = new Float64Array(2 * routers);
-    fractions = new Float64Array(2 * routers);
-  }
-  const total = Number(totalMsat);
+/**
+ * The split in floating point, where all products are whole numbers below 2^53, by the weights that stand in `shares`.
+ * @param total as `totalMsat`
+ * @param unit sum of the weights, or 1
+ */
+function splitExactly(totalMsat: bigint, total: number, routers: number, unit: number): FeeDistribution {
   const whole = ALL_TENTHS * unit;
   let left = total;
   for (let i = 0; i < routers + 2; i++) {
-    const share = i < routers ? ROUTERS_TENTHS * Number(weights[i]) : tenthsOf(i - routers, routers) * unit;
+    const share = i < routers ? ROUTERS_TENTHS * (shares[i] ?? 0) : tenthsOf(i - routers, routers) * unit;
     const product = total * share;
     // A quotient just below a whole number is at least 1 / product below it, relatively: it is not rounded up to it.
     const part = Math.floor(product / whole);

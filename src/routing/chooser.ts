@@ -13,6 +13,7 @@ import type { NodeId } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import type { Clock, Random } from '../core/ports.js';
 import { Reason } from '../core/reasons.js';
+import { equalWeights } from '../ledger/fee.js';
 import type { Entities, EntityKey } from './entities.js';
 import type { RouteLabel, RouteLabels } from './labels.js';
 import {
@@ -253,18 +254,17 @@ export class RouteChooser {
     return this.#qualities(candidates, this.cap);
   }
 
-  /** Weights of routers in the 30 % of a fee, in the order of the route: cost x d. */
-  feeWeights(
-    routers: readonly NodeId[],
-    costs: readonly bigint[] = routers.map(() => 1n),
-  ): readonly bigint[] {
+  /** Weights of routers in the 30 % of a fee, in the order of the route: d, since what each of them costs is not known. */
+  feeWeights(routers: readonly NodeId[]): readonly bigint[] {
     const { entities, shares } = this.#options;
-    if (!shares.isEnforced) return costs;
-    const { cap } = this;
-    return routers.map((router, index) => {
-      const share = shares.shareOf(entities.entityOfId(router));
-      return feeWeight(present(costs[index], 'each router has a cost'), share, cap);
-    });
+    if (!shares.isEnforced) return equalWeights(routers.length);
+    return this.#weights(routers.map((router) => entities.entityOfId(router)));
+  }
+
+  /** As `feeWeights`, of the routers of a known route, and cheaper. */
+  feeWeightsOf(route: Route): readonly bigint[] {
+    const { labels, shares } = this.#options;
+    return shares.isEnforced ? this.#weights(labels.of(route).entities) : equalWeights(route.ids.length - 2);
   }
 
   stats(): MonopolyStats {
@@ -284,6 +284,11 @@ export class RouteChooser {
   /** k: those that known routes lead through, or that forwarded something. */
   #usableEntities(): number {
     return Math.max(this.#known.size, this.#options.shares.entities);
+  }
+
+  #weights(entities: readonly EntityKey[]): readonly bigint[] {
+    const { cap } = this;
+    return entities.map((entity) => feeWeight(1n, this.#options.shares.shareOf(entity), cap));
   }
 
   #candidate(route: Route, paidMsat: bigint | undefined): Candidate {

@@ -10,14 +10,25 @@ import { assert, present } from '../core/assert.js';
 import { equalBytes } from '../core/bytes.js';
 import { nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
+import { IdMap, prefixOf, prefixOfKey } from './id-map.js';
 import { InternedIds } from './interned.js';
+import { Queue, type Queued } from './queue.js';
 import { compareRoutes, includesNode, type Route } from './route.js';
 
-export interface Learned extends Route {
-  readonly destination: NodeKey;
-  readonly firstHop: NodeKey;
-  /** When it, or another route to its destination, was looked up last. */
+/** A destination that routes were learned to. */
+export interface Destination extends Queued<Destination> {
+  readonly id: NodeId;
+  /** Best first; a list is never changed, but replaced. None once the last has gone, and then it is forgotten. */
+  routes: readonly Learned[];
+  /** When it was looked up, or a route to it learned, last. */
   usedMillis: number;
+  /** The number of that use among all uses. */
+  lastUse: number;
+}
+
+export interface Learned extends Route, Queued<Learned> {
+  readonly destination: Destination;
+  readonly firstHop: NodeKey;
 }
 
 export interface LearnedRoutesOptions {
@@ -26,20 +37,21 @@ export interface LearnedRoutesOptions {
   /** The order in which routes to one destination are worth keeping. */
   readonly rank: (routes: readonly Learned[]) => readonly Learned[];
   /** The routes of a destination are no longer what they were. */
-  readonly onChanged: (destination: NodeKey) => void;
+  readonly onChanged: (destination: NodeId) => void;
 }
 
 export class LearnedRoutes {
   readonly #options: LearnedRoutesOptions;
   /** As in the options; may be changed. */
   expiryMillis: number;
-  /** Best first. The order of the map is the order of use, oldest first. */
-  readonly #byDestination = new Map<NodeKey, readonly Learned[]>();
-  /** By first hop, in the order of use. */
+  readonly #destinations = new IdMap<Destination>();
+  /** In the order of use. */
+  readonly #byUse = new Queue<Destination>();
   readonly #byNeighbour = new Map<NodeKey, Set<Learned>>();
-  readonly #ids = new InternedIds();
   /** In the order in which they were learned, which is the order in which they expire. */
-  readonly #byAge = new Set<Learned>();
+  readonly #byAge = new Queue<Learned>();
+  readonly #ids = new InternedIds();
+  #uses = 0;
 
   constructor(options: LearnedRoutesOptions) {
     this.#options = options;
@@ -54,16 +66,16 @@ export class LearnedRoutes {
   /**
    * Takes a route whose shape was judged. One over the same nodes is replaced, since the newer answer tells how things
    * are now; of the others those stay that are most worth keeping, at most LIMITS.ROUTES_PER_DESTINATION.
+   * @param firstHop the key of its second id
    */
-  add(route: Route): void {
+  add(route: Route, firstHop: NodeKey): void {
     this.dropExpired(route.learnedAtMillis);
-    const learned = this.#labelled(route);
-    const { destination, firstHop } = learned;
-    const replaced = this.of(destination).find(({ ids }) => isSame(ids, learned.ids));
+    const replaced = this.of(endOf(route)).find(({ ids }) => isSame(ids, route.ids));
     if (replaced !== undefined) this.#remove(replaced);
-    const rivals = this.#byDestination.get(destination) ?? [];
-    if (rivals.length >= LIMITS.ROUTES_PER_DESTINATION) {
-      const ranked = this.#options.rank([...rivals, learned].sort(compareRoutes));
+    const learned = this.#shared(route, firstHop);
+    const { destination } = learned;
+    if (destination.routes.length >= LIMITS.ROUTES_PER_DESTINATION) {
+      const ranked = this.#options.rank([...destination.routes, learned].sort(compareRoutes));
       const worst = present(ranked[ranked.length - 1], 'a full list has a last');
       if (worst === learned) {
         this.#release(learned);
@@ -72,39 +84,42 @@ export class LearnedRoutes {
       this.#remove(worst);
     }
     this.#makeRoom(learned);
+    if (destination.routes.length === 0) {
+      this.#destinations.add(destination);
+      this.#byUse.push(destination);
+    }
     // A new list has just the room that it needs; one that grows takes room for 17.
-    const routes = this.of(destination).concat(learned).sort(compareRoutes);
-    this.#byDestination.set(destination, routes);
+    destination.routes = destination.routes.concat(learned).sort(compareRoutes);
+    this.touch(destination, route.learnedAtMillis);
     const ofNeighbour = this.#byNeighbour.get(firstHop) ?? new Set<Learned>();
     ofNeighbour.add(learned);
     this.#byNeighbour.set(firstHop, ofNeighbour);
-    this.#byAge.add(learned);
-    this.#options.onChanged(destination);
+    this.#byAge.push(learned);
+    this.#options.onChanged(destination.id);
+  }
+
+  /** What is known of a destination, where a route to it is held. */
+  find(id: NodeId): Destination | undefined {
+    return this.#destinations.get(id);
   }
 
   /** The routes to a destination, best first. May hold expired ones. */
-  of(destination: NodeKey): readonly Learned[] {
-    return this.#byDestination.get(destination) ?? [];
+  of(id: NodeId): readonly Learned[] {
+    return this.find(id)?.routes ?? [];
   }
 
-  /** Notes that the routes to a destination were used. */
-  touch(destination: NodeKey, nowMillis: number): void {
-    const routes = this.#byDestination.get(destination);
-    if (routes === undefined) return;
-    // A map and a set keep the order of insertion, so the end is the place of what was used last.
-    this.#byDestination.delete(destination);
-    this.#byDestination.set(destination, routes);
-    for (const route of routes) {
-      route.usedMillis = nowMillis;
-      const ofNeighbour = this.#ofNeighbour(route.firstHop);
-      ofNeighbour.delete(route);
-      ofNeighbour.add(route);
-    }
+  /** Notes that a destination was looked up. */
+  touch(destination: Destination, nowMillis: number): void {
+    destination.usedMillis = nowMillis;
+    destination.lastUse = this.#uses++;
+    if (this.#byUse.newest === destination) return;
+    this.#byUse.remove(destination);
+    this.#byUse.push(destination);
   }
 
   /** Drops what was learned at or before the time that the expiry reaches back to. */
   dropExpired(nowMillis: number): void {
-    for (const route of this.#byAge) {
+    for (let route = this.#byAge.oldest; route !== null; route = this.#byAge.oldest) {
       if (nowMillis - route.learnedAtMillis < this.expiryMillis) return;
       this.#remove(route);
     }
@@ -121,7 +136,7 @@ export class LearnedRoutes {
    */
   dropThrough(neighbour: NodeKey, nodes: ReadonlySet<NodeKey>): readonly Learned[] {
     const prefixes = new Set<number>();
-    for (const key of nodes) prefixes.add(Number.parseInt(key.slice(0, 8), 16));
+    for (const key of nodes) prefixes.add(prefixOfKey(key));
     // A key costs far more to make than a prefix, and a hostile neighbour may name hundreds of nodes.
     const isNamed = (id: NodeId): boolean => prefixes.has(prefixOf(id)) && nodes.has(nodeKey(id));
     return this.#dropWhere(this.#ofNeighbour(neighbour), (route) => onward(route).some(isNamed));
@@ -136,16 +151,18 @@ export class LearnedRoutes {
   }
 
   /** Drops the route over exactly these nodes, and gives it where it was held. */
-  dropRoute({ ids }: Pick<Route, 'ids'>): readonly Learned[] {
-    const last = ids[ids.length - 1];
-    const held = last && this.of(nodeKey(last)).find((route) => isSame(route.ids, ids));
+  dropRoute(route: Pick<Route, 'ids'>): readonly Learned[] {
+    const held = this.of(endOf(route)).find(({ ids }) => isSame(ids, route.ids));
     return held === undefined ? [] : this.#dropWhere([held], () => true);
   }
 
-  /** The destinations used last, each with its best route. */
+  /** The best route to each of the destinations used last, the last of them at the end. */
   newest(count: number): readonly Route[] {
-    const all = [...this.#byDestination.values()];
-    return all.slice(Math.max(0, all.length - count)).flatMap((routes) => routes.slice(0, 1));
+    const best: Route[] = [];
+    for (let one = this.#byUse.newest; one !== null && best.length < count; one = one.older) {
+      best.push(present(one.routes[0], 'a destination that is held has a route'));
+    }
+    return best.reverse();
   }
 
   /** All routes, oldest first. */
@@ -153,20 +170,26 @@ export class LearnedRoutes {
     return this.#byAge;
   }
 
-  /** With the ids before the destination shared among routes. */
-  #labelled({ ids, cost, learnedAtMillis }: Route): Learned {
-    const [, firstHop] = ids;
-    const last = ids[ids.length - 1];
-    assert(firstHop !== undefined && last !== undefined, 'a judged route has at least two ids');
-    // A list that is mapped has just the room that it needs.
-    const shared = ids.map((id) => (id === last ? id : this.#ids.take(id)));
+  /** With the ids shared among routes, and under what is known of its destination. */
+  #shared(route: Route, firstHop: NodeKey): Learned {
+    const last = endOf(route);
+    const destination = this.find(last) ?? {
+      id: last,
+      routes: [],
+      usedMillis: 0,
+      lastUse: 0,
+      older: null,
+      newer: null,
+    };
     return {
-      ids: shared,
-      cost,
-      learnedAtMillis,
-      firstHop: this.#ids.keyOf(firstHop),
-      destination: nodeKey(last),
-      usedMillis: learnedAtMillis,
+      // A list that is mapped has just the room that it needs.
+      ids: route.ids.map((id) => (id === last ? destination.id : this.#ids.take(id))),
+      cost: route.cost,
+      learnedAtMillis: route.learnedAtMillis,
+      destination,
+      firstHop,
+      older: null,
+      newer: null,
     };
   }
 
@@ -180,12 +203,10 @@ export class LearnedRoutes {
 
   #makeRoom({ firstHop, destination }: Learned): void {
     const ofNeighbour = this.#ofNeighbour(firstHop);
-    if (ofNeighbour.size >= LIMITS.ROUTES_PER_NEIGHBOUR) {
-      this.#remove(present(first(ofNeighbour), 'a full neighbour has a first route'));
-    }
-    if (this.#byDestination.size >= LIMITS.ROUTE_DESTINATIONS && !this.#byDestination.has(destination)) {
-      const leastUsed = present(first(this.#byDestination.values()), 'a full store has a first destination');
-      for (const route of [...leastUsed]) this.#remove(route);
+    if (ofNeighbour.size >= LIMITS.ROUTES_PER_NEIGHBOUR) this.#remove(leastUsed(ofNeighbour));
+    if (this.#byUse.size >= LIMITS.ROUTE_DESTINATIONS && destination.routes.length === 0) {
+      const { routes } = present(this.#byUse.oldest, 'a full store has an oldest destination');
+      for (const route of routes) this.#remove(route);
     }
   }
 
@@ -198,17 +219,33 @@ export class LearnedRoutes {
 
   #remove(route: Learned): void {
     const { destination, firstHop } = route;
-    assert(this.#byAge.delete(route), 'a route is removed once');
+    this.#byAge.remove(route);
     this.#release(route);
-    const routes = present(this.#byDestination.get(destination), 'a held route stands under its destination');
-    const left = routes.filter((other) => other !== route);
-    if (left.length === 0) this.#byDestination.delete(destination);
-    else this.#byDestination.set(destination, left);
+    destination.routes = destination.routes.filter((other) => other !== route);
+    if (destination.routes.length === 0) {
+      this.#destinations.delete(destination.id);
+      this.#byUse.remove(destination);
+    }
     const ofNeighbour = present(this.#byNeighbour.get(firstHop), 'a held route stands under its first hop');
-    ofNeighbour.delete(route);
+    assert(ofNeighbour.delete(route), 'a route is removed once');
     if (ofNeighbour.size === 0) this.#byNeighbour.delete(firstHop);
-    this.#options.onChanged(destination);
+    this.#options.onChanged(destination.id);
   }
+}
+
+/** The destination of a judged route. */
+function endOf({ ids }: Pick<Route, 'ids'>): NodeId {
+  return present(ids[ids.length - 1], 'a judged route has a last id');
+}
+
+/** The one whose destination was used longest ago, of several to it the oldest. */
+function leastUsed(routes: Iterable<Learned>): Learned {
+  let least: Learned | null = null;
+  for (const route of routes) {
+    if (least === null || route.destination.lastUse < least.destination.lastUse) least = route;
+  }
+  assert(least !== null, 'a full neighbour has routes');
+  return least;
 }
 
 /** Whether both lead over the same nodes. */
@@ -219,14 +256,4 @@ function isSame(ids: readonly NodeId[], others: readonly NodeId[]): boolean {
 /** The ids behind this node. */
 function onward({ ids }: Route): readonly NodeId[] {
   return ids.slice(1);
-}
-
-function first<T>(values: Iterable<T>): T | undefined {
-  for (const value of values) return value;
-  return undefined;
-}
-
-/** The first four bytes, as in the first eight digits of the key. */
-function prefixOf(id: NodeId): number {
-  return (((id[0] ?? 0) << 24) | ((id[1] ?? 0) << 16) | ((id[2] ?? 0) << 8) | (id[3] ?? 0)) >>> 0;
 }

@@ -5,7 +5,7 @@
  */
 import { U64_MAX } from '../core/bincode.js';
 import { equalBytes } from '../core/bytes.js';
-import { nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
+import type { NodeId } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import { Reason } from '../core/reasons.js';
 import type { RouteResponse } from '../packet/discovery.js';
@@ -25,11 +25,6 @@ export function shortKey(id: NodeId): number {
   const high = ((id[0] ?? 0) << 16) | ((id[1] ?? 0) << 8) | (id[2] ?? 0);
   const low = ((id[3] ?? 0) << 16) | ((id[4] ?? 0) << 8) | (id[5] ?? 0);
   return high * 0x100_0000 + low;
-}
-
-/** As `shortKey`, of the key of an id. */
-export function shortKeyOf(key: NodeKey): number {
-  return Number.parseInt(key.slice(0, 12), 16);
 }
 
 /** The cost that means unreachable. */
@@ -72,7 +67,12 @@ export function judgeIds(
   if (start === undefined || end === undefined || ids.length < 2) return Reason.RouteTooShort;
   if (ids.length > Math.min(maxIds, LIMITS.ROUTE_IDS)) return Reason.RouteTooLong;
   if (!equalBytes(start, first) || !equalBytes(end, last)) return Reason.RouteEndsMismatch;
-  return new Set(ids.map(nodeKey)).size === ids.length ? Reason.Accepted : Reason.RouteRepeatsNode;
+  return repeatsNode(ids) ? Reason.RouteRepeatsNode : Reason.Accepted;
+}
+
+/** Whether an id stands twice among the few of a route. */
+function repeatsNode(ids: readonly NodeId[]): boolean {
+  return ids.some((id, index) => ids.findLastIndex((other) => equalBytes(other, id)) > index);
 }
 
 /**

@@ -14,21 +14,14 @@ import type { Clock, Random } from '../core/ports.js';
 import { Reason } from '../core/reasons.js';
 import { calculateFee, splitFee, type FeeDistribution } from '../ledger/fee.js';
 import { RouteChooser } from './chooser.js';
+import { DirectPeers } from './direct-peers.js';
 import { Entities } from './entities.js';
+import { prefixOf } from './id-map.js';
 import { disjointFirst, RouteLabels } from './labels.js';
-import { LearnedRoutes, type Learned } from './learned.js';
+import { LearnedRoutes, type Destination, type Learned } from './learned.js';
 import { DEFAULT_MONOPOLY } from './monopoly.js';
 import { NetworkGroups } from './network-group.js';
-import {
-  compareRoutes,
-  hopsOf,
-  includesNode,
-  judgeIds,
-  shortKey,
-  shortKeyOf,
-  UNREACHABLE,
-  type Route,
-} from './route.js';
+import { hopsOf, includesNode, judgeIds, UNREACHABLE, type Route } from './route.js';
 import { ForwardingShares } from './shares.js';
 import type { DirectPeer, ListedRoute, RouteStats, RoutingSettings, TableObserver } from './table-types.js';
 
@@ -48,22 +41,18 @@ export interface RoutingTableOptions extends RoutingSettings {
   readonly entities?: Entities;
 }
 
-interface DirectEntry extends DirectPeer {
-  readonly route: Route;
-}
-
 /** The alternatives of one destination, good until the first of them expires. */
 interface Ranked {
-  readonly destination: NodeId;
+  readonly id: NodeId;
   readonly routes: readonly Route[];
   readonly validUntilMillis: number;
-  /** When their use was noted last: often enough for an order of use. */
-  notedMillis: number;
+  /** Where routes to it were learned. */
+  readonly learned: Destination | undefined;
 }
 
 const ROUTE_EXPIRY_SECONDS = 3_600;
 
-/** How long the use of a cached destination may go unnoted. */
+/** How long the use of a cached destination may go unnoted: often enough for an order of use. */
 const NOTED_MILLIS = 1_000;
 
 export class RoutingTable {
@@ -75,13 +64,11 @@ export class RoutingTable {
   readonly #groups: NetworkGroups;
   #fees: FeeSchedule;
   #expirySeconds: number;
-  readonly #direct = new Map<NodeKey, DirectEntry>();
-  readonly #byAddress = new Map<string, NodeId>();
+  readonly #direct = new DirectPeers();
   readonly #learned: LearnedRoutes;
-  #peers: readonly DirectPeer[] | null = null;
   #observer: TableObserver | null = null;
   /**
-   * By short key, which costs a fraction of a whole one; of two destinations that share one, the later has the place.
+   * By prefix, which costs a fraction of a whole key; of two destinations that share one, the later has the place.
    * Bounded by size, not by `max`, which would reserve its whole memory at once.
    */
   readonly #cache = new LRUCache<number, Ranked>({
@@ -104,7 +91,7 @@ export class RoutingTable {
       expiryMillis: routeExpirySeconds * 1_000,
       rank: (routes) => disjointFirst(this.#trustedFirst(routes), labels),
       onChanged: (destination) => {
-        this.#cache.delete(shortKeyOf(destination));
+        this.#cache.delete(prefixOf(destination));
       },
     });
     this.shares = new ForwardingShares({ entities, clock });
@@ -144,15 +131,13 @@ export class RoutingTable {
    */
   addDirectPeer(nodeId: NodeId, address: string): Reason {
     if (equalBytes(nodeId, this.#self)) return Reason.HelloMismatch;
-    const key = nodeKey(nodeId);
-    const known = this.#direct.get(key);
-    if (known !== undefined) return known.address === address ? Reason.Accepted : Reason.HelloMismatch;
-    if (this.#byAddress.has(address)) return Reason.HelloMismatch;
+    const known = this.#direct.get(nodeId);
+    if (known !== undefined) return known.peer.address === address ? Reason.Accepted : Reason.HelloMismatch;
+    if (this.#direct.at(address) !== undefined) return Reason.HelloMismatch;
     if (this.#direct.size >= LIMITS.DIRECT_PEERS) return Reason.TooManyPeers;
     const route = { ids: [this.#self, nodeId], cost: 0n, learnedAtMillis: this.#clock.monotonicMillis() };
-    this.#direct.set(key, { nodeId, address, route });
-    this.#byAddress.set(address, nodeId);
-    this.#changed(nodeId);
+    const { key } = this.#direct.add(nodeId, address, route);
+    this.#cache.delete(prefixOf(nodeId));
     this.entities.met(key);
     const group = this.#groups.of(address);
     if (group !== null) this.entities.setGroup(key, group);
@@ -162,23 +147,15 @@ export class RoutingTable {
 
   /** A neighbour is reached at another address; its routes stay. Its network group stays that of the first one. */
   moveDirectPeer(nodeId: NodeId, address: string): void {
-    const key = nodeKey(nodeId);
-    const entry = this.#direct.get(key);
-    if (entry === undefined || this.#byAddress.has(address)) return;
-    this.#byAddress.delete(entry.address);
-    this.#direct.set(key, { ...entry, address });
-    this.#byAddress.set(address, nodeId);
-    this.#peers = null;
+    this.#direct.move(nodeId, address);
   }
 
   /** A neighbour is gone: every route that starts through it goes with it, at once. */
   removeDirectPeer(nodeId: NodeId): void {
-    const key = nodeKey(nodeId);
-    const entry = this.#direct.get(key);
+    const entry = this.#direct.remove(nodeId);
     if (entry === undefined) return;
-    this.#direct.delete(key);
-    this.#byAddress.delete(entry.address);
-    this.#changed(nodeId);
+    const { key } = entry;
+    this.#cache.delete(prefixOf(nodeId));
     this.entities.setGroup(key, null);
     this.entities.lost(key);
     this.#dropped(this.#learned.dropNeighbour(key));
@@ -186,33 +163,32 @@ export class RoutingTable {
 
   /** The address of a direct peer, or null where it is none. */
   addressOf(nodeId: NodeId): string | null {
-    return this.#direct.get(nodeKey(nodeId))?.address ?? null;
+    return this.#direct.get(nodeId)?.peer.address ?? null;
   }
 
   /** The direct peer at an address, or null. */
   nodeAt(address: string): NodeId | null {
-    return this.#byAddress.get(address) ?? null;
+    return this.#direct.at(address)?.id ?? null;
   }
 
   /** Whether the node is connected to this one. */
   isDirectPeer(nodeId: NodeId): boolean {
-    return this.hasDirectKey(nodeKey(nodeId));
+    return this.#direct.get(nodeId) !== undefined;
   }
 
   /** As `isDirectPeer`, by the key. */
   hasDirectKey(key: NodeKey): boolean {
-    return this.#direct.has(key);
+    return this.#direct.byKey(key) !== undefined;
   }
 
   /** In the order in which they joined. */
   directPeers(): readonly DirectPeer[] {
-    this.#peers ??= [...this.#direct.values()].map(({ nodeId, address }) => ({ nodeId, address }));
-    return this.#peers;
+    return this.#direct.list();
   }
 
   /** The direct peer of a key, or null. */
   directPeer(key: NodeKey): DirectPeer | null {
-    return this.#direct.get(key) ?? null;
+    return this.#direct.byKey(key)?.peer ?? null;
   }
 
   /** How long a learned route holds, in milliseconds. */
@@ -224,14 +200,14 @@ export class RoutingTable {
   freshRoutes(destination: NodeId, ageMillis: number): readonly Route[] {
     const now = this.#clock.monotonicMillis();
     return this.#learned
-      .of(nodeKey(destination))
+      .of(destination)
       .filter(({ learnedAtMillis }) => now - learnedAtMillis < Math.min(ageMillis, this.routeExpiryMillis));
   }
 
   /** The best route to each of the destinations used last, without direct peers. */
   newestRoutes(count: number): readonly Route[] {
     this.sweep();
-    return count <= 0 ? [] : this.#learned.newest(count);
+    return this.#learned.newest(count);
   }
 
   /**
@@ -247,10 +223,12 @@ export class RoutingTable {
     const verdict = judgeIds(route, this.#self, destination);
     if (verdict !== Reason.Accepted) return verdict;
     if (cost >= UNREACHABLE) return Reason.RouteUnreachable;
-    if (!this.isDirectPeer(firstHop)) return Reason.NextHopLost;
+    const neighbour = this.#direct.get(firstHop);
+    if (neighbour === undefined) return Reason.NextHopLost;
     // A neighbour is its own shortest route while it is connected, and none when it is not.
     if (route.length === 2) return Reason.Accepted;
-    this.#learned.add({ ids: route, cost, learnedAtMillis: this.#clock.monotonicMillis() });
+    const learnedAtMillis = this.#clock.monotonicMillis();
+    this.#learned.add({ ids: route, cost, learnedAtMillis }, neighbour.key);
     return Reason.Accepted;
   }
 
@@ -261,21 +239,17 @@ export class RoutingTable {
 
   /** At most 3 routes, best first. */
   alternatives(destination: NodeId): readonly Route[] {
-    const short = shortKey(destination);
+    const prefix = prefixOf(destination);
     const now = this.#clock.monotonicMillis();
-    const cached = this.#cache.get(short);
+    const cached = this.#cache.get(prefix);
     const isCached =
-      cached !== undefined && now < cached.validUntilMillis && equalBytes(cached.destination, destination);
-    if (isCached && now - cached.notedMillis < NOTED_MILLIS) return cached.routes;
-    const key = nodeKey(destination);
-    this.#learned.touch(key, now);
-    if (isCached) {
-      cached.notedMillis = now;
-      return cached.routes;
+      cached !== undefined && now < cached.validUntilMillis && equalBytes(cached.id, destination);
+    const ranked = isCached ? cached : this.#rank(destination, now);
+    if (ranked.learned !== undefined && (!isCached || now - ranked.learned.usedMillis >= NOTED_MILLIS)) {
+      this.#learned.touch(ranked.learned, now);
     }
-    const ranked = this.#rank(destination, key, now);
     // Destinations without a route are not cached: anybody may ask for any number of them.
-    if (ranked.routes.length > 0) this.#cache.set(short, ranked);
+    if (!isCached && ranked.routes.length > 0) this.#cache.set(prefix, ranked);
     return ranked.routes;
   }
 
@@ -295,8 +269,7 @@ export class RoutingTable {
    * routers declared, not each one's part, so that their weights differ by d alone (Anti-monopoly, 3).
    */
   calculateFee(route: Route, amountMsat: bigint): FeeDistribution {
-    const weights = this.chooser.feeWeights(route.ids.slice(1, -1));
-    return splitFee(this.#price(route, amountMsat), weights);
+    return splitFee(this.#price(route, amountMsat), this.chooser.feeWeightsOf(route));
   }
 
   /**
@@ -348,43 +321,32 @@ export class RoutingTable {
       isDirect,
     });
     return [
-      ...[...this.#direct.values()].map(({ route }) => listed(route, true)),
+      ...this.#direct.routes().map((route) => listed(route, true)),
       ...[...this.#learned.values()].map((route) => listed(route, false)),
     ];
-  }
-
-  #changed(nodeId: NodeId): void {
-    this.#peers = null;
-    this.#cache.delete(shortKey(nodeId));
   }
 
   /** How many routes were dropped; destinations in use that have none left are told. */
   #dropped(routes: readonly Learned[]): number {
     const now = this.#clock.monotonicMillis();
-    for (const { destination, ids, usedMillis } of routes) {
-      const isStarved = this.#learned.of(destination).length === 0 && !this.#direct.has(destination);
-      const last = ids[ids.length - 1];
-      if (isStarved && last !== undefined && now - usedMillis < LIMITS.STARVED_USED_MILLIS) {
-        this.#observer?.onStarved(last);
-      }
+    for (const { destination } of routes) {
+      const { id, usedMillis } = destination;
+      const isStarved = destination.routes.length === 0 && !this.isDirectPeer(id);
+      if (isStarved && now - usedMillis < LIMITS.STARVED_USED_MILLIS) this.#observer?.onStarved(id);
     }
     return routes.length;
   }
 
-  #rank(destination: NodeId, key: NodeKey, now: number): Ranked {
-    const expiryMillis = this.routeExpiryMillis;
-    const routes: Route[] = this.#learned
-      .of(key)
-      .filter((route) => now - route.learnedAtMillis < expiryMillis);
-    const validUntilMillis = Math.min(...routes.map((route) => route.learnedAtMillis + expiryMillis));
-    const direct = this.#direct.get(key)?.route;
-    if (direct !== undefined) routes.unshift(direct);
-    return {
-      destination,
-      routes: routes.sort(compareRoutes).slice(0, LIMITS.ROUTES_PER_DESTINATION),
-      validUntilMillis,
-      notedMillis: now,
-    };
+  #rank(id: NodeId, now: number): Ranked {
+    this.#learned.dropExpired(now);
+    const learned = this.#learned.find(id);
+    const known = learned?.routes ?? [];
+    let oldestMillis = Infinity;
+    for (const { learnedAtMillis } of known) oldestMillis = Math.min(oldestMillis, learnedAtMillis);
+    const direct = this.#direct.get(id)?.route;
+    // Nothing is shorter or cheaper than a direct way.
+    const routes = direct === undefined ? known : [direct, ...known].slice(0, LIMITS.ROUTES_PER_DESTINATION);
+    return { id, routes, validUntilMillis: oldestMillis + this.routeExpiryMillis, learned };
   }
 
   /** Routes over nodes that lose packets come last; otherwise as they stand. */

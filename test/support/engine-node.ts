@@ -1,6 +1,6 @@
 /**
- * One node of an EngineNet: every part of the engine joined as in src/engine/module.ts, mostly with the plain judge in
- * place of the worker pool, a disk in memory and the net's links.
+ * One node of an EngineNet: every part of the engine, joined as MeshModule has them (src/engine/joined.ts), mostly with
+ * the plain judge in place of the worker pool, a disk in memory and the net's links.
  *
  * What a restart finds is on the disk alone: `EngineNode.start` on the same disk is the same node's next run.
  */
@@ -8,27 +8,25 @@ import { nodeKey, type NodeId } from '../../src/core/ids.js';
 import type { JudgePolicy, MeshMode } from '../../src/core/policy.js';
 import type { Clock, Log, Random, RelayLink } from '../../src/core/ports.js';
 import { Reason, reasonName, type ReasonName } from '../../src/core/reasons.js';
-import { randomU64 } from '../../src/core/random.js';
-import { Accounts } from '../../src/engine/accounts.js';
+import type { Accounts } from '../../src/engine/accounts.js';
 import { judgedPacket } from '../../src/engine/cared-packet.js';
 import { CarriedBalances } from '../../src/engine/carried.js';
 import { Debts } from '../../src/engine/debts.js';
 import { DeliveryDesk } from '../../src/engine/delivery.js';
 import { restore } from '../../src/engine/foundations.js';
+import { controlHeaders, joinParts } from '../../src/engine/joined.js';
 import { postingBytesOf } from '../../src/engine/ledger-records.js';
-import { MeshManager } from '../../src/engine/mesh-manager.js';
+import type { MeshManager } from '../../src/engine/mesh-manager.js';
 import type { PacketOutcome } from '../../src/engine/packet-outcome.js';
-import { Outbound } from '../../src/engine/outbound.js';
-import { PeerBook } from '../../src/engine/peers.js';
-import { Settlements } from '../../src/engine/settlements.js';
+import type { Outbound } from '../../src/engine/outbound.js';
+import type { PeerBook } from '../../src/engine/peers.js';
+import type { Settlements } from '../../src/engine/settlements.js';
 import type { PaymentState, Utxo } from '../../src/node/messages.js';
 import { Ledger, type LedgerAudit } from '../../src/ledger/ledger.js';
 import { Counters } from '../../src/metrics/counters.js';
 import { FlightRecorder } from '../../src/metrics/recorder.js';
-import { discoveryPacket, helloPacket, type ControlHeader } from '../../src/packet/control.js';
 import { PlainProtocolDetector } from '../../src/packet/detect.js';
 import type { LocalDelivery } from '../../src/packet/module-api.js';
-import { encodePacket } from '../../src/packet/packet.js';
 import { RoutingPolicyEngine } from '../../src/packet/policy.js';
 import type { PaymentProof } from '../../src/packet/proof.js';
 import { InlineJudge } from '../../src/pool/inline-judge.js';
@@ -38,7 +36,7 @@ import { FINGERPRINT_SECRET_BYTES, PlainFingerprinter } from '../../src/replay/f
 import { ReplayPrevention } from '../../src/replay/replay-prevention.js';
 import { SharedReplayTable } from '../../src/replay/shared-table.js';
 import { PlainReplayTable, type ReplayTable } from '../../src/replay/table.js';
-import { RouteDiscovery } from '../../src/routing/discovery.js';
+import type { RouteDiscovery } from '../../src/routing/discovery.js';
 import { RoutingTable } from '../../src/routing/table.js';
 import { Journal, JOURNAL_FILE } from '../../src/store/journal.js';
 import type { MemoryDisk } from '../unit/store/memory-disk.js';
@@ -122,7 +120,6 @@ export class EngineNode {
   readonly #options: EngineNodeOptions;
   readonly #delivered: LocalDelivery[] = [];
   #policy: JudgePolicy;
-  #controlSequence: bigint;
   #isClosed = false;
 
   /** Opens the journal on the disk, takes what earlier runs accepted, and starts the hello rounds. */
@@ -145,8 +142,7 @@ export class EngineNode {
   }
 
   private constructor(options: EngineNodeOptions, journal: Journal, { table, judge }: Judging) {
-    const { self, policy, clock, random, link, packetTtlSeconds, helloIntervalMillis } = options;
-    const { fees } = policy;
+    const { self, policy, clock, random, link } = options;
     const log: Log = {
       log: (_level, message, facts) => {
         if (message.startsWith('an accepted packet could not be delivered'))
@@ -155,7 +151,6 @@ export class EngineNode {
     };
     this.#options = options;
     this.#policy = policy;
-    this.#controlSequence = randomU64(random) >> 1n;
     this.self = self;
     this.disk = options.disk;
     this.journal = journal;
@@ -163,53 +158,7 @@ export class EngineNode {
     this.replay = new ReplayPrevention(this.replayTable, clock);
     this.judge = judge;
     this.recorder = new FlightRecorder({ clock, entries: 1_000, bytes: 262_144 });
-    this.table = new RoutingTable({ self, clock, random, fees });
-    const sendControl = (address: string, bytes: Uint8Array): void => {
-      link.send(address, bytes).catch(() => undefined);
-    };
-    this.discovery = new RouteDiscovery({
-      self,
-      table: this.table,
-      clock,
-      random,
-      transmit: (peer, message) => {
-        const address = this.table.addressOf(peer);
-        if (address !== null)
-          sendControl(address, encodePacket(discoveryPacket(this.#header(), peer, message)));
-      },
-      onRouteFound: () => {
-        this.manager.routesChanged();
-      },
-    });
-    this.peers = new PeerBook({
-      self,
-      clock,
-      random,
-      maxPeers: options.maxPeers,
-      staticPeers: new Set(),
-      packetsPerMinute: options.packetsPerMinute,
-      freePacketsPerMinute: options.freePacketsPerMinute,
-      freeBytesPerMinute: options.freeBytesPerMinute,
-      helloIntervalMillis,
-      sendHello: (address) => {
-        sendControl(address, encodePacket(helloPacket(this.#header(), this.table.nodeAt(address))));
-      },
-      challenge: null,
-      onMoved: () => undefined,
-      onJoined: (nodeId, address) => {
-        const reason = this.table.addDirectPeer(nodeId, address);
-        if (reason === Reason.Accepted) this.manager.routesChanged();
-        return reason;
-      },
-      onLost: (nodeId) => {
-        this.table.removeDirectPeer(nodeId);
-        this.discovery.announceLoss(nodeId);
-        this.manager.neighbourLost(nodeId);
-      },
-      onReturned: (nodeId) => {
-        this.manager.neighbourLost(nodeId);
-      },
-    });
+    this.table = new RoutingTable({ self, clock, random, fees: policy.fees });
     this.delivery = new DeliveryDesk(() => Promise.reject(new Error('no module here')), clock, log);
     this.debts = new Debts({
       ownPayee: policy.ownPayee,
@@ -220,45 +169,42 @@ export class EngineNode {
         this.#setPolicy({ cappedPayees: this.debts.capped() });
       },
     });
-    this.accounts = new Accounts({
+    const joined = joinParts({
       self,
       clock,
       random,
+      logs: () => log,
+      counters: this.counters,
+      recorder: this.recorder,
+      judge: this.judge,
+      replay: this.replay,
       ledger: this.ledger,
-      append: (records) => journal.append(records),
-      hasRoom: (payloadBytes) => journal.hasRoom(payloadBytes),
       debts: this.debts,
-    });
-    this.settlements = new Settlements({
+      journal,
+      table: this.table,
+      delivery: this.delivery,
       node: {
         getUtxo: () => this.chain.getUtxo(),
         getPaymentState: () => this.chain.getPaymentState(),
       },
-      clock,
-      log,
-      counters: this.counters,
-      policy,
       questionsPerSecond: 20,
-    });
-    this.manager = new MeshManager({
-      self,
-      clock,
-      random,
-      log,
-      counters: this.counters,
-      recorder: this.recorder,
-      judge: this.judge,
-      peers: this.peers,
-      table: this.table,
-      discovery: this.discovery,
-      accounts: this.accounts,
-      replay: this.replay,
-      settlements: this.settlements,
-      delivery: this.delivery,
+      peerSettings: {
+        maxPeers: options.maxPeers,
+        staticPeers: new Set(),
+        packetsPerMinute: options.packetsPerMinute,
+        freePacketsPerMinute: options.freePacketsPerMinute,
+        freeBytesPerMinute: options.freeBytesPerMinute,
+        helloIntervalMillis: options.helloIntervalMillis,
+      },
+      header: controlHeaders({ self, clock, random }),
       link,
+      sendControl: (address, packet) => {
+        link.send(address, packet).catch(() => undefined);
+      },
+      challenge: null,
       onSignedHello: () => Reason.UnknownControl,
-      fees: () => fees,
-      packetTtlSeconds: () => packetTtlSeconds,
+      onNeighbourLost: () => undefined,
+      onRouteFound: () => undefined,
       publisher: {
         routeFailed: (destination, reason) => {
           this.failures.push({ destination, reason: reasonName(reason) });
@@ -268,17 +214,17 @@ export class EngineNode {
           if (paymentProof !== null) this.announced.push(paymentProof);
         },
       },
+      judgePolicy: () => this.#policy,
+      routingPolicy: () => new RoutingPolicyEngine(this.#policy, new PlainProtocolDetector()),
+      fees: () => policy.fees,
+      packetTtlSeconds: () => options.packetTtlSeconds,
     });
-    this.outbound = new Outbound({
-      self,
-      clock,
-      table: this.table,
-      discovery: this.discovery,
-      manager: this.manager,
-      policy: () => new RoutingPolicyEngine(this.#policy, new PlainProtocolDetector()),
-      fees: () => fees,
-      packetTtlSeconds: () => packetTtlSeconds,
-    });
+    this.discovery = joined.discovery;
+    this.peers = joined.peers;
+    this.accounts = joined.accounts;
+    this.settlements = joined.settlements;
+    this.manager = joined.manager;
+    this.outbound = joined.outbound;
   }
 
   get isClosed(): boolean {
@@ -338,15 +284,6 @@ export class EngineNode {
     this.#policy = { ...this.#policy, ...changes };
     this.judge.updatePolicy(this.#policy);
     this.settlements.updatePolicy(this.#policy);
-  }
-
-  #header(): ControlHeader {
-    this.#controlSequence += 1n;
-    return {
-      self: this.self,
-      sequence: this.#controlSequence,
-      nowSeconds: this.#options.clock.unixSeconds(),
-    };
   }
 
   #sweepLater(): void {

@@ -172,6 +172,22 @@ describe('discovery > own searches', () => {
     expect(bench.from(1, answerTo(asked, ids(0, 1, 90)))).toBe(Reason.ResponseNotAsked);
   });
 
+  it('an id is answered a few times by all together', () => {
+    const bench = new Bench([1, 2, 3]);
+    void bench.discovery.discover(id(90));
+    bench.clock.advance(6_000);
+    // The ring that asks everybody asks all of them under one id.
+    const [asked] = requestsOf(bench.take().slice(-3));
+    const verdicts = [1, 2, 3].flatMap((peer) =>
+      Array.from({ length: LIMITS.ANSWERS_TAKEN_OF_ONE }, () =>
+        bench.from(peer, answerTo(present(asked, 'a request'), ids(0, peer, 90))),
+      ),
+    );
+    const taken = verdicts.filter((verdict) => verdict === Reason.Accepted);
+    expect(taken).toHaveLength(LIMITS.ANSWERS_TAKEN);
+    expect(verdicts[LIMITS.ANSWERS_TAKEN]).toBe(Reason.ResponseNotAsked);
+  });
+
   it('go on where the first answer leads over a node that loses packets, and take it at the end', async () => {
     const bench = new Bench([1]);
     const lossy = { ids: ids(0, 1, 66, 90) };
