@@ -14,7 +14,7 @@ import { changedOptions, type ConfigChanges } from '../config/live.js';
 import { Counters } from '../metrics/counters.js';
 import { FlightRecorder } from '../metrics/recorder.js';
 import { Ledger } from '../ledger/ledger.js';
-import { discoveryPacket, helloPacket, type ControlHeader } from '../packet/control.js';
+import { encodeDiscoveryPacket, helloPacket, type ControlHeader } from '../packet/control.js';
 import { encodePacket } from '../packet/packet.js';
 import type { ConnectionStats } from '../node/connection.js';
 import { PlainProtocolDetector } from '../packet/detect.js';
@@ -167,7 +167,7 @@ export class MeshModule {
       transmit: (peer, message) => {
         const address = this.table.addressOf(peer);
         if (address !== null)
-          links.sendControl(address, encodePacket(discoveryPacket(this.#header(), peer, message)));
+          links.sendControl(address, encodeDiscoveryPacket(this.#header(), peer, message));
       },
       onRouteFound: (route, tookMillis) => {
         this.counters.count('routes_discovered');
