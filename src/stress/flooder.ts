@@ -91,10 +91,10 @@ class Flooder {
   async #flood(peer: BarePeer, junk: readonly Uint8Array[]): Promise<void> {
     const { session } = peer;
     const before = session.outbox.frames;
-    for (let number = 0; this.#goesOn() && session.isOpen;) {
-      for (; session.outbox.pendingBytes < AHEAD_BYTES && session.isOpen; number++) {
-        session.send(present(junk[number % junk.length], 'there is junk'), '');
-      }
+    let number = 0;
+    const send = (): boolean => session.send(present(junk[number++ % junk.length], 'there is junk'), '');
+    while (this.#goesOn() && session.isOpen) {
+      while (session.outbox.pendingBytes < AHEAD_BYTES && send());
       await pause(FULL_MILLIS);
     }
     this.#frames += session.outbox.frames - before;
