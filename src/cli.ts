@@ -23,6 +23,7 @@ const SUBCOMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   'crash-campaign': async () => (await import('./stress/command.js')).crashCommand(),
   simulate: async () => (await import('./simulate/command.js')).simulateCommand(),
   'overload-campaign': async () => (await import('./stress/command.js')).overloadCommand(),
+  'flood-campaign': async () => (await import('./stress/command.js')).floodCommand(),
   'worker-kill-campaign': async () => (await import('./stress/command.js')).workerKillCommand(),
   'replay-campaign': async () => (await import('./stress/command.js')).replayCommand(),
   'twin-campaign': async () => (await import('./stress/command.js')).twinCommand(),

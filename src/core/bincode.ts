@@ -198,8 +198,10 @@ export class BincodeReader {
 /** The longest buffer that is kept for the next writer. */
 const SPARE_BYTES = 65_536;
 
-/** The buffer of this thread's last writer, for the next one: most values are small, and buffers cost more than they do. */
-let spare: DataView | null = null;
+/** Buffers of this thread's last writers, for the next ones: most values are small, and buffers cost more than they do. */
+const spares: DataView[] = [];
+/** As many as write at once: a packet, and what it carries. */
+const SPARES = 2;
 
 /**
  * Writes values one after another into a buffer that grows, up to one `finish`. What it writes is our own: a bad value
@@ -212,19 +214,27 @@ export class BincodeWriter {
   #isFinished = false;
 
   constructor(expectedBytes = 256) {
-    const taken = spare;
-    spare = null;
-    const isEnough = taken !== null && taken.byteLength >= expectedBytes;
+    const taken = spares.pop();
+    const isEnough = taken !== undefined && taken.byteLength >= expectedBytes;
     this.#view = isEnough ? taken : new DataView(new ArrayBuffer(expectedBytes));
     this.#bytes = new Uint8Array(this.#view.buffer);
   }
 
   /** A copy of everything written. The writer is done with. */
   finish(): Uint8Array {
+    return this.lend((bytes) => bytes.slice());
+  }
+
+  /**
+   * Everything written, without a copy. The writer is done with.
+   * @param use gets a view that is valid during the call alone
+   */
+  lend<T>(use: (bytes: Uint8Array) => T): T {
     assert(!this.#isFinished, 'a writer is finished once');
     this.#isFinished = true;
-    if (this.#bytes.length <= SPARE_BYTES) spare = this.#view;
-    return this.#bytes.slice(0, this.#length);
+    const result = use(this.#bytes.subarray(0, this.#length));
+    if (this.#bytes.length <= SPARE_BYTES && spares.length < SPARES) spares.push(this.#view);
+    return result;
   }
 
   u8(value: number): void {

@@ -50,6 +50,13 @@ export function encode<T>(codec: Codec<T>, value: T): Uint8Array {
   return writer.finish();
 }
 
+/** Calls with the bytes of a value, which are valid during the call alone: for what goes into other bytes at once. */
+export function withEncoded<T, R>(codec: Codec<T>, value: T, use: (bytes: Uint8Array) => R): R {
+  const writer = new BincodeWriter();
+  codec.write(writer, value);
+  return writer.lend(use);
+}
+
 function small(
   minBytes: number,
   read: (reader: BincodeReader) => number,

@@ -12,7 +12,7 @@ import { Reason } from '../core/reasons.js';
 import type { Ledger } from '../ledger/ledger.js';
 import type { Counters } from '../metrics/counters.js';
 import type { FlightRecorder } from '../metrics/recorder.js';
-import { discoveryPacket, helloPacket, type ControlHeader } from '../packet/control.js';
+import { encodeDiscoveryPacket, helloPacket, type ControlHeader } from '../packet/control.js';
 import { encodePacket } from '../packet/packet.js';
 import type { RoutingPolicyEngine } from '../packet/policy.js';
 import type { PacketJudge } from '../pool/judge-port.js';
@@ -96,7 +96,7 @@ export function joinParts(ground: Ground): Joined {
     random,
     transmit: (peer, message) => {
       const address = table.addressOf(peer);
-      if (address !== null) sendControl(address, encodePacket(discoveryPacket(header(), peer, message)));
+      if (address !== null) sendControl(address, encodeDiscoveryPacket(header(), peer, message));
     },
     onRouteFound: (route, tookMillis) => {
       counters.count('routes_discovered');

@@ -8,8 +8,13 @@ import { nodeIdOf, NODE_ID_BYTES, type NodeId } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import { Reason } from '../core/reasons.js';
 import { equalBytes } from '../core/bytes.js';
-import { decodeDiscovery, encodeDiscovery, type DiscoveryMessage } from './discovery.js';
-import { PACKET_VERSION, type MeshPacket } from './packet.js';
+import {
+  decodeDiscovery,
+  encodeDiscovery,
+  withEncodedDiscovery,
+  type DiscoveryMessage,
+} from './discovery.js';
+import { encodePacket, PACKET_VERSION, type MeshPacket } from './packet.js';
 import { decodeSignedHello, encodeSignedHello, type SignedHello } from './signed-hello.js';
 
 export const HELLO_PROTOCOL = 'mesh-hello-v1';
@@ -73,6 +78,17 @@ export function signedHelloPacket(
 /** A discovery message to a neighbour. */
 export function discoveryPacket(header: ControlHeader, peer: NodeId, message: DiscoveryMessage): MeshPacket {
   return controlPacket(header, peer, DISCOVERY_PROTOCOL, encodeDiscovery(message));
+}
+
+/** Its bytes. A round of advertisements makes one for each neighbour: each is copied once, not twice. */
+export function encodeDiscoveryPacket(
+  header: ControlHeader,
+  peer: NodeId,
+  message: DiscoveryMessage,
+): Uint8Array {
+  return withEncodedDiscovery(message, (payload) =>
+    encodePacket(controlPacket(header, peer, DISCOVERY_PROTOCOL, payload)),
+  );
 }
 
 /**

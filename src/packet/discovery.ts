@@ -12,6 +12,7 @@ import {
   u64,
   u8,
   vec,
+  withEncoded,
   type Codec,
   type Decoded,
   type Json,
@@ -78,6 +79,11 @@ export function decodeDiscovery(input: Uint8Array): Decoded<DiscoveryMessage> {
 
 export function encodeDiscovery(message: DiscoveryMessage): Uint8Array {
   return encode(discoveryMessage, message);
+}
+
+/** The same without a copy; see withEncoded. */
+export function withEncodedDiscovery<R>(message: DiscoveryMessage, use: (bytes: Uint8Array) => R): R {
+  return withEncoded(discoveryMessage, message, use);
 }
 
 /** The JSON form of the vectors. */

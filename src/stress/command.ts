@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { MAX_SEED, wholeBetween } from '../api/fuzz/arguments.js';
 import { runCrashCampaign } from './crash.js';
+import { runFloodCampaign, shareOf, type FloodPart } from './flood.js';
 import { runReplayCampaign } from './replay-campaign.js';
 import { reportCampaign, seedOr } from './report.js';
 import { runOverloadCampaign, type HonestPart } from './overload.js';
@@ -12,6 +13,7 @@ const MAX_ROUNDS = 1_000_000;
 const MAX_PACKETS = 100_000_000;
 const MAX_KEYS = 10_000_000;
 const MAX_WORKERS = 64;
+const MAX_HONEST_RATE = 10_000;
 const LEAST_SECONDS = 8;
 const MAX_SECONDS = 86_400;
 
@@ -167,6 +169,55 @@ Example:
     });
 }
 
+export function floodCommand(): Command {
+  return campaignCommand('flood-campaign')
+    .description(
+      'flood a node over its real transport from one peer; what honest peers send must still arrive',
+    )
+    .option('--seconds <N>', 'in all', wholeBetween(LEAST_SECONDS, MAX_SECONDS), 20)
+    .option('--rate <N>', 'paid packets a second of the honest peers', wholeBetween(1, MAX_HONEST_RATE), 200)
+    .option('--workers <N>', 'threads that judge', wholeBetween(1, MAX_WORKERS), 1)
+    .addHelpText(
+      'after',
+      `
+A real module in a process of its own listens; four honest peers send paid packets through it to a fifth, by TLS. Then one
+more peer floods, as fast as its connections take it: noise under ever new ids, since each is soon cut off, and well-made
+packets that are worth nothing. 90 % of what honest peers offer must arrive in the flood; every packet that the node has
+received must be accounted for; its memory must stay flat.
+
+Example:
+  $ blvm-mesh flood-campaign --seconds 60 --seed 1`,
+    )
+    .action(async (flags: FloodFlags) => {
+      const { seconds, rate, workers, json } = flags;
+      const seed = seedOr(flags.seed);
+      process.exitCode = await reportCampaign({
+        command: 'flood-campaign',
+        again: `--seconds ${seconds} --rate ${rate} --workers ${workers}`,
+        seed,
+        json: json === true,
+        unit: 'seconds',
+        total: seconds,
+        run: async (onProgress) => {
+          const options = { seconds, seed, workers, honestRate: rate, onProgress };
+          const { missed, violations, ...result } = await runFloodCampaign(options);
+          return { ...result, violations: [...violations, ...missed] };
+        },
+        rows: (result) => [
+          floodRow('alone', result.alone),
+          floodRow('in the flood', result.flood),
+          floodRow('after it', result.after),
+          ['frames of the flood a second', Math.round(result.floodPerSecond)],
+          ['its connections that were cut off', result.cutOff],
+          ['resident MiB, early and late in the flood', result.residentMib.map(Math.round).join(', ')],
+          ['packets received', result.received],
+          ...Object.entries(result.refused).map(([reason, count]) => [`refused, ${reason}`, count] as const),
+          ['seconds', result.seconds.toFixed(1)],
+        ],
+      });
+    });
+}
+
 export function workerKillCommand(): Command {
   return campaignCommand('worker-kill-campaign')
     .description('worker threads die at every step of a packet; no packet is lost, no payment claimed twice')
@@ -246,6 +297,17 @@ interface OverloadFlags extends CampaignFlags {
   readonly seconds: number;
   readonly minutes?: number;
   readonly workers: number;
+}
+
+interface FloodFlags extends CampaignFlags {
+  readonly seconds: number;
+  readonly rate: number;
+  readonly workers: number;
+}
+
+function floodRow(when: string, part: FloodPart): readonly [string, string] {
+  const percent = (shareOf(part) * 100).toFixed(1);
+  return [`honest, ${when}: arrived of offered`, `${part.arrived} of ${part.offered} (${percent} %)`];
 }
 
 function honestRows(when: string, part: HonestPart): readonly (readonly [string, string])[] {

@@ -25,10 +25,13 @@ const JUNK_PACKETS = 100;
 
 export class OverloadPackets {
   readonly self: NodeId;
+  /** The Lightning key that the paid ones are paid to, 33 bytes. */
+  readonly payee: Uint8Array;
   readonly policy: JudgePolicy;
   readonly #random: Random;
   readonly #nowSeconds: number;
   readonly #source: NodeId;
+  readonly #route: readonly NodeId[];
   readonly #payload: Uint8Array;
   readonly #mint: InvoiceMint;
   readonly #signed: Uint8Array;
@@ -36,18 +39,25 @@ export class OverloadPackets {
   readonly #senders = new Map<string, PacketSender>();
   #sequence = 0n;
 
-  constructor(random: Random, nowSeconds: number) {
+  /** @param route of all of them; left out, from a stranger to a node that nobody has */
+  constructor(
+    random: Random,
+    nowSeconds: number,
+    route: readonly NodeId[] = [nodeIdOf(random.bytes(32)), nodeIdOf(random.bytes(32))],
+  ) {
     this.#random = random;
     this.#nowSeconds = nowSeconds;
-    this.self = nodeIdOf(random.bytes(32));
-    this.#source = nodeIdOf(random.bytes(32));
+    this.#route = route;
+    this.#source = present(route[0], 'a route has a source');
+    this.self = present(route[route.length - 1], 'a route has an end');
     this.#payload = random.bytes(PAYLOAD_BYTES);
     const key = random.bytes(32);
     this.#mint = new InvoiceMint(this.#pattern(key), key);
     const stranger = random.bytes(32);
     const strangerMint = new InvoiceMint(this.#pattern(stranger), stranger);
     this.#signed = this.#packet(strangerMint);
-    this.policy = ordinaryPolicy(this.self, { ownPayee: toHex(payeeOf(key)) });
+    this.payee = payeeOf(key);
+    this.policy = ordinaryPolicy(this.self, { ownPayee: toHex(this.payee) });
     this.#junk = Array.from({ length: JUNK_PACKETS }, (_, index) => this.#makeJunk(index, strangerMint));
   }
 
@@ -60,8 +70,8 @@ export class OverloadPackets {
   }
 
   /** A packet with a payment that no other has. About 30 us. */
-  paid(): Uint8Array {
-    return this.#packet(this.#mint);
+  paid(payload: Uint8Array = this.#payload): Uint8Array {
+    return this.#packet(this.#mint, payload);
   }
 
   /** Costs a signature and is refused. */
@@ -88,10 +98,11 @@ export class OverloadPackets {
     }
   }
 
-  #packet(mint: InvoiceMint): Uint8Array {
+  #packet(mint: InvoiceMint, payload: Uint8Array = this.#payload): Uint8Array {
     const preimage = this.#random.bytes(32);
     return encodePacket({
       ...this.#unpaid(),
+      payload,
       paymentProof: {
         kind: 'Lightning',
         invoice: mint.mint(sha256(preimage)),
@@ -109,7 +120,7 @@ export class OverloadPackets {
       packetType: 'Paid',
       source: this.#source,
       destination: this.self,
-      route: [this.#source, this.self],
+      route: this.#route,
       sequence: ++this.#sequence,
       timestamp: BigInt(this.#nowSeconds),
       paymentProof: null,

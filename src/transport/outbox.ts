@@ -13,14 +13,15 @@ import { declaredTraffic, type DeclaredTraffic } from '../packet/declared.js';
 import type { Channel } from './channel.js';
 import { FairQueue } from './fair-queue.js';
 
-/** Free blocks that are kept for the next write, of all peers together. */
-const BLOCKS_KEPT = 64;
-
 /** Pieces of memory for frames that wait: free ones that are kept, and their size. */
 const SLABS_KEPT = 64;
 const SLAB_BYTES = 65_536;
 
-/** Memory for frames that are written together, and for those that wait. */
+/**
+ * Memory for frames that are written together, and for those that wait. A block is made once and kept: what is told to
+ * many peers in one turn takes many of them, again and again. It is not cleared, so that pages of it that no frame has
+ * reached cost nothing.
+ */
 export class Blocks {
   readonly waiting: SlabPool = new SlabPool(SLAB_BYTES, SLABS_KEPT);
   readonly #free: Uint8Array[] = [];
@@ -30,12 +31,12 @@ export class Blocks {
   take(): Uint8Array | null {
     if (this.#out >= LIMITS.TRANSPORT_BLOCKS) return null;
     this.#out += 1;
-    return this.#free.pop() ?? new Uint8Array(LIMITS.TRANSPORT_BLOCK_BYTES);
+    return this.#free.pop() ?? Buffer.allocUnsafeSlow(LIMITS.TRANSPORT_BLOCK_BYTES);
   }
 
   giveBack(block: Uint8Array): void {
     this.#out -= 1;
-    if (this.#free.length < BLOCKS_KEPT) this.#free.push(block);
+    this.#free.push(block);
   }
 
   /** Blocks that a closed channel may still read: they are nobody's any more. */

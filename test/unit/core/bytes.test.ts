@@ -59,6 +59,19 @@ describe('bincode writer', () => {
     ]);
   });
 
+  it('lends what was written to what is written around it', () => {
+    const inner = new BincodeWriter(16);
+    inner.u8(2);
+    const whole = inner.lend((lent) => {
+      const outer = new BincodeWriter(16);
+      outer.u8(1);
+      outer.fixed(lent);
+      return outer.finish();
+    });
+    expect(whole).toEqual(Uint8Array.of(1, 2));
+    expect(() => inner.finish()).toThrow('once');
+  });
+
   it('is done with once it was finished', () => {
     const writer = new BincodeWriter();
     writer.u8(1);

@@ -9,6 +9,7 @@ import { encodeBitcoinMessage } from '../../../src/packet/bitcoin-wire.js';
 import {
   DISCOVERY_PROTOCOL,
   discoveryPacket,
+  encodeDiscoveryPacket,
   HELLO_PROTOCOL,
   helloPacket,
 } from '../../../src/packet/control.js';
@@ -182,6 +183,17 @@ describe('gate for control packets', () => {
     source: testNode(1),
     requestId: 5n,
     maxHops: 2,
+  });
+
+  it('encodes a discovery message within its packet as by itself', () => {
+    const message = {
+      kind: 'RouteRequest',
+      destination: testNode(3),
+      source: testNode(1),
+      requestId: 5n,
+      maxHops: 2,
+    } as const;
+    expect(encodeDiscoveryPacket(header, testNode(2), message)).toEqual(encodePacket(discovery));
   });
 
   it('lets hello and discovery pass in every mode', () => {

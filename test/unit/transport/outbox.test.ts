@@ -166,6 +166,15 @@ describe('outbox', () => {
     expect(blocks.take()).toBeNull();
   });
 
+  it('makes no block again that it has made once', () => {
+    const blocks = new Blocks();
+    const round = (): (Uint8Array | null)[] =>
+      Array.from({ length: LIMITS.TRANSPORT_BLOCKS }, () => blocks.take());
+    const first = round();
+    for (const block of first) if (block !== null) blocks.giveBack(block);
+    expect(new Set(round())).toEqual(new Set(first));
+  });
+
   it('knows how long a peer has taken nothing', () => {
     const { outbox, clock, writes, endTurn } = bed();
     clock.advance(5_000);
