@@ -55,7 +55,10 @@ export const THEMES: Themes = new Map<string, NamedTheme>([
   ['signature', { about: 'invoices judged, beside the curve alone', theme: signatures }],
   ['issued', { about: 'payments by invoices of this node, beside unknown ones', theme: issuedInvoices }],
   ['replay', { about: 'used payments looked up and claimed', theme: replay }],
-  ['routing', { about: 'routes found with and without the cache, and priced', theme: routing }],
+  [
+    'routing',
+    { about: 'routes found with and without the cache, priced, and what 100,000 weigh', theme: routing },
+  ],
   ['ledger', { about: 'fees, postings, balances, and reading them at the start', theme: ledgerCosts }],
   ['journal', { about: 'claims made durable in groups', theme: durableClaims }],
   [

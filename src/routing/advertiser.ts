@@ -156,7 +156,6 @@ export class Advertiser {
     const joined = [...this.#joined.values()].filter((nodeId) => table.isDirectPeer(nodeId));
     const isNew = new Set(joined.map(nodeKey));
     const changes = joined.map((nodeId) => this.#next(nodeId));
-    this.#announced(changes);
     // A peer that came back meanwhile was never lost to all; a way through it may be lost to some all the same.
     const lost = [...this.#lost.values()].filter(
       ({ nodeId, to }) => to !== null || !table.isDirectPeer(nodeId),
@@ -164,14 +163,15 @@ export class Advertiser {
     this.#joined.clear();
     this.#lost.clear();
     const all = isNew.size > 0 ? this.#all() : [];
-    this.#announced(all);
+    const sent = new Set<AdvertisedRoute>();
     for (const { nodeId: peer } of table.directPeers()) {
       const key = nodeKey(peer);
       const taken = lost.filter(({ to }) => to === null || to.has(key)).map(({ nodeId }) => back(nodeId));
       // Whoever is new has heard nothing yet.
       const told = isNew.has(key) ? all : changes;
-      this.#send(peer, [...taken, ...told]);
+      this.#send(peer, [...taken, ...told], sent);
     }
+    this.#announced(sent);
   }
 
   #round(): void {
@@ -183,8 +183,9 @@ export class Advertiser {
       if (entry.roundsLeft <= 0) this.#retracted.delete(key);
     }
     const routes = [...gone.map(({ nodeId }) => back(nodeId)), ...this.#all()];
-    this.#announced(routes);
-    for (const { nodeId } of table.directPeers()) this.#send(nodeId, routes);
+    const sent = new Set<AdvertisedRoute>();
+    for (const { nodeId } of table.directPeers()) this.#send(nodeId, routes, sent);
+    this.#announced(sent);
     this.#offset += 1;
   }
 
@@ -225,7 +226,8 @@ export class Advertiser {
     return [...items.slice(from), ...items.slice(0, from)].slice(0, room);
   }
 
-  #announced(routes: readonly AdvertisedRoute[]): void {
+  /** What was told to nobody was not announced: it must not make another's way infeasible. */
+  #announced(routes: Iterable<AdvertisedRoute>): void {
     for (const { destination, cost } of routes) {
       if (cost < UNREACHABLE) this.#options.onAnnounced(destination, cost);
     }
@@ -242,8 +244,11 @@ export class Advertiser {
     return addCosts(cost, hopCostSats > 0n ? hopCostSats : 1n);
   }
 
-  /** Sends what concerns a peer, by split horizon: nothing about itself, and no route that leads through it. */
-  #send(peer: NodeId, routes: readonly AdvertisedRoute[]): void {
+  /**
+   * Sends what concerns a peer, by split horizon: nothing about itself, and no route that leads through it.
+   * @param sent takes in what was sent
+   */
+  #send(peer: NodeId, routes: readonly AdvertisedRoute[], sent: Set<AdvertisedRoute>): void {
     const { self, clock, send } = this.#options;
     const told = routes.filter(
       ({ destination, nextHop }) => !equalBytes(destination, peer) && !equalBytes(nextHop, peer),
@@ -254,6 +259,7 @@ export class Advertiser {
       this.#withheld += 1;
       return;
     }
+    for (const route of told) sent.add(route);
     send(peer, { kind: 'RouteAdvertisement', routes: told, source: self });
   }
 

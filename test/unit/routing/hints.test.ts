@@ -187,6 +187,16 @@ describe('a lost node', () => {
 });
 
 describe('rounds of advertisements', () => {
+  it('make nothing infeasible that split horizon kept from everybody', () => {
+    const bench = new Bench([1]);
+    bench.table.learn(ids(0, 1, 50, 90), 3n);
+    bench.discovery.start();
+    bench.clock.advance(30_000);
+    expect(bench.take()).toEqual([]);
+    // Dearer than this node's own way, which it has told to nobody.
+    expect(bench.from(1, advertisement(1, [90, 12n]))).toBe(Reason.Accepted);
+  });
+
   it('name direct peers and routes in use by split horizon, and lost peers twice more', () => {
     const bench = new Bench([1, 2, 3]);
     bench.table.learn(ids(0, 2, 50, 90), 3n);
