@@ -80,6 +80,7 @@ export const ROUTING_LIMIT_TABLE = {
   ],
   SUSPECT_MILLIS: [600_000, 'ms', 'since the last failure over a node, for which it is suspect'],
   SUSPECTS: [16_384, 'nodes', 'over which packets failed lately'],
+  FAILED_ROUTES: [128, 'routes', 'that have lost packets lately, for which culprits are sought'],
   ROUTE_FAILURES: [3, 'failures', 'in a row after which a route is dropped'],
   ROUTE_SCORES: [32_768, 'routes', 'whose success and latency are remembered, dropped routes included'],
   ENTITY_NODES: [100_000, 'nodes', 'of which network group, payee or family is known'],

@@ -9,7 +9,7 @@
  */
 import { LRUCache } from 'lru-cache';
 import { present } from '../core/assert.js';
-import type { NodeId } from '../core/ids.js';
+import { nodeIdOfKey, nodeKey, type NodeId } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import type { Clock, Random } from '../core/ports.js';
 import { Reason } from '../core/reasons.js';
@@ -26,7 +26,6 @@ import {
 } from './monopoly.js';
 import type { Route } from './route.js';
 import type { ForwardingShares } from './shares.js';
-import type { Doubted } from './shunning.js';
 import { Suspects } from './suspects.js';
 
 export interface RouteChooserOptions {
@@ -87,10 +86,6 @@ interface Score {
   successRate: number;
   /** In a row, since the route was dropped for them last. */
   failuresInARow: number;
-  /** Since it delivered last. */
-  failures: number;
-  /** It has delivered, and not failed often enough since to be dropped. */
-  isProven: boolean;
   /** Smoothed, or null before the first delivery. */
   latencyMillis: number | null;
 }
@@ -111,9 +106,6 @@ interface Candidate {
   /** By what was lost over its routers (suspects.ts). */
   readonly doubt: number;
 }
-
-/** More than all that routers may have lost elsewhere. */
-const OWN_FAILURE = 2 ** 32;
 
 export class RouteChooser {
   readonly #options: RouteChooserOptions;
@@ -167,7 +159,7 @@ export class RouteChooser {
     const drawn = isStrict ? leastDoubtful(permitted) : permitted.filter((one) => trusted.includes(one));
     if (drawn.length > 0) {
       this.#counts.chosen += 1;
-      return { ok: true, route: this.#draw(drawn, cap).route, isDegraded: false, isLosing };
+      return this.#chosen(this.#draw(drawn, cap), false, isLosing);
     }
     if (isStrict) {
       this.#counts.refused += 1;
@@ -176,7 +168,12 @@ export class RouteChooser {
     this.#counts.chosen += 1;
     this.#counts.degraded += 1;
     const least = trusted.reduce((best, one) => (isLessConcentrated(one, best) ? one : best));
-    return { ok: true, route: least.route, isDegraded: true, isLosing };
+    return this.#chosen(least, true, isLosing);
+  }
+
+  #chosen({ route, label, doubt }: Candidate, isDegraded: boolean, isLosing: boolean): Choice {
+    if (doubt > 0) this.#suspects.tried(label.name);
+    return { ok: true, route, isDegraded, isLosing };
   }
 
   /** The known routes that are doubted least: those that are chosen from, as far as shares permit them. */
@@ -193,27 +190,17 @@ export class RouteChooser {
     return candidate.doubt === 0 && isPermitted(candidate, this.cap);
   }
 
-  /**
-   * How doubtful a route is: 0 where nobody on it is suspect. Otherwise the least is one that has delivered: links lose
-   * packets too. Then comes what was not tried, by what its routers lost elsewhere (suspects.ts), then what was in vain.
-   */
+  /** How doubtful a route is: 0 where nobody on it is suspect, otherwise more the less likely it works (suspects.ts). */
   doubtOf(route: Route): number {
     const { name, routers } = this.#options.labels.of(route);
-    const doubt = this.#suspects.doubtOf(routers, this.#options.clock.monotonicMillis());
-    if (doubt === 0) return 0;
-    const score = this.#scores.peek(name);
-    if (score?.isProven === true) return Math.min(1, doubt);
-    return doubt + OWN_FAILURE * (score?.failures ?? 0);
+    return this.#suspects.doubtOf(name, routers, this.#options.clock.monotonicMillis());
   }
 
-  /** The routers of a route, each with the packets lost over it. */
-  doubtsOf(route: Route): readonly Doubted[] {
-    const { labels, clock } = this.#options;
-    const now = clock.monotonicMillis();
-    return labels.of(route).routers.map((router, index) => ({
-      node: present(route.ids[index + 1], 'each router has an id'),
-      failures: this.#suspects.failuresOf(router, now),
-    }));
+  /** A guess at who keeps packets from a destination: the likeliest, or others (Suspects.guess). */
+  guessCulprits(destination: NodeId, believing: number): readonly NodeId[] {
+    const { random, clock } = this.#options;
+    const culprits = this.#suspects.guess(nodeKey(destination), believing, random, clock.monotonicMillis());
+    return culprits.map(nodeIdOfKey);
   }
 
   /**
@@ -228,10 +215,9 @@ export class RouteChooser {
     const weight = 1 / Math.min(score.uses + 1, LIMITS.ROUTE_QUALITY_USES);
     score.successRate += weight * ((delivered ? 1 : 0) - score.successRate);
     score.failuresInARow = delivered ? 0 : score.failuresInARow + 1;
-    score.failures = delivered ? 0 : score.failures + 1;
-    score.isProven = delivered || (score.isProven && score.failures < LIMITS.ROUTE_FAILURES);
-    if (delivered) this.#suspects.cleared(routers);
-    else this.#suspects.failed(routers, this.#options.clock.monotonicMillis());
+    const now = this.#options.clock.monotonicMillis();
+    if (delivered) this.#suspects.delivered(name, routers, now);
+    else this.#suspects.lost(name, routers, now);
     if (delivered) {
       for (const entity of new Set(entities)) this.#knownOf(entity).delivered += 1;
       if (latencyMillis !== null) {
@@ -370,8 +356,6 @@ export class RouteChooser {
         uses: 0,
         successRate: 1,
         failuresInARow: 0,
-        failures: 0,
-        isProven: false,
         latencyMillis: null,
       }
     );

@@ -17,7 +17,7 @@ import { Reason } from '../core/reasons.js';
 import type { RouteRequest, RouteResponse } from '../packet/discovery.js';
 import { requestIdOf, type RelayQuestion } from './relays.js';
 import { judgeResponse, type Route } from './route.js';
-import { guessWhom, shunningId } from './shunning.js';
+import { shunningId } from './shunning.js';
 import type { RoutingTable } from './table.js';
 
 /**
@@ -216,12 +216,12 @@ export class RouteSearches {
 
   /** Where all known routes lose packets, asks for others as well, without some of those who may be at fault. */
   #askAround(search: Search): void {
-    const { random, table } = this.#options;
-    const routes = table.alternatives(search.destination);
-    if (routes.some((route) => table.chooser.doubtOf(route) === 0)) return;
-    const doubted = routes.map((route) => table.chooser.doubtsOf(route));
+    const { chooser } = this.#options.table;
+    const routes = this.#options.table.alternatives(search.destination);
+    if (routes.some((route) => chooser.doubtOf(route) === 0)) return;
     for (let i = 0; i < LIMITS.THOROUGH_REQUESTS; i++) {
-      const guessed = guessWhom(random, shuffled(random, doubted));
+      // The likeliest guess first, then ever bolder ones.
+      const guessed = chooser.guessCulprits(search.destination, i / (2 * LIMITS.THOROUGH_REQUESTS));
       if (guessed.length > 0) this.#askWithout(search, guessed);
     }
   }

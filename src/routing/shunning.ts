@@ -10,8 +10,7 @@
 import type { NodeId } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import type { Random } from '../core/ports.js';
-import { randomBelow, randomU64 } from '../core/random.js';
-import { includesNode } from './route.js';
+import { randomU64 } from '../core/random.js';
 
 /** The last eight bits of the id of such a request; the last of them makes it one for everybody. */
 const MARK = 0xd7;
@@ -42,33 +41,6 @@ export function shunningId(random: Random, nodes: readonly NodeId[]): bigint {
     high = (high + 1) >>> 0;
   }
   return (BigInt(high) << WORD) | BigInt(low);
-}
-
-/** A router of a route that lost packets. */
-export interface Doubted {
-  readonly node: NodeId;
-  /** Packets lost over it since it delivered last. */
-  readonly failures: number;
-}
-
-/**
- * Draws one router of each of these routes, those that lost more packets sooner: a guess at who it is, another one each
- * time. A route over a router that was drawn before needs none.
- */
-export function guessWhom(random: Random, routes: readonly (readonly Doubted[])[]): readonly NodeId[] {
-  const guessed: NodeId[] = [];
-  for (const routers of routes) {
-    if (guessed.length >= LIMITS.SHUNNED_NODES) break;
-    if (routers.some(({ node }) => includesNode(guessed, node))) continue;
-    const weights = routers.map(({ failures }) => failures * failures);
-    const sum = weights.reduce((total, weight) => total + weight, 0);
-    if (sum === 0) continue;
-    let draw = randomBelow(random, sum);
-    const at = weights.findIndex((weight) => (draw -= weight) < 0);
-    const drawn = routers[at];
-    if (drawn !== undefined) guessed.push(drawn.node);
-  }
-  return guessed;
 }
 
 /** By the last steps of Murmur3 over the id of a request and the first eight bytes of the node's. */

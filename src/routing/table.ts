@@ -1,9 +1,8 @@
 /**
  * The routing table: direct peers, learned routes, and with them who owns the nodes (`entities`), who forwarded how
- * much (`shares`) and the choice among routes (`chooser`).
- *
- * Rules: routing.md, Routes, Fees and Anti-monopoly; api.md, RoutingTable. No route that it gives is expired, looping, over-long
- * or unreachable, and none starts with a peer that is not connected. Main thread only.
+ * much (`shares`) and the choice among routes (`chooser`). Rules: routing.md, Routes, Fees and Anti-monopoly; api.md,
+ * RoutingTable. No route that it gives is expired, looping, over-long or unreachable, and none starts with a peer that is
+ * not connected. Main thread only.
  */
 import { LRUCache } from 'lru-cache';
 import { equalBytes } from '../core/bytes.js';
@@ -78,8 +77,7 @@ export class RoutingTable {
 
   constructor(options: RoutingTableOptions) {
     const { self, clock, random, routeExpirySeconds = ROUTE_EXPIRY_SECONDS, fees } = options;
-    const { monopoly = DEFAULT_MONOPOLY, groups = new NetworkGroups() } = options;
-    const { entities = new Entities() } = options;
+    const { monopoly = DEFAULT_MONOPOLY, groups = new NetworkGroups(), entities = new Entities() } = options;
     const labels = new RouteLabels(entities);
     this.entities = entities;
     this.#self = self;
@@ -89,7 +87,7 @@ export class RoutingTable {
     this.#expirySeconds = routeExpirySeconds;
     this.#learned = new LearnedRoutes({
       expiryMillis: routeExpirySeconds * 1_000,
-      rank: (routes) => disjointFirst(this.#trustedFirst(routes), labels),
+      rank: (routes) => this.#trustedFirst(routes, labels),
       onChanged: (destination) => {
         this.#cache.delete(prefixOf(destination));
       },
@@ -349,10 +347,13 @@ export class RoutingTable {
     return { id, routes, validUntilMillis: oldestMillis + this.routeExpiryMillis, learned };
   }
 
-  /** Routes over nodes that lose packets come last; otherwise as they stand. */
-  #trustedFirst<R extends Route>(routes: readonly R[]): readonly R[] {
+  /** Those that share no entity come first, and routes over nodes that lose packets last, the most doubtful at the end. */
+  #trustedFirst<R extends Route>(routes: readonly R[], labels: RouteLabels): readonly R[] {
     const rated = routes.map((route) => ({ route, doubt: this.chooser.doubtOf(route) }));
-    return rated.sort((a, b) => a.doubt - b.doubt).map(({ route }) => route);
+    const trusted = rated.filter(({ doubt }) => doubt === 0);
+    const doubted = rated.filter(({ doubt }) => doubt > 0).sort((a, b) => a.doubt - b.doubt);
+    const routesOf = (some: typeof rated): R[] => some.map(({ route }) => route);
+    return [...disjointFirst(routesOf(trusted), labels), ...routesOf(doubted)];
   }
 
   #price(route: Route, amountMsat: bigint): bigint {

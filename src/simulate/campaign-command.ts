@@ -3,10 +3,11 @@ import { basename } from 'node:path';
 import { Command, Option } from 'commander';
 import { MAX_SEED, numberBetween, wholeBetween } from '../api/fuzz/arguments.js';
 import { SeededRandom } from '../core/random.js';
-import { CAMPAIGN_PARTS, runCampaign, type CampaignPart, type Field, type Target } from './campaign.js';
+import { runCampaign } from './campaign.js';
 import { readTopology } from './command.js';
 import { plainTable } from './output.js';
 import { progressOf, type Progress } from './progress.js';
+import { CAMPAIGN_PARTS, type CampaignPart, type Field, type Target } from './targets.js';
 import { generate, type Generator } from './topology.js';
 
 const MAX_RUNS = 100_000_000;
@@ -27,6 +28,7 @@ interface CampaignFlags {
   readonly topology: readonly string[];
   readonly seed: number;
   readonly runs: number;
+  readonly from: number;
   readonly hours: number;
   readonly seeds: number;
   readonly part?: CampaignPart;
@@ -44,6 +46,12 @@ export function simulateCampaignCommand(): Command {
     )
     .option('--seed <S>', 'replays a campaign', wholeBetween(0, MAX_SEED), 1)
     .option('--runs <N>', 'seeded runs on networks of 4 to 2,000 nodes', wholeBetween(1, MAX_RUNS), 100_000)
+    .option(
+      '--from <I>',
+      'the number of the first of them: one run is had again alone',
+      wholeBetween(0, MAX_RUNS),
+      0,
+    )
     .option('--hours <H>', 'simulated time of the runs with an entity', numberBetween(0.05, MAX_HOURS), 0.25)
     .option('--seeds <N>', 'of each network with an entity', wholeBetween(1, MAX_SEEDS), 2)
     .addOption(new Option('--part <NAME>', 'one part alone').choices(CAMPAIGN_PARTS))
@@ -60,7 +68,7 @@ Example:
 }
 
 async function campaign(flags: CampaignFlags): Promise<number> {
-  const { topology, seed, runs, hours, seeds, part, json } = flags;
+  const { topology, seed, runs, from: fromRun, hours, seeds, part, json } = flags;
   const fields: Field[] = [];
   for (const path of topology) fields.push({ name: basename(path), topology: await readTopology(path) });
   const generated = (generator: Generator, nodes: number): Field => ({
@@ -73,6 +81,7 @@ async function campaign(flags: CampaignFlags): Promise<number> {
     parts: part === undefined ? CAMPAIGN_PARTS : [part],
     seed,
     runs,
+    fromRun,
     field: fields[0] ?? generated('preferential', FIELD_NODES),
     fullLoadHours: FULL_LOAD_HOURS,
     packetsPerSecond: FULL_LOAD_PER_SECOND,

@@ -7,7 +7,8 @@ import { errorText, MeshError } from '../core/errors.js';
 import { randomBelow, SeededRandom, systemRandom } from '../core/random.js';
 import { jsonOf, plotOf, textOf } from './output.js';
 import { progressOf } from './progress.js';
-import { simulate, type SimulationReport } from './run.js';
+import type { SimulationReport } from './report.js';
+import { simulate } from './run.js';
 import { isScenario, SCENARIOS, type ScenarioName } from './scenarios.js';
 import {
   generate,

@@ -1,6 +1,6 @@
 /** What a run shows: a table for people, one object for programs, charts of its convergence and its shares. */
 import Table from 'cli-table3';
-import type { SimulationReport } from './run.js';
+import type { SimulationReport } from './report.js';
 import { svgOf } from './svg.js';
 
 const PERCENT = 100;

@@ -15,11 +15,11 @@ import { Churn } from './churn.js';
 import { LIARS, type Liar } from './liars.js';
 import { Network } from './network.js';
 import { count, mean, ratio, shuffled } from './numbers.js';
-import type { Faults } from './oracle.js';
 import { cheapestPrices, floodMessages, hubsOf, reachability } from './reach.js';
-import { scenarioOf, type Scenario, type ScenarioName } from './scenarios.js';
-import { Tally, type Forwarded } from './tally.js';
-import { indices, type Topology } from './topology.js';
+import type { Sample, SimulationOptions, SimulationReport } from './report.js';
+import { scenarioOf, type Scenario } from './scenarios.js';
+import { Tally } from './tally.js';
+import { indices } from './topology.js';
 import { Traffic, type Flow } from './traffic.js';
 
 const HOUR_MILLIS = 3_600_000;
@@ -36,108 +36,11 @@ const SAMPLED_FLOWS = 100;
 /** Random pairs that are looked at for each one wanted: where few are within reach there are fewer flows. */
 const TRIES_PER_FLOW = 50;
 const SHARES_SHOWN = 20;
+const BROKEN_SHOWN = 20;
 const RIVAL = 0;
 const RIVAL_PAYEE = '02'.repeat(33);
 /** How often other work of the process has its turn, in simulated milliseconds. */
 const SLICE_MILLIS = 2_000;
-
-export interface SimulationOptions {
-  readonly name: string;
-  readonly topology: Topology;
-  readonly seed: number;
-  readonly scenario: ScenarioName;
-  readonly hours: number;
-  readonly packetsPerSecond: number;
-  /** Pairs that send to each other, at most. */
-  readonly flows: number;
-  /** Part of the nodes that is one entity, in the scenario of that name. */
-  readonly entityShare: number;
-  /** Choose routes as if everybody were on their own and might have any share: for comparison. */
-  readonly isUnconstrained?: boolean;
-  /** Leaves out the series: looking at all pairs again and again takes most of a small run. */
-  readonly isBrief?: boolean;
-  readonly onProgress?: (part: number) => void;
-}
-
-/** A look at the network while it runs. */
-export interface Sample {
-  readonly minutes: number;
-  /** Of the pairs within 10 hops: those with a working route. */
-  readonly working: number;
-  /** Of what was forwarded so far: the part of the entity that is looked at, or of the largest. */
-  readonly share: number;
-  readonly delivered: number;
-}
-
-export interface SimulationReport {
-  readonly seed: number;
-  readonly topology: string;
-  readonly nodes: number;
-  readonly links: number;
-  readonly scenario: ScenarioName;
-  readonly entityShare: number | null;
-  readonly hours: number;
-  readonly flows: number;
-  /** Packets that visited a node twice. */
-  readonly loops: number;
-  readonly sent: number;
-  readonly delivered: number;
-  readonly lost: number;
-  /** Under way when the run ended. */
-  readonly underway: number;
-  readonly lostBy: Readonly<Record<'noRoute' | 'links' | 'lostHops' | 'liars' | 'replays', number>>;
-  readonly repaired: number;
-  readonly degraded: number;
-  readonly copiesRefused: number;
-  /** Pairs within 10 hops (over honest nodes) at the end, three advertisement periods after the last change. */
-  readonly reachablePairs: number;
-  /** Those of them of which a route works: one of those that their source doubts least. */
-  readonly workingPairs: number;
-  /** Those of them of which all of these work, whichever is drawn. */
-  readonly surePairs: number;
-  readonly changes: number;
-  /** The largest shares of what was forwarded between pairs that can do without the entity (all pairs without one). */
-  readonly shares: readonly number[];
-  readonly hhi: number;
-  readonly nakamoto: number;
-  readonly cap: number;
-  /** Part of the pairs that can do without the entity, its share there and elsewhere; null where there is none. */
-  readonly entity: {
-    readonly avoidablePairs: number;
-    /** Msat forwarded between these pairs: by anybody, and by the entity. */
-    readonly forwardedMsat: Readonly<Forwarded>;
-    readonly share: number;
-    readonly shareElsewhere: number;
-    /** Of them, the largest shares of nodes that every way without the entity passes, and HHI of these alone. */
-    readonly hubShares: readonly number[];
-    readonly hubHhi: number;
-    readonly shareOfAll: number;
-    readonly hhiOfAll: number;
-    readonly nakamotoOfAll: number;
-  } | null;
-  /** Median of price / cheapest price that the network has; null where it changes. */
-  readonly medianPriceRatio: number | null;
-  readonly meanHops: number;
-  readonly meanLatencyMillis: number;
-  readonly messages: {
-    readonly RouteRequest: number;
-    readonly RouteResponse: number;
-    readonly RouteAdvertisement: number;
-    readonly total: number;
-    /** Searches that found a route. */
-    readonly routesFound: number;
-    readonly perRoute: number;
-    /** What plain flooding takes for one. */
-    readonly floodPerRoute: number;
-  };
-  readonly installedRoutes: number;
-  readonly faults: Faults;
-  readonly badRoutes: readonly string[];
-  readonly verdicts: Readonly<Record<string, number>>;
-  readonly hopEvents: number;
-  readonly trace: string;
-  readonly series: readonly Sample[];
-}
 
 /** Runs it. The process has its other turns now and then. */
 export async function simulate(options: SimulationOptions): Promise<SimulationReport> {
@@ -286,6 +189,9 @@ class Run {
       reachablePairs: count(isReachable),
       workingPairs: count(isWorking),
       surePairs: count(isSure),
+      brokenPairs: this.#flows
+        .filter((_, i) => isReachable[i] === true && isWorking[i] !== true)
+        .slice(0, BROKEN_SHOWN),
       changes: this.#churn.changes,
       shares: shares.slice(0, SHARES_SHOWN),
       hhi,

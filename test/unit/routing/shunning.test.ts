@@ -4,9 +4,9 @@ import { describe, expect, it } from 'vitest';
 import { LIMITS } from '../../../src/core/limits.js';
 import { Reason } from '../../../src/core/reasons.js';
 import { SeededRandom } from '../../../src/core/random.js';
-import { nodeIdOf, type NodeId } from '../../../src/core/ids.js';
+import { nodeIdOf } from '../../../src/core/ids.js';
 import { reachOf, requestIdOf } from '../../../src/routing/relays.js';
-import { guessWhom, shunnedBy, shunningId, type Doubted } from '../../../src/routing/shunning.js';
+import { shunnedBy, shunningId } from '../../../src/routing/shunning.js';
 import { Bench, id, numberOf, request, response } from '../../support/discovery-bench.js';
 
 const nodeId = fc.uint8Array({ minLength: 32, maxLength: 32 }).map(nodeIdOf);
@@ -49,27 +49,6 @@ describe('shunning', () => {
         fc.constantFrom('frugal', 'selective', 'everybody'),
         (drawn, reach) => {
           expect(shunnedBy(requestIdOf(drawn, reach))).toBeNull();
-        },
-      ),
-    );
-  });
-
-  it('a guess takes one router of each route that lost packets, and none that is not suspect', () => {
-    const doubted = fc.record({ node: nodeId, failures: fc.nat(5) });
-    fc.assert(
-      fc.property(
-        fc.array(fc.array(doubted, { maxLength: 9 }), { maxLength: 3 }),
-        fc.nat(),
-        (routes, seed) => {
-          const guessed = guessWhom(new SeededRandom(seed), routes);
-          const failuresOf = (node: NodeId): number =>
-            Math.max(...routes.flat().map((one: Doubted) => (one.node === node ? one.failures : 0)));
-          expect(guessed.length).toBeLessThanOrEqual(LIMITS.SHUNNED_NODES);
-          expect(guessed.every((node) => failuresOf(node) > 0)).toBe(true);
-          for (const route of routes) {
-            if (route.every(({ failures }) => failures === 0)) continue;
-            expect(route.some(({ node }) => guessed.includes(node))).toBe(true);
-          }
         },
       ),
     );

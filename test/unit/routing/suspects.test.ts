@@ -1,44 +1,151 @@
 /** Who loses packets, as a source can tell, and how rarely it asks again for what there is not. */
 import { describe, expect, it } from 'vitest';
 import { VirtualClock } from '../../../src/core/clock.js';
-import { nodeKey } from '../../../src/core/ids.js';
+import { nodeKey, type NodeKey } from '../../../src/core/ids.js';
 import { LIMITS } from '../../../src/core/limits.js';
+import { SeededRandom } from '../../../src/core/random.js';
 import { Refresher } from '../../../src/routing/refresher.js';
 import { Suspects } from '../../../src/routing/suspects.js';
 import { id } from '../../support/discovery-bench.js';
 
-const key = (number: number): ReturnType<typeof nodeKey> => nodeKey(id(number));
-const keys = (...numbers: number[]): ReturnType<typeof nodeKey>[] => numbers.map(key);
+const key = (number: number): NodeKey => nodeKey(id(number));
+const keys = (...numbers: number[]): NodeKey[] => numbers.map(key);
+const DESTINATION = 99;
+
+/** Tells of routes by their routers. */
+class Source {
+  readonly suspects = new Suspects();
+
+  lost(routers: readonly number[], times: number = LIMITS.SUSPECT_FAILURES, now = 0): void {
+    for (let i = 0; i < times; i++) this.suspects.lost(nameOf(routers), keys(...routers), now);
+  }
+
+  delivered(routers: readonly number[], now = 0): void {
+    this.suspects.delivered(nameOf(routers), keys(...routers), now);
+  }
+
+  doubt(routers: readonly number[], now = 1): number {
+    return this.suspects.doubtOf(nameOf(routers), keys(...routers), now);
+  }
+
+  guesses(believing: number): Set<string> {
+    const random = new SeededRandom(1);
+    const guess = (): readonly NodeKey[] => this.suspects.guess(key(DESTINATION), believing, random, 1);
+    return new Set(Array.from({ length: 50 }, () => [...guess()].sort().join(' ')));
+  }
+}
+
+function nameOf(routers: readonly number[]): string {
+  return keys(0, ...routers, DESTINATION).join('');
+}
 
 describe('suspects', () => {
-  it('are those on routes that fail and on none that delivers', () => {
-    const suspects = new Suspects();
-    for (let i = 0; i < LIMITS.SUSPECT_FAILURES; i++) suspects.failed(keys(1, 2, 3), 0);
-    suspects.cleared(keys(1, 3, 5));
-    expect([1, 2, 3, 5].map((node) => suspects.doubtOf(keys(node), 1))).toEqual([0, 4, 0, 0]);
-    suspects.failed(keys(2, 3), 1);
-    expect(suspects.doubtOf(keys(1, 2, 3), 1)).toBe(9);
-    suspects.failed(keys(3), 1);
-    expect(suspects.doubtOf(keys(1, 2, 3), 1)).toBe(9 + 4);
+  it('are those on routes that fail and on none that has delivered since', () => {
+    const source = new Source();
+    source.lost([1, 2, 3]);
+    source.delivered([1, 3, 5]);
+    expect([[1], [3], [5], [1, 3]].map((routers) => source.doubt(routers))).toEqual([0, 0, 0, 0]);
+    expect(source.doubt([2])).toBeGreaterThan(0);
+  });
+
+  it('whoever is on all routes that fail is doubted most, and those on the way to him less', () => {
+    const source = new Source();
+    for (const last of [11, 12, 13, 14, 15, 16]) source.lost([1, 2, last]);
+    source.delivered([1, 20]);
+    expect(source.doubt([1, 11])).toBeLessThan(source.doubt([1, 2]));
+    expect(source.doubt([11, 12, 13])).toBeLessThan(source.doubt([2]));
+    expect(source.guesses(0)).toEqual(new Set([key(2)]));
+  });
+
+  it('a route is worse the more others must be at fault for it to work', () => {
+    const source = new Source();
+    for (const [router, last] of [
+      [1, 31],
+      [2, 32],
+      [3, 33],
+    ] as const)
+      source.lost([router, last]);
+    expect(source.doubt([1, 40])).toBeLessThan(source.doubt([1, 2, 31]));
+    // Its own failures cannot be laid to anybody else.
+    source.lost([5, 6, 7], 1);
+    source.lost([5, 6, 8], 2);
+    expect(source.doubt([5, 6, 7])).toBeLessThan(source.doubt([5, 6, 8]));
+  });
+
+  it('who has delivered often is believed longer than a stranger', () => {
+    const source = new Source();
+    for (let i = 0; i < 20; i++) source.delivered([1, 2, 3]);
+    source.lost([1, 2, 3], 3, 1);
+    source.lost([4, 5], 1);
+    source.lost([6, 5], 1);
+    source.lost([7, 5], 1);
+    expect(source.doubt([1, 2, 3])).toBeGreaterThan(0);
+    expect(source.doubt([1, 2, 3])).toBeLessThan(source.doubt([8, 5]));
+    source.lost([1, 2, 3], 10, 1);
+    expect(source.doubt([1, 2, 3])).toBeGreaterThan(source.doubt([8, 5]));
+  });
+
+  it('who has delivered since was not it', () => {
+    const source = new Source();
+    source.lost([1, 2]);
+    source.lost([3, 2]);
+    expect(source.guesses(0)).toEqual(new Set([key(2)]));
+    source.delivered([4, 2], 1);
+    expect(source.guesses(0)).toEqual(new Set([keys(1, 3).sort().join(' ')]));
+    source.delivered([1, 3], 1);
+    expect(source.guesses(0)).toEqual(new Set(['']));
+  });
+
+  it('a packet of which nothing is known yet makes its route worse until something is', () => {
+    const source = new Source();
+    source.lost([1, 2], 2);
+    const before = source.doubt([1, 3]);
+    source.suspects.tried(nameOf([1, 3]));
+    expect(source.doubt([1, 3])).toBeGreaterThan(before);
+    source.delivered([1, 3], 1);
+    expect(source.doubt([1, 3])).toBe(0);
+  });
+
+  it('not all of the last routers are guessed at once, but by the likeliest guess', () => {
+    const source = new Source();
+    source.lost([1, 8]);
+    source.lost([2, 8]);
+    source.lost([3, 9]);
+    source.lost([4, 9]);
+    const both = [key(8), key(9)].sort().join(' ');
+    expect(source.guesses(0)).toEqual(new Set([both]));
+    expect(source.guesses(0.2)).not.toContain(both);
+    expect(source.guesses(0.2).size).toBeGreaterThan(1);
+    expect(source.suspects.guess(key(98), 0, new SeededRandom(1), 1)).toEqual([]);
+  });
+
+  it('who is on all routes that failed is guessed only as the likeliest', () => {
+    const source = new Source();
+    for (const last of [11, 12, 13, 14, 15, 16]) source.lost([1, last]);
+    expect(source.guesses(0)).toEqual(new Set([key(1)]));
+    expect([...source.guesses(0.2)].some((guess) => guess.includes(key(1)))).toBe(false);
   });
 
   it('one failure is none, and doubt ends with time', () => {
-    const suspects = new Suspects();
-    suspects.failed(keys(1), 0);
-    expect(suspects.doubtOf(keys(1), 0)).toBe(0);
-    suspects.failed(keys(1), 10);
-    expect(suspects.doubtOf(keys(1), LIMITS.SUSPECT_MILLIS + 9)).toBe(4);
-    expect(suspects.doubtOf(keys(1), LIMITS.SUSPECT_MILLIS + 10)).toBe(0);
-    suspects.failed(keys(1), LIMITS.SUSPECT_MILLIS + 10);
-    expect(suspects.doubtOf(keys(1), LIMITS.SUSPECT_MILLIS + 11)).toBe(0);
+    const source = new Source();
+    source.lost([1], 1);
+    expect(source.doubt([1])).toBe(0);
+    source.lost([1], 1, 10);
+    expect(source.doubt([1], LIMITS.SUSPECT_MILLIS + 9)).toBeGreaterThan(0);
+    expect(source.doubt([1], LIMITS.SUSPECT_MILLIS + 10)).toBe(0);
+    source.lost([1], 1, LIMITS.SUSPECT_MILLIS + 10);
+    expect(source.doubt([1], LIMITS.SUSPECT_MILLIS + 11)).toBe(0);
   });
 
-  it('are bounded: the oldest doubt goes', () => {
-    const suspects = new Suspects();
-    for (let node = 0; node <= LIMITS.SUSPECTS; node++) {
-      for (let i = 0; i < LIMITS.SUSPECT_FAILURES; i++) suspects.failed(keys(node), 0);
-    }
-    expect([0, 1].map((node) => suspects.doubtOf(keys(node), 0))).toEqual([0, 4]);
+  it('are bounded: the oldest doubts and failures go', () => {
+    const source = new Source();
+    for (let node = 0; node <= LIMITS.SUSPECTS; node++) source.lost([node + 1_000]);
+    expect([1_000, 1_001].map((node) => source.doubt([node]) > 0)).toEqual([false, true]);
+    const few = new Source();
+    for (let node = 0; node <= LIMITS.FAILED_ROUTES; node++) few.lost([1_000, node + 2_000], 1);
+    expect(few.guesses(0)).toEqual(new Set([key(1_000)]));
+    for (let node = 0; node < LIMITS.FAILED_ROUTES; node++) few.lost([3_000, node + 4_000], 1);
+    expect(few.guesses(0)).toEqual(new Set([key(3_000)]));
   });
 });
 

@@ -1,13 +1,15 @@
 /** The simulator: smoke runs of each scenario, replay from a seed, what its observer sees, what it draws. */
 import { describe, expect, it } from 'vitest';
 import { SeededRandom } from '../../../src/core/random.js';
-import { CAMPAIGN_PARTS, runCampaign, type Target } from '../../../src/simulate/campaign.js';
+import { runCampaign } from '../../../src/simulate/campaign.js';
 import { isClean } from '../../../src/simulate/command.js';
 import { Network } from '../../../src/simulate/network.js';
 import { jsonOf, plotOf, textOf } from '../../../src/simulate/output.js';
-import { simulate, type SimulationOptions, type SimulationReport } from '../../../src/simulate/run.js';
+import type { SimulationOptions, SimulationReport } from '../../../src/simulate/report.js';
+import { simulate } from '../../../src/simulate/run.js';
 import { SCENARIOS, type ScenarioName } from '../../../src/simulate/scenarios.js';
 import { Tally } from '../../../src/simulate/tally.js';
+import { CAMPAIGN_PARTS, type Target } from '../../../src/simulate/targets.js';
 import { generate, grid, ring } from '../../../src/simulate/topology.js';
 import { Traffic } from '../../../src/simulate/traffic.js';
 
@@ -185,6 +187,7 @@ describe('simulator > campaign', () => {
       parts: CAMPAIGN_PARTS,
       seed: 1,
       runs: 2,
+      fromRun: 0,
       field,
       fullLoadHours: 0.05,
       packetsPerSecond: 20,
