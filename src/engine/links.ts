@@ -14,7 +14,8 @@ import { Reason, reasonName } from '../core/reasons.js';
 import type { MeshConfig } from '../config/config.js';
 import { peerEntry } from '../config/kinds.js';
 import type { Counters } from '../metrics/counters.js';
-import { helloPacket, type ControlHeader } from '../packet/control.js';
+import { helloPacket, withDiscoveryPacket, type ControlHeader } from '../packet/control.js';
+import type { DiscoveryMessage } from '../packet/discovery.js';
 import { encodePacket, type MeshPacket } from '../packet/packet.js';
 import { FEATURES, PROTOCOL_VERSIONS, type HelloBody } from '../packet/signed-hello.js';
 import type { PacketJudge } from '../pool/judge-port.js';
@@ -206,9 +207,13 @@ export class Links implements PeerLink {
     return 'full';
   }
 
-  /** Sends a control packet, of which nobody waits for the end. */
+  /**
+   * Sends a control packet, of which nobody waits for the end.
+   * @param packet lent for the call
+   */
   sendControl(address: string, packet: Uint8Array): void {
-    const handover = this.send(address, packet);
+    const isClear = this.#transport?.at(address)?.outbox.isClear === true;
+    const handover = this.send(address, isClear ? packet : packet.slice());
     const failed = (error: string): void => {
       this.#parts.log.log('debug', 'a control packet was not sent', { address, error });
     };
@@ -218,6 +223,13 @@ export class Links implements PeerLink {
         failed(errorText(error));
       });
     }
+  }
+
+  /** Sends a discovery message to a neighbour. */
+  sendDiscovery(address: string, peer: NodeId, message: DiscoveryMessage): void {
+    withDiscoveryPacket(this.#parts.header(), peer, message, (bytes) => {
+      this.sendControl(address, bytes);
+    });
   }
 
   /** Asks a peer of the relay to prove the id that it claims. */

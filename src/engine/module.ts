@@ -14,7 +14,7 @@ import { changedOptions, type ConfigChanges } from '../config/live.js';
 import { Counters } from '../metrics/counters.js';
 import { FlightRecorder } from '../metrics/recorder.js';
 import { Ledger } from '../ledger/ledger.js';
-import { encodeDiscoveryPacket, helloPacket, type ControlHeader } from '../packet/control.js';
+import { helloPacket, type ControlHeader } from '../packet/control.js';
 import { encodePacket } from '../packet/packet.js';
 import type { ConnectionStats } from '../node/connection.js';
 import { PlainProtocolDetector } from '../packet/detect.js';
@@ -166,8 +166,7 @@ export class MeshModule {
       random,
       transmit: (peer, message) => {
         const address = this.table.addressOf(peer);
-        if (address !== null)
-          links.sendControl(address, encodeDiscoveryPacket(this.#header(), peer, message));
+        if (address !== null) links.sendDiscovery(address, peer, message);
       },
       onRouteFound: (route, tookMillis) => {
         this.counters.count('routes_discovered');

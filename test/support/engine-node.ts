@@ -25,7 +25,7 @@ import type { PaymentState, Utxo } from '../../src/node/messages.js';
 import { Ledger, type LedgerAudit } from '../../src/ledger/ledger.js';
 import { Counters } from '../../src/metrics/counters.js';
 import { FlightRecorder } from '../../src/metrics/recorder.js';
-import { encodeDiscoveryPacket, helloPacket, type ControlHeader } from '../../src/packet/control.js';
+import { helloPacket, withDiscoveryPacket, type ControlHeader } from '../../src/packet/control.js';
 import { PlainProtocolDetector } from '../../src/packet/detect.js';
 import type { LocalDelivery } from '../../src/packet/module-api.js';
 import { encodePacket } from '../../src/packet/packet.js';
@@ -174,7 +174,10 @@ export class EngineNode {
       random,
       transmit: (peer, message) => {
         const address = this.table.addressOf(peer);
-        if (address !== null) sendControl(address, encodeDiscoveryPacket(this.#header(), peer, message));
+        if (address === null) return;
+        withDiscoveryPacket(this.#header(), peer, message, (bytes) => {
+          sendControl(address, bytes.slice());
+        });
       },
       onRouteFound: () => {
         this.manager.routesChanged();
