@@ -24,8 +24,9 @@ export function writeFrameHeader(frame: Uint8Array): void {
   new DataView(frame.buffer, frame.byteOffset).setUint32(0, frame.length - FRAME_HEADER_BYTES, false);
 }
 
-/** Memory that a reader starts with and falls back to. */
+/** Memory that a frame in pieces takes at least; a reader that waits for none has none. */
 const START_BYTES = 1_024;
+const NOTHING = new Uint8Array(0);
 /** Memory that a reader keeps between frames that arrive in pieces. */
 const KEPT_BYTES = 65_536;
 
@@ -39,7 +40,7 @@ export class FrameReader {
   readonly #limitBytes: number;
   readonly #givesAway: boolean;
   /** A frame that is not whole yet, header first. Grows as its bytes arrive, at most to twice of them. */
-  #partial = new Uint8Array(START_BYTES);
+  #partial: Uint8Array<ArrayBuffer> = NOTHING;
   #filled = 0;
   /** Bytes that the partial frame needs for its next step: its header, then all of it. */
   #wanted = FRAME_HEADER_BYTES;
@@ -92,7 +93,8 @@ export class FrameReader {
     const count = Math.min(this.#wanted - this.#filled, chunk.length - offset);
     const needed = this.#filled + count;
     if (needed > this.#partial.length) {
-      const larger = new Uint8Array(Math.min(this.#wanted, Math.max(needed, 2 * this.#partial.length)));
+      const enough = Math.min(this.#wanted, Math.max(needed, 2 * this.#partial.length));
+      const larger = new Uint8Array(Math.max(START_BYTES, enough));
       larger.set(this.#partial.subarray(0, this.#filled));
       this.#partial = larger;
     }
@@ -110,7 +112,7 @@ export class FrameReader {
     const body = this.#partial.subarray(FRAME_HEADER_BYTES, this.#filled);
     this.#filled = 0;
     this.#wanted = FRAME_HEADER_BYTES;
-    if (this.#givesAway || this.#partial.length > KEPT_BYTES) this.#partial = new Uint8Array(START_BYTES);
+    if (this.#givesAway || this.#partial.length > KEPT_BYTES) this.#partial = NOTHING;
     this.#isStopped = !take(body);
   }
 

@@ -12,7 +12,7 @@ import { Reason } from '../core/reasons.js';
 import type { Ledger } from '../ledger/ledger.js';
 import type { Counters } from '../metrics/counters.js';
 import type { FlightRecorder } from '../metrics/recorder.js';
-import { encodeDiscoveryPacket, helloPacket, type ControlHeader } from '../packet/control.js';
+import { helloPacket, withDiscoveryPacket, type ControlHeader } from '../packet/control.js';
 import { encodePacket } from '../packet/packet.js';
 import type { RoutingPolicyEngine } from '../packet/policy.js';
 import type { PacketJudge } from '../pool/judge-port.js';
@@ -50,7 +50,7 @@ export interface Ground {
   /** Of control packets: see `controlHeaders`. */
   readonly header: () => ControlHeader;
   readonly link: PeerLink;
-  /** Sends a control packet, of which nobody waits for the end. */
+  /** Sends a control packet, lent for the call, of which nobody waits for the end. */
   readonly sendControl: (address: string, packet: Uint8Array) => void;
   readonly challenge: PeerBookOptions['challenge'];
   readonly onSignedHello: MeshManagerParts['onSignedHello'];
@@ -96,7 +96,10 @@ export function joinParts(ground: Ground): Joined {
     random,
     transmit: (peer, message) => {
       const address = table.addressOf(peer);
-      if (address !== null) sendControl(address, encodeDiscoveryPacket(header(), peer, message));
+      if (address === null) return;
+      withDiscoveryPacket(header(), peer, message, (packet) => {
+        sendControl(address, packet);
+      });
     },
     onRouteFound: (route, tookMillis) => {
       counters.count('routes_discovered');

@@ -207,9 +207,13 @@ export class Links implements PeerLink {
     return 'full';
   }
 
-  /** Sends a control packet, of which nobody waits for the end. */
+  /**
+   * Sends a control packet, of which nobody waits for the end.
+   * @param packet lent for the call
+   */
   sendControl(address: string, packet: Uint8Array): void {
-    const handover = this.send(address, packet);
+    const isClear = this.#transport?.at(address)?.outbox.isClear === true;
+    const handover = this.send(address, isClear ? packet : packet.slice());
     const failed = (error: string): void => {
       this.#parts.log.log('debug', 'a control packet was not sent', { address, error });
     };

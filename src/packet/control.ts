@@ -14,7 +14,7 @@ import {
   withEncodedDiscovery,
   type DiscoveryMessage,
 } from './discovery.js';
-import { encodePacket, PACKET_VERSION, type MeshPacket } from './packet.js';
+import { PACKET_VERSION, withEncodedPacket, type MeshPacket } from './packet.js';
 import { decodeSignedHello, encodeSignedHello, type SignedHello } from './signed-hello.js';
 
 export const HELLO_PROTOCOL = 'mesh-hello-v1';
@@ -80,15 +80,19 @@ export function discoveryPacket(header: ControlHeader, peer: NodeId, message: Di
   return controlPacket(header, peer, DISCOVERY_PROTOCOL, encodeDiscovery(message));
 }
 
-/** Its bytes. A round of advertisements makes one for each neighbour: each is copied once, not twice. */
-export function encodeDiscoveryPacket(
+/**
+ * Calls with its bytes, which are valid during the call alone: a round of advertisements makes one for each neighbour,
+ * and leaves no memory behind.
+ */
+export function withDiscoveryPacket(
   header: ControlHeader,
   peer: NodeId,
   message: DiscoveryMessage,
-): Uint8Array {
-  return withEncodedDiscovery(message, (payload) =>
-    encodePacket(controlPacket(header, peer, DISCOVERY_PROTOCOL, payload)),
-  );
+  use: (bytes: Uint8Array) => void,
+): void {
+  withEncodedDiscovery(message, (payload) => {
+    withEncodedPacket(controlPacket(header, peer, DISCOVERY_PROTOCOL, payload), use);
+  });
 }
 
 /**

@@ -145,10 +145,19 @@ export function decodeByCodecs(input: Uint8Array): Decoded<MeshPacket> {
 
 /** The bytes of a packet, behind `MESH` unless told otherwise. */
 export function encodePacket(packet: MeshPacket, options: { readonly magic?: boolean } = {}): Uint8Array {
+  return packetWriter(packet, options.magic !== false).finish();
+}
+
+/** Calls with the bytes of a packet, which are valid during the call alone. */
+export function withEncodedPacket<R>(packet: MeshPacket, use: (bytes: Uint8Array) => R): R {
+  return packetWriter(packet, true).lend(use);
+}
+
+function packetWriter(packet: MeshPacket, hasMagic: boolean): BincodeWriter {
   const writer = new BincodeWriter(packet.payload.length + USUAL_OVERHEAD_BYTES);
-  if (options.magic !== false) writer.fixed(MAGIC);
+  if (hasMagic) writer.fixed(MAGIC);
   meshPacket.write(writer, packet);
-  return writer.finish();
+  return writer;
 }
 
 /** The bincode of packet bytes, without `MESH`: a view. */

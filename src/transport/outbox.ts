@@ -101,6 +101,11 @@ export class Outbox {
     return this.#queues.control.bytes + this.#queues.paid.bytes + this.#queues.free.bytes;
   }
 
+  /** Whether the next packet is copied to be written, and not kept. */
+  get isClear(): boolean {
+    return this.#unsentBytes < LIMITS.TRANSPORT_UNSENT_BYTES && this.waitingBytes === 0;
+  }
+
   /** Bytes in queues and in the channel. */
   get pendingBytes(): number {
     return this.waitingBytes + this.#unsentBytes + this.#filled;
@@ -120,7 +125,7 @@ export class Outbox {
    */
   put(packet: Uint8Array, source: string): boolean {
     if (this.#isClosed) return false;
-    if (this.#unsentBytes >= LIMITS.TRANSPORT_UNSENT_BYTES || this.waitingBytes > 0) {
+    if (!this.isClear) {
       const traffic = declaredTraffic(packet);
       const isTaken = this.#queues[traffic].put(packet, source);
       if (!isTaken) this.#refused.add(traffic);

@@ -19,7 +19,7 @@ import { Bans, type Ban } from './bans.js';
 import type { Channel, Dialled, Knock, Listening } from './channel.js';
 import type { TransportOptions, TransportSettings } from './options.js';
 import { Blocks } from './outbox.js';
-import { Session } from './session.js';
+import { Session, type SessionHooks } from './session.js';
 
 /** What an honest node never does, whatever its operator configured. */
 const STRIKES: ReadonlySet<Reason> = new Set([
@@ -39,6 +39,8 @@ const BAD_AT_ONCE_SECONDS = 10;
 export class Transport {
   readonly #options: TransportOptions;
   readonly #blocks = new Blocks();
+  /** The same for all sessions. */
+  readonly #hooks: SessionHooks;
   readonly #gate: AcceptGate;
   readonly #bans: Bans;
   readonly #book: AddressBook;
@@ -62,6 +64,15 @@ export class Transport {
     const { clock, random, groups, outboundPeers, peers, acceptLimits } = options;
     this.#options = options;
     this.#settings = options;
+    this.#hooks = {
+      onHello: (session, body) => this.#greeted(session, body),
+      onPacket: options.onPacket,
+      onTurn: options.onTurn,
+      onRoom: options.onRoom,
+      onClosed: (session, reason) => {
+        this.#closed(session, reason);
+      },
+    };
     this.#gate = new AcceptGate(clock, groups, acceptLimits);
     this.#bans = new Bans(clock);
     this.#book = new AddressBook({ clock, random, groups, slots: outboundPeers });
@@ -220,15 +231,7 @@ export class Transport {
         header,
         declare: () => this.#declare(),
       },
-      {
-        onHello: (greeted, body) => this.#greeted(greeted, body),
-        onPacket: this.#options.onPacket,
-        onTurn: this.#options.onTurn,
-        onRoom: this.#options.onRoom,
-        onClosed: (closed, reason) => {
-          this.#closed(closed, reason);
-        },
-      },
+      this.#hooks,
     );
     this.#sessions.add(session);
     return session;

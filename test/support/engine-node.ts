@@ -199,7 +199,7 @@ export class EngineNode {
       header: controlHeaders({ self, clock, random }),
       link,
       sendControl: (address, packet) => {
-        link.send(address, packet).catch(() => undefined);
+        link.send(address, packet.slice()).catch(() => undefined);
       },
       challenge: null,
       onSignedHello: () => Reason.UnknownControl,

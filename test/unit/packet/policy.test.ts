@@ -9,9 +9,9 @@ import { encodeBitcoinMessage } from '../../../src/packet/bitcoin-wire.js';
 import {
   DISCOVERY_PROTOCOL,
   discoveryPacket,
-  encodeDiscoveryPacket,
   HELLO_PROTOCOL,
   helloPacket,
+  withDiscoveryPacket,
 } from '../../../src/packet/control.js';
 import { DETECTED_PROTOCOLS, PlainProtocolDetector } from '../../../src/packet/detect.js';
 import { PACKET_TYPES } from '../../../src/packet/packet-type.js';
@@ -193,7 +193,9 @@ describe('gate for control packets', () => {
       requestId: 5n,
       maxHops: 2,
     } as const;
-    expect(encodeDiscoveryPacket(header, testNode(2), message)).toEqual(encodePacket(discovery));
+    let bytes = new Uint8Array(0);
+    withDiscoveryPacket(header, testNode(2), message, (lent) => (bytes = lent.slice()));
+    expect(bytes).toEqual(encodePacket(discovery));
   });
 
   it('lets hello and discovery pass in every mode', () => {

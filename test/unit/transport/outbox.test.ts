@@ -166,6 +166,20 @@ describe('outbox', () => {
     expect(blocks.take()).toBeNull();
   });
 
+  it('is clear as long as it keeps nothing of the next packet', () => {
+    const { outbox, writes, endTurn } = bed();
+    const lent = packet(100, 1);
+    expect(outbox.isClear).toBe(true);
+    outbox.put(lent, '');
+    lent.fill(0xff);
+    endTurn();
+    expect(Buffer.from(writes[0]?.bytes ?? []).subarray(4)).toEqual(Buffer.from(packet(100, 1)));
+    for (let sent = 0; sent < LIMITS.TRANSPORT_UNSENT_BYTES; sent += 50_000)
+      outbox.put(packet(50_000, 2), '');
+    endTurn();
+    expect(outbox.isClear).toBe(false);
+  });
+
   it('makes no block again that it has made once', () => {
     const blocks = new Blocks();
     const round = (): (Uint8Array | null)[] =>
