@@ -9,19 +9,18 @@ import { LRUCache } from 'lru-cache';
 import { equalBytes } from '../core/bytes.js';
 import { nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
-import type { FeeSchedule } from '../core/policy.js';
 import type { Clock, Random } from '../core/ports.js';
 import { Reason } from '../core/reasons.js';
-import { calculateFee, splitFee, type FeeDistribution } from '../ledger/fee.js';
+import { splitFee, type FeeDistribution } from '../ledger/fee.js';
 import { RouteChooser } from './chooser.js';
 import { Entities } from './entities.js';
 import { disjointFirst, RouteLabels } from './labels.js';
 import { LearnedRoutes, type Learned } from './learned.js';
 import { DEFAULT_MONOPOLY } from './monopoly.js';
 import { NetworkGroups } from './network-group.js';
+import { RoutePrices } from './prices.js';
 import {
   compareRoutes,
-  hopsOf,
   includesNode,
   judgeIds,
   shortKey,
@@ -34,8 +33,6 @@ import type { DirectPeer, ListedRoute, RouteStats, RoutingSettings, TableObserve
 
 export type { Route } from './route.js';
 export type { DirectPeer, ListedRoute, RouteStats, TableObserver } from './table-types.js';
-
-const MSAT_PER_SAT = 1_000n;
 
 export interface RoutingTableOptions extends RoutingSettings {
   readonly self: NodeId;
@@ -70,10 +67,10 @@ export class RoutingTable {
   readonly entities: Entities;
   readonly shares: ForwardingShares;
   readonly chooser: RouteChooser;
+  readonly prices: RoutePrices;
   readonly #self: NodeId;
   readonly #clock: Clock;
   readonly #groups: NetworkGroups;
-  #fees: FeeSchedule;
   #expirySeconds: number;
   readonly #direct = new Map<NodeKey, DirectEntry>();
   readonly #byAddress = new Map<string, NodeId>();
@@ -98,7 +95,7 @@ export class RoutingTable {
     this.#self = self;
     this.#clock = clock;
     this.#groups = groups;
-    this.#fees = fees;
+    this.prices = new RoutePrices(fees);
     this.#expirySeconds = routeExpirySeconds;
     this.#learned = new LearnedRoutes({
       expiryMillis: routeExpirySeconds * 1_000,
@@ -116,7 +113,7 @@ export class RoutingTable {
       random,
       policy: monopoly,
       alternatives: (destination) => this.alternatives(destination),
-      priceMsat: (route, amountMsat) => this.#price(route, amountMsat),
+      priceMsat: (route, amountMsat) => this.prices.of(route, amountMsat),
       drop: (route) => {
         this.#dropped(this.#learned.dropRoute(route));
       },
@@ -126,7 +123,7 @@ export class RoutingTable {
   /** Holds from now on, also for the routes that are known. */
   configure(settings: RoutingSettings): void {
     const { fees, routeExpirySeconds = ROUTE_EXPIRY_SECONDS, monopoly = DEFAULT_MONOPOLY } = settings;
-    this.#fees = fees;
+    this.prices.fees = fees;
     this.#expirySeconds = routeExpirySeconds;
     this.#learned.expiryMillis = routeExpirySeconds * 1_000;
     this.chooser.policy = monopoly;
@@ -296,7 +293,7 @@ export class RoutingTable {
    */
   calculateFee(route: Route, amountMsat: bigint): FeeDistribution {
     const weights = this.chooser.feeWeights(route.ids.slice(1, -1));
-    return splitFee(this.#price(route, amountMsat), weights);
+    return splitFee(this.prices.of(route, amountMsat), weights);
   }
 
   /**
@@ -391,9 +388,5 @@ export class RoutingTable {
   #trustedFirst<R extends Route>(routes: readonly R[]): readonly R[] {
     const rated = routes.map((route) => ({ route, doubt: this.chooser.doubtOf(route) }));
     return rated.sort((a, b) => a.doubt - b.doubt).map(({ route }) => route);
-  }
-
-  #price(route: Route, amountMsat: bigint): bigint {
-    return calculateFee(this.#fees, hopsOf(route.ids), amountMsat, [route.cost * MSAT_PER_SAT]);
   }
 }
