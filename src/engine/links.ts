@@ -48,10 +48,10 @@ export interface LinksParts {
   readonly peers: () => PeerBook;
   readonly manager: () => Pick<MeshManager, 'takePacket' | 'isCrowded' | 'roomAt'>;
   /**
-   * A neighbour has declared what it is, or is gone: then its family is empty.
+   * A neighbour has declared what it is, or is gone: then that is null.
    * @param arePayeesOther whether its Lightning keys are not what they were: judges must be told
    */
-  readonly onDeclared: (nodeId: NodeId, family: readonly NodeId[], arePayeesOther: boolean) => void;
+  readonly onDeclared: (nodeId: NodeId, declared: HelloBody | null, arePayeesOther: boolean) => void;
 }
 
 /** Wait before a connection is read again that was stopped since there is no room for what it brings. */
@@ -242,7 +242,7 @@ export class Links implements PeerLink {
     const before = this.#declared.get(key);
     if (before === undefined) return;
     this.#declared.delete(key);
-    this.#parts.onDeclared(nodeId, [], before.payees.length > 0);
+    this.#parts.onDeclared(nodeId, null, before.payees.length > 0);
   }
 
   /** What a neighbour has declared, or null. */
@@ -263,7 +263,7 @@ export class Links implements PeerLink {
     const areSame =
       payeesBefore.length === body.payees.length &&
       payeesBefore.every((payee, index) => equalBytes(payee, body.payees[index] ?? new Uint8Array(0)));
-    this.#parts.onDeclared(body.nodeId, body.family, !areSame);
+    this.#parts.onDeclared(body.nodeId, body, !areSame);
   }
 
   #declaration(): Omit<HelloBody, 'addresses' | 'known'> {

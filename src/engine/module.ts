@@ -130,8 +130,9 @@ export class MeshModule {
       header,
       peers: () => this.peers,
       manager: () => this.manager,
-      onDeclared: (nodeId, family, arePayeesOther) => {
-        this.table.entities.declareFamily(nodeKey(nodeId), family.map(nodeKey));
+      onDeclared: (nodeId, declared, arePayeesOther) => {
+        this.table.entities.declareFamily(nodeKey(nodeId), declared?.family.map(nodeKey) ?? []);
+        this.table.prices.declare(nodeId, declared);
         if (arePayeesOther) this.#judgeBy(this.#config);
       },
     });

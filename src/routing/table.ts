@@ -8,10 +8,9 @@ import { LRUCache } from 'lru-cache';
 import { equalBytes } from '../core/bytes.js';
 import { nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
-import type { FeeSchedule } from '../core/policy.js';
 import type { Clock, Random } from '../core/ports.js';
 import { Reason } from '../core/reasons.js';
-import { calculateFee, splitFee, type FeeDistribution } from '../ledger/fee.js';
+import { splitFee, type FeeDistribution } from '../ledger/fee.js';
 import { RouteChooser } from './chooser.js';
 import { DirectPeers } from './direct-peers.js';
 import { Entities } from './entities.js';
@@ -20,14 +19,13 @@ import { disjointFirst, RouteLabels } from './labels.js';
 import { LearnedRoutes, type Destination, type Learned } from './learned.js';
 import { DEFAULT_MONOPOLY } from './monopoly.js';
 import { NetworkGroups } from './network-group.js';
-import { hopsOf, includesNode, judgeIds, UNREACHABLE, type Route } from './route.js';
+import { RoutePrices } from './prices.js';
+import { includesNode, judgeIds, UNREACHABLE, type Route } from './route.js';
 import { ForwardingShares } from './shares.js';
 import type { DirectPeer, ListedRoute, RouteStats, RoutingSettings, TableObserver } from './table-types.js';
 
 export type { Route } from './route.js';
 export type { DirectPeer, ListedRoute, RouteStats, TableObserver } from './table-types.js';
-
-const MSAT_PER_SAT = 1_000n;
 
 export interface RoutingTableOptions extends RoutingSettings {
   readonly self: NodeId;
@@ -58,10 +56,10 @@ export class RoutingTable {
   readonly entities: Entities;
   readonly shares: ForwardingShares;
   readonly chooser: RouteChooser;
+  readonly prices: RoutePrices;
   readonly #self: NodeId;
   readonly #clock: Clock;
   readonly #groups: NetworkGroups;
-  #fees: FeeSchedule;
   #expirySeconds: number;
   readonly #direct = new DirectPeers();
   readonly #learned: LearnedRoutes;
@@ -83,7 +81,7 @@ export class RoutingTable {
     this.#self = self;
     this.#clock = clock;
     this.#groups = groups;
-    this.#fees = fees;
+    this.prices = new RoutePrices(fees);
     this.#expirySeconds = routeExpirySeconds;
     this.#learned = new LearnedRoutes({
       expiryMillis: routeExpirySeconds * 1_000,
@@ -101,7 +99,7 @@ export class RoutingTable {
       random,
       policy: monopoly,
       alternatives: (destination) => this.alternatives(destination),
-      priceMsat: (route, amountMsat) => this.#price(route, amountMsat),
+      priceMsat: (route, amountMsat) => this.prices.of(route, amountMsat),
       drop: (route) => {
         this.#dropped(this.#learned.dropRoute(route));
       },
@@ -111,7 +109,7 @@ export class RoutingTable {
   /** Holds from now on, also for the routes that are known. */
   configure(settings: RoutingSettings): void {
     const { fees, routeExpirySeconds = ROUTE_EXPIRY_SECONDS, monopoly = DEFAULT_MONOPOLY } = settings;
-    this.#fees = fees;
+    this.prices.fees = fees;
     this.#expirySeconds = routeExpirySeconds;
     this.#learned.expiryMillis = routeExpirySeconds * 1_000;
     this.chooser.policy = monopoly;
@@ -267,7 +265,7 @@ export class RoutingTable {
    * routers declared, not each one's part, so that their weights differ by d alone (Anti-monopoly, 3).
    */
   calculateFee(route: Route, amountMsat: bigint): FeeDistribution {
-    return splitFee(this.#price(route, amountMsat), this.chooser.feeWeightsOf(route));
+    return splitFee(this.prices.of(route, amountMsat), this.chooser.feeWeightsOf(route));
   }
 
   /**
@@ -354,9 +352,5 @@ export class RoutingTable {
     const doubted = rated.filter(({ doubt }) => doubt > 0).sort((a, b) => a.doubt - b.doubt);
     const routesOf = (some: typeof rated): R[] => some.map(({ route }) => route);
     return [...disjointFirst(routesOf(trusted), labels), ...routesOf(doubted)];
-  }
-
-  #price(route: Route, amountMsat: bigint): bigint {
-    return calculateFee(this.#fees, hopsOf(route.ids), amountMsat, [route.cost * MSAT_PER_SAT]);
   }
 }

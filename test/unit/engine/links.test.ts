@@ -119,8 +119,8 @@ async function bed(): Promise<Bed> {
     header: () => ({ self: SELF.nodeId, sequence: 1n, nowSeconds: systemClock.unixSeconds() }),
     peers: () => peers,
     manager: () => manager,
-    onDeclared: (_, family, arePayeesOther) => {
-      declared.push({ family: family.length, arePayeesOther });
+    onDeclared: (_, body, arePayeesOther) => {
+      declared.push({ family: body?.family.length ?? 0, arePayeesOther });
     },
   });
   await links.start();

@@ -304,6 +304,16 @@ describe('routing table > fees and display', () => {
     });
   });
 
+  it('prices no route below what its first hop asks by its own list', () => {
+    const { table } = fixture([1]);
+    table.learn(ids(0, 1, 5, 9), 3n);
+    table.prices.declare(id(1), { ...FEES, baseMsat: 8_500n });
+    const route = present(table.findRoute(id(9)), 'a route');
+    // 8,500 + 3 x 500 + 1,000,000 x 2,000 / 10^6.
+    expect(table.calculateFee(route, 1_000_000n).totalMsat).toBe(12_000n);
+    expect(table.calculateFee(present(table.findRoute(id(1)), 'a route'), 0n).totalMsat).toBe(9_000n);
+  });
+
   it('lists and counts', () => {
     const { table, clock } = fixture([1]);
     clock.advance(2_000);
