@@ -129,8 +129,8 @@ export class PacketCare {
       keptUntil: Infinity,
       blockedAt: null,
       slab: null,
-      before: null,
-      behind: null,
+      older: null,
+      newer: null,
     };
     const { size } = this.#held;
     this.#held.set(cared.key, held);
@@ -315,7 +315,7 @@ export class PacketCare {
 
   /** Drops what has been kept longest, as long as it should go. */
   #dropOldest(kept: Kept<Held>, shouldGo: (oldest: Held) => boolean): void {
-    for (let { first } = kept; first !== null && shouldGo(first); first = kept.first) this.#drop(first);
+    for (let { oldest } = kept; oldest !== null && shouldGo(oldest); oldest = kept.oldest) this.#drop(oldest);
   }
 
   #keepNoMore(held: Held): void {
@@ -336,7 +336,7 @@ export class PacketCare {
       let next = Infinity;
       for (const kept of Object.values(this.#kept)) {
         this.#dropOldest(kept, ({ keptUntil }) => keptUntil <= now);
-        next = Math.min(next, kept.first?.keptUntil ?? Infinity);
+        next = Math.min(next, kept.oldest?.keptUntil ?? Infinity);
       }
       if (next < Infinity) this.#forgetIn(next - now);
     });

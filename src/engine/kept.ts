@@ -3,31 +3,29 @@
  * and again. Main thread only.
  */
 import { keepable } from '../core/bytes.js';
+import { Queue, type Queued } from '../core/queue.js';
 import { SlabPool, Slabs, type Slab } from '../core/slabs.js';
 import type { CaredPacket } from './cared-packet.js';
-import { Chain, type Linked } from './chain.js';
 
 const SLAB_BYTES = 262_144;
 /** Held between a rush and the next one. */
 const SLABS_FREE = 16;
 
 /** What can be kept. */
-export interface Keepable<T> extends Linked<T> {
+export interface Keepable<T> extends Queued<T> {
   cared: CaredPacket;
   /** Where its bytes are, while it is kept. */
   slab: Slab | null;
 }
 
-export class Kept<T extends Keepable<T>> extends Chain<T> {
+export class Kept<T extends Keepable<T>> extends Queue<T> {
   readonly #slabs = new Slabs(new SlabPool(SLAB_BYTES, SLABS_FREE));
   bytes = 0;
-  size = 0;
 
   override push(held: T): void {
     super.push(held);
     const { length } = held.cared.bytes;
     this.bytes += length;
-    this.size += 1;
     const slab = this.#slabs.slabFor(length);
     held.slab = slab;
     held.cared.moveTo((bytes) => (slab === null ? keepable(bytes) : this.#slabs.copy(bytes, slab)));
@@ -43,7 +41,6 @@ export class Kept<T extends Keepable<T>> extends Chain<T> {
   override remove(held: T): void {
     super.remove(held);
     this.bytes -= held.cared.bytes.length;
-    this.size -= 1;
     if (held.slab !== null) this.#slabs.release(held.slab);
     held.slab = null;
   }

@@ -12,7 +12,7 @@ import { nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import { IdMap, prefixOf, prefixOfKey } from './id-map.js';
 import { InternedIds } from './interned.js';
-import { Queue, type Queued } from './queue.js';
+import { Queue, type Queued } from '../core/queue.js';
 import { compareRoutes, includesNode, type Route } from './route.js';
 
 /** A destination that routes were learned to. */

@@ -8,7 +8,6 @@ import { SeededRandom } from '../../../src/core/random.js';
 import { Reason } from '../../../src/core/reasons.js';
 import { PacketCare, type AttemptOutcome } from '../../../src/engine/care.js';
 import { CaredPacket } from '../../../src/engine/cared-packet.js';
-import { Chain, type Linked } from '../../../src/engine/chain.js';
 import { PacketHead } from '../../../src/packet/head.js';
 import { encodePacket } from '../../../src/packet/packet.js';
 import { testPacket } from '../../support/packets.js';
@@ -146,31 +145,5 @@ describe('care › packets that were taken', () => {
     }
     expect(care.stats()).toMatchObject({ waiting: most, kept: 0 });
     expect(care.hasRoom(bytes)).toBe(false);
-  });
-});
-
-describe('chain', () => {
-  it('keeps its order, whatever is taken out of it', () => {
-    interface Link extends Linked<Link> {
-      readonly name: string;
-    }
-    const chain = new Chain<Link>();
-    const links = ['a', 'b', 'c', 'd'].map((name): Link => ({ name, before: null, behind: null }));
-    const names = (): string => {
-      let text = '';
-      for (let { first: link } = chain; link !== null; link = link.behind) text += link.name;
-      return text;
-    };
-    for (const link of links) chain.push(link);
-    expect(names()).toBe('abcd');
-    const [a, b, , d] = links;
-    if (a === undefined || b === undefined || d === undefined) throw new Error('four links');
-    chain.remove(b);
-    chain.remove(a);
-    chain.push(b);
-    expect(names()).toBe('cdb');
-    chain.remove(b);
-    chain.remove(d);
-    expect(names()).toBe('c');
   });
 });

@@ -22,7 +22,7 @@ function heldOf(payloadBytes: number, fill: number): Held {
   chunk.set(bytes, 100);
   const head = new PacketHead(chunk.subarray(100, 100 + bytes.length));
   const cared = new CaredPacket({ key: String(fill), from: 'peer', position: 1, paidMsat: 0n }, head);
-  return { cared, original: bytes, slab: null, before: null, behind: null };
+  return { cared, original: bytes, slab: null, older: null, newer: null };
 }
 
 describe('kept packets', () => {

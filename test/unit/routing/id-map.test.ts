@@ -3,7 +3,6 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { nodeIdOf, nodeKey, type NodeId } from '../../../src/core/ids.js';
 import { IdMap, prefixOf, prefixOfKey } from '../../../src/routing/id-map.js';
-import { Queue, type Queued } from '../../../src/routing/queue.js';
 
 /** Nine ids with three prefixes, one of them with the highest bit set. */
 const idOf = (number: number): NodeId => {
@@ -45,36 +44,5 @@ describe('map by id', () => {
     const id = nodeIdOf(new Uint8Array(32).fill(0xfe));
     expect(prefixOf(id)).toBe(-16_843_010);
     expect(prefixOfKey(nodeKey(id))).toBe(prefixOf(id));
-  });
-});
-
-describe('queue', () => {
-  interface Item extends Queued<Item> {
-    readonly number: number;
-  }
-
-  it('is a list, out of which anything may be taken', () => {
-    fc.assert(
-      fc.property(fc.array(fc.nat(5), { maxLength: 60, size: 'max' }), (numbers) => {
-        const items = Array.from({ length: 6 }, (_, number): Item => ({ number, older: null, newer: null }));
-        const queue = new Queue<Item>();
-        let model: Item[] = [];
-        for (const number of numbers) {
-          const item = items[number];
-          if (item === undefined) continue;
-          if (model.includes(item)) {
-            queue.remove(item);
-            model = model.filter((other) => other !== item);
-          } else {
-            queue.push(item);
-            model.push(item);
-          }
-          expect([...queue].map((one) => one.number)).toEqual(model.map((one) => one.number));
-          expect(queue.size).toBe(model.length);
-          expect(queue.oldest).toBe(model[0] ?? null);
-          expect(queue.newest).toBe(model[model.length - 1] ?? null);
-        }
-      }),
-    );
   });
 });
