@@ -25,23 +25,22 @@ export async function* entityRuns(options: CampaignOptions): AsyncGenerator<Targ
     for (let i = 0; i < options.entitySeeds; i++) {
       const name = `${field.name}, seed ${options.seed + i}`;
       const guarded = await entityRun(options, field, options.seed + i, false);
-      runs.push({ name, guarded, free: await entityRun(options, field, options.seed + i, true) });
+      const run = { name, guarded, free: await entityRun(options, field, options.seed + i, true) };
+      runs.push(run);
+      options.onLine(entityLine(run));
     }
   }
   const guarded = runs.map((run) => run.guarded);
   const free = runs.map((run) => run.free);
   const most = DEFAULT_MONOPOLY.maxEntityShare + 0.02;
   const share = entityShareOf(guarded);
-  yield {
-    ...target(
-      'one entity with 60 % of the nodes: its share between pairs that can do without it',
-      `<= ${percent(most)}`,
-      `${percent(share)} of ${whole(sum(guarded.map(pairsOf)))} pairs in ${runs.length} networks ` +
-        `(unconstrained ${percent(entityShareOf(free))})`,
-      share <= most,
-    ),
-    parts: runs.map(entityLine),
-  };
+  yield target(
+    'one entity with 60 % of the nodes: its share between pairs that can do without it',
+    `<= ${percent(most)}`,
+    `${percent(share)} of ${whole(sum(guarded.map(pairsOf)))} pairs in ${runs.length} networks ` +
+      `(unconstrained ${percent(entityShareOf(free))})`,
+    share <= most,
+  );
   const enough = guarded.filter((report) => pairsOf(report) >= PAIRS_ENOUGH);
   const large = `of ${enough.length} with ${PAIRS_ENOUGH} such pairs or more, median`;
   const hhi = spreadOf(enough.map((report) => report.hhi));

@@ -41,6 +41,7 @@ interface SimulateFlags {
   readonly hours: number;
   readonly packets?: number;
   readonly flows?: number;
+  readonly unconstrained?: true;
   readonly json?: true;
   readonly svg?: string;
 }
@@ -61,6 +62,7 @@ export function simulateCommand(): Command {
       numberBetween(0.1, MAX_PACKETS_PER_SECOND),
     )
     .option('--flows <N>', 'pairs that send to each other', wholeBetween(1, MAX_FLOWS))
+    .option('--unconstrained', 'choose routes as if everybody were on their own, for comparison')
     .option('--json', 'print one object')
     .option('--svg <FILE>', 'draw convergence and shares')
     .addHelpText(
@@ -95,6 +97,7 @@ async function run(flags: SimulateFlags): Promise<number> {
     packetsPerSecond,
     flows: flags.flows ?? Math.max(1, Math.round(SECONDS_PER_PACKET_OF_FLOW * packetsPerSecond)),
     entityShare: flags.entityShare,
+    isUnconstrained: flags.unconstrained === true,
     onProgress: progress.update,
   }).finally(progress.stop);
   const seconds = (performance.now() - started) / 1_000;

@@ -7,8 +7,6 @@ export interface Target {
   readonly wanted: string;
   readonly measured: string;
   readonly isMet: boolean;
-  /** What it is made of, a line each. */
-  readonly parts?: readonly string[];
 }
 
 /** A network of the large runs. */
@@ -42,6 +40,8 @@ export interface CampaignOptions {
   readonly entityFlows: number;
   readonly onProgress: (part: string, done: number) => void;
   readonly onTarget: (target: Target) => void;
+  /** A run in words: each network with the entity, and of the small runs those that fell short. */
+  readonly onLine: (line: string) => void;
 }
 
 /** Part of the nodes that the colluding entity has. */

@@ -182,6 +182,7 @@ describe('simulator > output', () => {
 describe('simulator > campaign', () => {
   it('measures every target', async () => {
     const targets: Target[] = [];
+    const lines: string[] = [];
     const field = { name: 'preferential', topology: generate('preferential', 60, new SeededRandom(1)) };
     await runCampaign({
       parts: CAMPAIGN_PARTS,
@@ -199,9 +200,10 @@ describe('simulator > campaign', () => {
       entityFlows: 60,
       onProgress: () => undefined,
       onTarget: (target) => targets.push(target),
+      onLine: (line) => lines.push(line),
     });
     expect(targets).toHaveLength(10);
-    expect(targets.flatMap(({ parts = [] }) => parts)).toHaveLength(2);
+    expect(lines).toHaveLength(2);
     expect(targets.slice(0, 2).map(({ isMet }) => isMet)).toEqual([true, true]);
   });
 });
