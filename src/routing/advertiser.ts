@@ -16,6 +16,7 @@ import { TokenBucket } from '../core/token-bucket.js';
 import type { AdvertisedRoute, RouteAdvertisement } from '../packet/discovery.js';
 import type { Near } from './hints.js';
 import { addCosts, hopsOf, shortKey, UNREACHABLE } from './route.js';
+import type { DirectPeer } from './table-types.js';
 import type { RoutingTable } from './table.js';
 
 /** Of one route in an advertisement: two ids, a cost and a hop count (wire.md). */
@@ -28,6 +29,11 @@ const ROUTES_TOLD = 32;
 
 /** When the first round comes at the earliest, after a start. */
 const FIRST_ROUND_MILLIS = 2_000;
+
+/** Peers that are told in one turn; where they are very many, all are told in so many turns. */
+const TOLD_AT_ONCE = 64;
+const TELLING_PARTS = 16;
+const TELLING_MILLIS = 20;
 
 /** Rounds in which a lost destination is named again. */
 const RETRACTED_ROUNDS = 2;
@@ -63,6 +69,8 @@ export class Advertiser {
   #lastSentMillis = Number.NEGATIVE_INFINITY;
   #changeTimer: Timer | null = null;
   #roundTimer: Timer | null = null;
+  /** Of peers that are still to be told. */
+  readonly #telling = new Set<Timer>();
   /** Rounds so far: where the next one begins to list, so that a long list is told in turns. */
   #offset = 0;
   #withheld = 0;
@@ -125,6 +133,8 @@ export class Advertiser {
     this.#roundTimer?.cancel();
     this.#changeTimer = null;
     this.#roundTimer = null;
+    for (const timer of this.#telling) timer.cancel();
+    this.#telling.clear();
     this.#joined.clear();
     this.#lost.clear();
   }
@@ -163,15 +173,12 @@ export class Advertiser {
     this.#joined.clear();
     this.#lost.clear();
     const all = isNew.size > 0 ? this.#all() : [];
-    const sent = new Set<AdvertisedRoute>();
-    for (const { nodeId: peer } of table.directPeers()) {
+    this.#tell(table.directPeers(), (peer) => {
       const key = nodeKey(peer);
       const taken = lost.filter(({ to }) => to === null || to.has(key)).map(({ nodeId }) => back(nodeId));
       // Whoever is new has heard nothing yet.
-      const told = isNew.has(key) ? all : changes;
-      this.#send(peer, [...taken, ...told], sent);
-    }
-    this.#announced(sent);
+      return [...taken, ...(isNew.has(key) ? all : changes)];
+    });
   }
 
   #round(): void {
@@ -183,10 +190,31 @@ export class Advertiser {
       if (entry.roundsLeft <= 0) this.#retracted.delete(key);
     }
     const routes = [...gone.map(({ nodeId }) => back(nodeId)), ...this.#all()];
-    const sent = new Set<AdvertisedRoute>();
-    for (const { nodeId } of table.directPeers()) this.#send(nodeId, routes, sent);
-    this.#announced(sent);
+    this.#tell(table.directPeers(), () => routes);
     this.#offset += 1;
+  }
+
+  /**
+   * Tells peers what concerns them: some at once and the others soon after, before the next changes are due, since a
+   * thousand long messages in one turn would need all their memory at once.
+   */
+  #tell(
+    peers: readonly DirectPeer[],
+    routesFor: (peer: NodeId) => readonly AdvertisedRoute[],
+    atOnce = Math.max(TOLD_AT_ONCE, Math.ceil(peers.length / TELLING_PARTS)),
+  ): void {
+    const sent = new Set<AdvertisedRoute>();
+    for (const { nodeId } of peers.slice(0, atOnce)) {
+      // It may have gone while others were told.
+      if (this.#options.table.isDirectPeer(nodeId)) this.#send(nodeId, routesFor(nodeId), sent);
+    }
+    this.#announced(sent);
+    if (peers.length <= atOnce) return;
+    const timer = this.#options.clock.after(TELLING_MILLIS, () => {
+      this.#telling.delete(timer);
+      this.#tell(peers.slice(atOnce), routesFor, atOnce);
+    });
+    this.#telling.add(timer);
   }
 
   /**
