@@ -13,7 +13,7 @@ import { generate, GENERATORS, part, randomGraph } from './topology.js';
 /** Small runs last three minutes, half of them for settling. */
 const SMALL_HOURS = 0.05;
 const LARGER_EVERY = 100;
-const LARGEST_EVERY = 2_000;
+const LARGEST_EVERY = 20_000;
 const LARGEST_NODES = 2_000;
 const CHANGING: readonly ScenarioName[] = ['churn', 'liars'];
 
@@ -69,7 +69,7 @@ export async function* smallRuns(options: CampaignOptions): AsyncGenerator<Targe
   );
 }
 
-/** Networks of 4 to 24 nodes; every hundredth has up to 200, every two thousandth 2,000. */
+/** Networks of 4 to 24 nodes; every hundredth has up to 200, every twenty thousandth 2,000. */
 export function smallRun({ seed, field }: CampaignOptions, index: number): SimulationOptions {
   const random = new SeededRandom(Math.imul(seed, 1_000_003) + index);
   const isLargest = index % LARGEST_EVERY === LARGEST_EVERY - 1;
