@@ -17,6 +17,9 @@ import { FairQueue } from './fair-queue.js';
 const SLABS_KEPT = 64;
 const SLAB_BYTES = 65_536;
 
+/** A frame up to this length takes no block as long as it is alone. */
+const SINGLE_BYTES = 2_048;
+
 /**
  * Memory for frames that are written together, and for those that wait. A block is made once and kept: what is told to
  * many peers in one turn takes many of them, again and again. It is not cleared, so that pages of it that no frame has
@@ -68,10 +71,13 @@ export class Outbox {
     this.#gather(packet);
   };
   #block: Uint8Array | null = null;
+  /** The only frame of this turn so far, where it is small: most of what a quiet peer is told. */
+  #single: Uint8Array | null = null;
+  /** Bytes in one of the two. */
   #filled = 0;
   /** Blocks that the channel has not written yet. */
   #blocksOut = 0;
-  /** Since when something lies in the block. */
+  /** Since when something lies there. */
   #heldSince = 0;
   #unsentBytes = 0;
   /** When the peer last took something, or began to be owed something. */
@@ -138,9 +144,10 @@ export class Outbox {
   /** Writes what was gathered. */
   flush(): void {
     const block = this.#block;
-    if (block === null || this.#isClosed) return;
-    const bytes = block.subarray(0, this.#filled);
+    const bytes = block === null ? this.#single : block.subarray(0, this.#filled);
+    if (bytes === null || this.#isClosed) return;
     this.#block = null;
+    this.#single = null;
     this.#filled = 0;
     this.#write(bytes, block);
   }
@@ -153,6 +160,7 @@ export class Outbox {
     if (this.#block !== null) blocks.giveBack(this.#block);
     blocks.lose(this.#blocksOut);
     this.#block = null;
+    this.#single = null;
     this.#filled = 0;
   }
 
@@ -161,20 +169,25 @@ export class Outbox {
     const frameBytes = FRAME_HEADER_BYTES + packet.length;
     this.frames += 1;
     if (this.#filled + frameBytes > LIMITS.TRANSPORT_BLOCK_BYTES) this.flush();
+    const now = clock.monotonicMillis();
+    if (this.#filled === 0) this.#heldSince = now;
+    if (this.#filled === 0 && frameBytes <= SINGLE_BYTES) {
+      this.#single = frameOf(packet);
+      this.#filled = frameBytes;
+      this.#flushLater();
+      return;
+    }
     const isLarge = frameBytes > LIMITS.TRANSPORT_BLOCK_BYTES;
     const block = isLarge ? null : (this.#block ?? blocks.take());
     if (block === null) {
-      const frame = new Uint8Array(frameBytes);
-      writeFrame(frame, 0, packet);
-      this.#write(frame, null);
+      this.flush();
+      this.#write(frameOf(packet), null);
       return;
     }
-    const now = clock.monotonicMillis();
-    if (this.#block === null) {
-      this.#block = block;
-      this.#heldSince = now;
-      this.#flushLater();
-    }
+    this.#block = block;
+    if (this.#filled === 0) this.#flushLater();
+    if (this.#single !== null) block.set(this.#single);
+    this.#single = null;
     writeFrame(block, this.#filled, packet);
     this.#filled += frameBytes;
     if (now - this.#heldSince >= LIMITS.TRANSPORT_HOLD_MILLIS) this.flush();
@@ -226,6 +239,12 @@ export class Outbox {
     }
     if (hasRoom && !this.#isClosed) this.#parts.onRoom();
   }
+}
+
+function frameOf(packet: Uint8Array): Uint8Array {
+  const frame = new Uint8Array(FRAME_HEADER_BYTES + packet.length);
+  writeFrame(frame, 0, packet);
+  return frame;
 }
 
 function writeFrame(target: Uint8Array, at: number, packet: Uint8Array): void {

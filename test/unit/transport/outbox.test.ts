@@ -154,10 +154,13 @@ describe('outbox', () => {
       onRoom: () => undefined,
     });
     outbox.put(packet(10, 1), 'a');
-    expect(writes.map(({ length }) => length)).toEqual([14]);
+    outbox.put(packet(20, 1), 'a');
+    expect(writes.map(({ length }) => length)).toEqual([14, 24]);
     blocks.lose(1);
     outbox.put(packet(10, 2), 'a');
+    outbox.put(packet(20, 2), 'a');
     outbox.flush();
+    expect(writes.map(({ length }) => length)).toEqual([14, 24, 38]);
     expect(blocks.take()).toBeNull();
     // What a closed channel still holds is not given to anybody, and counts no more.
     outbox.close();
@@ -178,6 +181,25 @@ describe('outbox', () => {
       outbox.put(packet(50_000, 2), '');
     endTurn();
     expect(outbox.isClear).toBe(false);
+  });
+
+  it('takes no block for a small frame that stays alone in its turn', () => {
+    const blocks = new Blocks();
+    const writes: Uint8Array[] = [];
+    const turns: (() => void)[] = [];
+    const outbox = new Outbox({
+      channel: { write: (bytes) => writes.push(bytes.slice()) },
+      clock: new VirtualClock(),
+      blocks,
+      atEndOfTurn: (callback) => turns.push(callback),
+      onRoom: () => undefined,
+    });
+    outbox.put(packet(300, 1), 'a');
+    for (let i = 0; i < LIMITS.TRANSPORT_BLOCKS; i++) expect(blocks.take()).not.toBeNull();
+    expect(blocks.take()).toBeNull();
+    for (const turn of turns.splice(0)) turn();
+    expect(writes.map(({ length }) => length)).toEqual([304]);
+    expect(turns).toEqual([]);
   });
 
   it('makes no block again that it has made once', () => {
