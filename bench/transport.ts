@@ -6,9 +6,8 @@
  * with the four bytes of their length. A packet that is passed on has 203 B beside its message, so that "200 B" is the
  * message: the packet around it has 403 B, and what is compared are all its bytes.
  */
-import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import { nodeKey, type NodeKey } from '#dist/core/ids.js';
+import { freePort } from '#dist/dev/free-port.js';
 import { Bed } from './bed.js';
 import { Child } from './child.js';
 import { asPaid } from './paid.js';
@@ -53,16 +52,6 @@ const RELAY_SMALL = 'node:tls relay, 200 B';
 const NODE_SETTINGS = ['--v8-pool-size=1', '--max-semi-space-size=64'];
 /** The same where memory is limited: what is measured is what peers hold, not the room for what lives shortly. */
 const SMALL_SETTINGS = ['--v8-pool-size=1', '--max-semi-space-size=8'];
-
-/** A port that is free now. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 /** A mesh node in a process of its own. */
 class EngineProcess {

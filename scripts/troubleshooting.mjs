@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '../dist/dev/free-port.js';
 import { FAULTS, pageOf } from './troubleshooting-page.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -87,15 +88,6 @@ async function until(what, probe) {
     if (Date.now() > deadline) throw new Error(`waited in vain: ${what}`);
     await sleep(100);
   }
-}
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** The operator's configuration, as it stands where all is well. */

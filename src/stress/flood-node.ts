@@ -2,7 +2,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { present } from '../core/assert.js';
@@ -10,6 +9,7 @@ import { systemClock } from '../core/clock.js';
 import type { NodeId } from '../core/ids.js';
 import type { ReasonName } from '../core/reasons.js';
 import { MODULE_NAME } from '../core/version.js';
+import { freePort } from '../dev/free-port.js';
 import { runDevNode, type DevNode, type RunningDevNode } from '../dev/index.js';
 import { prepareDataDir } from '../engine/foundations.js';
 
@@ -100,16 +100,6 @@ export class FloodNode {
     }
     await this.#network.close();
   }
-}
-
-/** A port that is free now. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** Quotas are far above what honest peers send, so that the flood is not held off at the door alone. */

@@ -7,7 +7,7 @@ import { encodePacket } from '../../src/packet/packet.js';
 import type { LightningProof } from '../../src/packet/proof.js';
 import { MeshBed } from '../support/mesh-bed.js';
 import { endAll, runCli, temporaryDirectory, waitFor } from '../support/mesh-process.js';
-import { freePort } from '../support/ports.js';
+import { freePort } from '../../src/dev/free-port.js';
 
 let bed: MeshBed;
 let port: number;

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { endLater, temporaryDirectory, waitFor } from '../support/mesh-process.js';
-import { freePort } from '../support/ports.js';
+import { freePort } from '../../src/dev/free-port.js';
 
 /** The built binary, or an empty text. */
 export const REAL_NODE: string = process.env['BLVM_REAL_NODE'] ?? '';

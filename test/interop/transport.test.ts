@@ -8,7 +8,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { toHex } from '../../src/core/bytes.js';
 import { MeshBed } from '../support/mesh-bed.js';
 import { endAll, MeshProcess, temporaryDirectory, waitFor } from '../support/mesh-process.js';
-import { freePort } from '../support/ports.js';
+import { freePort } from '../../src/dev/free-port.js';
 
 const CLIENT = fileURLToPath(new URL('client', import.meta.url));
 

@@ -12,7 +12,7 @@ import { encodeBitcoinMessage } from '../../src/packet/bitcoin-wire.js';
 import { encodePacket } from '../../src/packet/packet.js';
 import { MeshBed, type Driver } from './mesh-bed.js';
 import { endLater, waitFor } from './mesh-process.js';
-import { freePort } from './ports.js';
+import { freePort } from '../../src/dev/free-port.js';
 
 /** A ring of six with a chord: nodes 2 to 4 are two or three links away from node 0. Nodes 3 and 4 have one owner. */
 const LINKS = [

@@ -22,7 +22,7 @@ import { VERSION } from '../../../src/core/version.js';
 import { parseConfig, type MeshConfig } from '../../../src/config/config.js';
 import { prepareDataDir } from '../../../src/engine/foundations.js';
 import { endAll, endLater, temporaryDirectory } from '../../support/mesh-process.js';
-import { freePort } from '../../support/ports.js';
+import { freePort } from '../../../src/dev/free-port.js';
 
 afterEach(endAll);
 

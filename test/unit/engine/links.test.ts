@@ -17,7 +17,7 @@ import type { Session } from '../../../src/transport/session.js';
 import { TlsNet } from '../../../src/transport/tls-net.js';
 import { identity } from '../../support/identities.js';
 import { endAll, endLater, waitFor } from '../../support/mesh-process.js';
-import { freePort } from '../../support/ports.js';
+import { freePort } from '../../../src/dev/free-port.js';
 import { candidate, DECLARATION, startTransport, type TestNode } from '../../support/transports.js';
 
 afterEach(endAll);
