@@ -335,11 +335,15 @@ export class Network {
   }
 
   #join(link: number): void {
-    if (this.#isJoined[link] === true) return;
     this.#isJoined[link] = true;
     const [a, b] = this.links.ends(link);
-    this.#greet(a, b);
-    this.#greet(b, a);
+    for (const [here, there] of [
+      [a, b],
+      [b, a],
+    ] as const) {
+      // Where nobody noticed that it was down, whoever has started again meanwhile knows nothing of it all the same.
+      if (!this.node(here).table.isDirectPeer(this.node(there).id)) this.#greet(here, there);
+    }
   }
 
   #greet(here: number, there: number): void {
