@@ -43,21 +43,11 @@ export interface NextHopsParts {
 /** A route of which routing knows lately that it is used need not be told again for so long. */
 const NOTED_MILLIS = 1_000;
 
-/** Places for ways that were found lately: by the last byte of the neighbour's id. */
-const WAYS = 256;
-
-/** To a neighbour, as the routing table has it. */
-interface Way {
-  readonly nodeId: NodeId;
-  readonly address: string;
-}
-
 export class NextHops {
   readonly #parts: NextHopsParts;
   /** The route that was told last, as it stands in a packet, and when. */
   #noted: Uint8Array = new Uint8Array(0);
   #notedMillis = Number.NEGATIVE_INFINITY;
-  readonly #ways = new Array<Way | null>(WAYS).fill(null);
 
   constructor(parts: NextHopsParts) {
     this.#parts = parts;
@@ -79,16 +69,17 @@ export class NextHops {
   }
 
   #forward(offered: CaredPacket, onOutcome: OnAttempted): void {
-    const { log, recorder, peers, counters } = this.#parts;
-    const known = this.#wayOf(offered);
+    const { table, log, recorder, peers, counters } = this.#parts;
+    const known = table.directPeerOf(offered.nextHop);
     const cared = known === null ? this.#detour(offered) : offered;
-    const way = known ?? (cared === null ? null : this.#wayOf(cared));
-    if (cared === null || way === null) {
+    const peer = known ?? (cared === null ? null : table.directPeerOf(cared.nextHop));
+    if (cared === null || peer === null) {
       recorder.passed('held', offered, Reason.NextHopLost);
       onOutcome({ kind: 'later', reason: Reason.NextHopLost });
       return;
     }
-    const { nodeId: nextHop, address } = way;
+    // Its id is the table's: one of the packet's own would keep the bytes that it came in.
+    const { nodeId: nextHop, address } = peer;
     const handover = this.#parts.link.send(address, cared.bytes, cared.from ?? '');
     if (handover === 'full') {
       recorder.passed('held', cared, Reason.LinkFull);
@@ -113,24 +104,6 @@ export class NextHops {
         recorder.passed('held', cared, Reason.NextHopLost);
         onOutcome({ kind: 'later', reason: Reason.NextHopLost });
       });
-  }
-
-  /** The way to the next hop, or null where that is no neighbour. */
-  #wayOf({ head, position }: CaredPacket): Way | null {
-    const { table } = this.#parts;
-    const next = position + 1;
-    const place = head.bytes[head.idAt(next + 1) - 1] ?? 0;
-    const found = this.#ways[place] ?? null;
-    // The table has one object for each neighbour: where it still is at that address, nothing has changed.
-    if (found !== null && head.isAt(next, found.nodeId) && table.nodeAt(found.address) === found.nodeId) {
-      return found;
-    }
-    const address = table.addressOf(head.node(next));
-    const nodeId = address === null ? null : table.nodeAt(address);
-    if (address === null || nodeId === null) return null;
-    const way = { nodeId, address };
-    this.#ways[place] = way;
-    return way;
   }
 
   /** A packet whose next hop is lost, on another way; null where there is none: then its source is told. */

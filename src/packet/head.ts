@@ -44,14 +44,6 @@ export class PacketHead {
     return new Uint8Array(bytes.buffer, bytes.byteOffset + this.#routeAt, this.ids * NODE_ID_BYTES);
   }
 
-  /** Whether this id stands at a place of the route. */
-  isAt(place: number, nodeId: NodeId): boolean {
-    const { bytes } = this;
-    const start = this.idAt(place);
-    for (let i = 0; i < NODE_ID_BYTES; i++) if (bytes[start + i] !== nodeId[i]) return false;
-    return true;
-  }
-
   /** Whether the route is the one that `routeBytes` of another packet had. */
   hasRoute(routeBytes: Uint8Array): boolean {
     const { bytes } = this;

@@ -159,7 +159,12 @@ export class RoutingTable {
 
   /** The address of a direct peer, or null where it is none. */
   addressOf(nodeId: NodeId): string | null {
-    return this.#direct.get(nodeId)?.peer.address ?? null;
+    return this.directPeerOf(nodeId)?.address ?? null;
+  }
+
+  /** The direct peer of an id, with an id that is the table's own; null where it is none. */
+  directPeerOf(nodeId: NodeId): DirectPeer | null {
+    return this.#direct.get(nodeId)?.peer ?? null;
   }
 
   /** The direct peer at an address, or null. */
