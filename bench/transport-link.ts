@@ -4,7 +4,7 @@
  *
  * Rules: docs/transport.md, Connection and Hello.
  */
-import { constants, createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
+import { constants, createPublicKey, type KeyObject } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, type SecureContextOptions, type TLSSocket } from 'node:tls';
 import { encodeFrame, FrameReader } from '#dist/core/frame.js';
@@ -14,14 +14,11 @@ import { encodePacket } from '#dist/packet/packet.js';
 import type { HelloBody } from '#dist/packet/signed-hello.js';
 import { identityCertificate, nodeIdOfCertificate } from '#dist/transport/certificate.js';
 import { sayHello } from '#dist/transport/greeting.js';
-import { bytesOfPublicKey } from '#dist/transport/keys.js';
+import { bytesOfPublicKey, privateKeyOf } from '#dist/transport/keys.js';
 
 const ALPN = 'blvm-mesh/1';
 const EXPORTER_LABEL = 'EXPORTER-blvm-mesh-hello';
 const BINDING_BYTES = 32;
-
-/** RFC 8410: what stands before the 32 bytes of a private key in PKCS8. */
-const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex');
 
 export interface BenchIdentity {
   readonly nodeId: NodeId;
@@ -33,8 +30,7 @@ export interface BenchIdentity {
 export function benchIdentity(number: number): BenchIdentity {
   const secret = Buffer.alloc(32, 0x5a);
   secret.writeUInt32BE(number);
-  const key = Buffer.concat([PKCS8_PREFIX, secret]);
-  const privateKey = createPrivateKey({ key, format: 'der', type: 'pkcs8' });
+  const privateKey = privateKeyOf(secret);
   const credentials: SecureContextOptions = {
     cert: identityCertificate(privateKey),
     key: privateKey.export({ type: 'pkcs8', format: 'pem' }),

@@ -4,9 +4,7 @@
  * Rules: docs/transport.md (Connection, Hello, After the hello). It proves who it is, and says now and then that it is
  * there.
  */
-import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
-import { concatBytes, fromHex } from '../core/bytes.js';
-import { present } from '../core/assert.js';
+import { createPublicKey } from 'node:crypto';
 import { systemClock } from '../core/clock.js';
 import { MeshError } from '../core/errors.js';
 import { nodeIdOf, type NodeId } from '../core/ids.js';
@@ -15,13 +13,10 @@ import { Reason, reasonName } from '../core/reasons.js';
 import { helloPacket, type ControlHeader } from '../packet/control.js';
 import { encodePacket } from '../packet/packet.js';
 import { PROTOCOL_VERSIONS } from '../packet/signed-hello.js';
-import { bytesOfPublicKey } from '../transport/keys.js';
+import { bytesOfPublicKey, privateKeyOf } from '../transport/keys.js';
 import { Blocks } from '../transport/outbox.js';
 import { Session } from '../transport/session.js';
 import { TlsNet } from '../transport/tls-net.js';
-
-/** RFC 8410: what stands before the 32 bytes of a private key in PKCS8. */
-const PKCS8_PREFIX = present(fromHex('302e020100300506032b657004220420'), 'hex');
 
 export interface BarePeerOptions {
   /** Where the node listens on this machine. */
@@ -56,7 +51,7 @@ export class BarePeer {
    */
   static async dial(options: BarePeerOptions): Promise<BarePeer> {
     const { port, secret, payees = [], onPacket, onClosed } = options;
-    const [privateKey, self] = [keyOf(secret), BarePeer.idOf(secret)];
+    const [privateKey, self] = [privateKeyOf(secret), BarePeer.idOf(secret)];
     const dialled = await new TlsNet(privateKey).dial('127.0.0.1', port);
     if (!dialled.ok) throw failure(dialled.reason);
     const { channel } = dialled;
@@ -112,18 +107,13 @@ export class BarePeer {
 
   /** Whose id a secret of 32 bytes is. */
   static idOf(secret: Uint8Array): NodeId {
-    return nodeIdOf(bytesOfPublicKey(createPublicKey(keyOf(secret))));
+    return nodeIdOf(bytesOfPublicKey(createPublicKey(privateKeyOf(secret))));
   }
 
   close(): void {
     clearInterval(this.#timer);
     this.session.close(Reason.ConnectionLost);
   }
-}
-
-function keyOf(secret: Uint8Array): KeyObject {
-  const key = Buffer.from(concatBytes(PKCS8_PREFIX, secret));
-  return createPrivateKey({ key, format: 'der', type: 'pkcs8' });
 }
 
 function failure(reason: Reason): MeshError {

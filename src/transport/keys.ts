@@ -3,9 +3,19 @@
  *
  * Keys pass as JWK (RFC 8037), which is their raw bytes: by DER each of the two ways takes as long as a signature.
  */
-import { createPublicKey, sign, verify, type KeyObject } from 'node:crypto';
+import { createPrivateKey, createPublicKey, sign, verify, type KeyObject } from 'node:crypto';
 import { present } from '../core/assert.js';
+import { concatBytes } from '../core/bytes.js';
 import type { NodeId } from '../core/ids.js';
+
+/** RFC 8410: what stands before the 32 bytes of an Ed25519 private key in PKCS8. */
+const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex');
+
+/** The private key of a secret of 32 bytes. */
+export function privateKeyOf(secret: Uint8Array): KeyObject {
+  const key = Buffer.from(concatBytes(PKCS8_PREFIX, secret));
+  return createPrivateKey({ key, format: 'der', type: 'pkcs8' });
+}
 
 /** The raw bytes of an Ed25519 public key. */
 export function bytesOfPublicKey(key: KeyObject): Uint8Array {
