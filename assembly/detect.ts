@@ -18,7 +18,7 @@ export const HOST_HASH_BYTES: u32 = 64;
 /** `MESH`, read as a little-endian word. */
 export const MESH_MAGIC: u32 = 0x4853454d;
 
-const BITCOIN_HEADER: u32 = 24;
+export const BITCOIN_HEADER: u32 = 24;
 const STRATUM_HEADER: u32 = 6;
 const CHANNEL_BIT: u32 = 0x8000;
 

@@ -11,8 +11,14 @@ export const SECRET: usize = memory.data(16, 16);
 /** Results: a SHA-256 digest, or a SipHash of 16 bytes. */
 export const RESULT: usize = memory.data(32, 16);
 
-/** This node's id, and the magic of its Bitcoin network: written by the host before packets are examined. */
-export const RULES: usize = memory.data(36, 16);
+/**
+ * This node's id, the magic of its Bitcoin network, and from 40 on the id that the link vouches for: written by the host
+ * before packets are examined.
+ */
+export const RULES: usize = memory.data(72, 16);
+
+/** A SHA-256 digest that is needed once more after another was made. */
+export const DIGEST: usize = memory.data(32, 16);
 
 /** What was found in the packet that was examined last (packet.ts). */
 export const FOUND: usize = memory.data(112, 16);

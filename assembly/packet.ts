@@ -1,8 +1,16 @@
 // One pass over a packet of a neighbour where it lies: what src/packet/quick-packet.ts, structure.ts and the free half of
 // policy.ts say of it, for packets that come all the time and that pass. Whatever this is not sure of, refusals
 // included, is UNSURE: then those files decide, which are the plain twin.
-import { BITCOIN_IF_CHECKSUM, BITCOIN_P2P, detectAt, MESH_MAGIC, STRATUM_V2 } from './detect';
-import { FOUND, RULES } from './layout';
+import {
+  BITCOIN_HEADER,
+  BITCOIN_IF_CHECKSUM,
+  BITCOIN_P2P,
+  detectAt,
+  isChecksumOfResult,
+  MESH_MAGIC,
+  STRATUM_V2,
+} from './detect';
+import { DIGEST, FOUND, RESULT, RULES } from './layout';
 import { siphash } from './siphash';
 
 /** Answers. A FREE packet has its mark; FREE_IF_CHECKSUM is a Bitcoin message whose body the host must hash first. */
@@ -54,13 +62,15 @@ const TIMESTAMP: usize = 56;
 const AMOUNT: usize = 64;
 const PROOF_TIMESTAMP: usize = 72;
 const EXPIRES_AT: usize = 80;
+const END: usize = 88;
 const MARK: usize = 96;
 
 // What this node is, at RULES.
 const SELF: usize = 0;
 const NETWORK_MAGIC: usize = 32;
+const PREVIOUS_HOP: usize = 40;
 
-/** The packet of `length` bytes at `start`, told to come from the id before this node's on its route. */
+/** The packet of `length` bytes at `start`. */
 export function examineAt(start: usize, length: u32): u32 {
   const end = start + length;
   const at = length >= 4 && load<u32>(start) === MESH_MAGIC ? start + 4 : start;
@@ -78,7 +88,7 @@ export function examineAt(start: usize, length: u32): u32 {
   if (repeatsId(at + ROUTE, count)) return UNSURE;
   let self = at + ROUTE + ID_BYTES;
   while (self <= last && !isSame(self, RULES + SELF)) self += ID_BYTES;
-  if (self > last) return UNSURE;
+  if (self > last || !isSame(self - ID_BYTES, RULES + PREVIOUS_HOP)) return UNSURE;
 
   let p = behind + BEHIND_ROUTE;
   const hasProof = load<u8>(behind, 16);
@@ -99,6 +109,7 @@ export function examineAt(start: usize, length: u32): u32 {
   store<u32>(FOUND, count, IDS);
   store<u32>(FOUND, <u32>payload, PAYLOAD_AT);
   store<u32>(FOUND, <u32>payloadBytes, PAYLOAD_BYTES);
+  store<u32>(FOUND, <u32>end, END);
   store<u64>(FOUND, load<u64>(behind), SEQUENCE);
   store<u64>(FOUND, load<u64>(behind, 8), TIMESTAMP);
   if (type === TYPE_PAID) return PAID;
@@ -115,8 +126,28 @@ function judgeFree(type: u32, payload: usize, payloadBytes: u32, at: usize, end:
     if (found !== BITCOIN_P2P && found !== BITCOIN_IF_CHECKSUM) return UNSURE;
     if (load<u32>(payload) !== load<u32>(RULES, NETWORK_MAGIC)) return UNSURE;
   }
+  if (found === BITCOIN_IF_CHECKSUM) return FREE_IF_CHECKSUM;
   siphash(at, <u32>(end - at), FOUND + MARK);
-  return found === BITCOIN_IF_CHECKSUM ? FREE_IF_CHECKSUM : FREE;
+  return FREE;
+}
+
+/**
+ * Whether the packet that was examined last is free, of which that was left open: the result is the SHA-256 of the body
+ * of its message. Its mark is made then, in which that digest stands for the body (src/packet/mark.ts); the packet itself
+ * is not whole any more.
+ */
+export function isFreeByResult(): bool {
+  const at = <usize>load<u32>(FOUND, BINCODE_AT);
+  const end = <usize>load<u32>(FOUND, END);
+  const payload = <usize>load<u32>(FOUND, PAYLOAD_AT);
+  memory.copy(DIGEST, RESULT, 32);
+  if (!isChecksumOfResult(payload)) return false;
+  const body = payload + BITCOIN_HEADER;
+  const behind = payload + <usize>load<u32>(FOUND, PAYLOAD_BYTES);
+  memory.copy(body, DIGEST, 32);
+  memory.copy(body + 32, behind, end - behind);
+  siphash(at, <u32>(body + 32 + (end - behind) - at), FOUND + MARK);
+  return true;
 }
 
 /** A Lightning proof whose invoice is ASCII. @returns where it ends, or 0 */

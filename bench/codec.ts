@@ -25,8 +25,8 @@ export function packetCodec(): Group {
   const rules = { self: SELF, network: POLICY.network };
   const examine = (): void => {
     scratch.set(shared);
-    const examined = kernel.examine(scratch, rules);
-    if (examined?.isFrom(SOURCE) !== true) throw new Error('the sample is a paid packet of its sender');
+    const examined = kernel.examine(scratch, rules, SOURCE);
+    if (examined === null) throw new Error('the sample is a paid packet of its sender');
   };
   return {
     name: 'packet of 200 B payload, paid',

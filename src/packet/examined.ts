@@ -25,7 +25,7 @@ export interface PacketSize {
   readonly payloadBytes: number;
 }
 
-/** A packet that decodes and has a right structure, but for who brought it. It holds until the next one is examined. */
+/** A packet that decodes and has a right structure. It holds until the next one is examined. */
 export interface ExaminedPacket extends PacketSize {
   /** What the gate says of it in mode payment_gated: `paid` means to be verified. */
   readonly kind: 'free' | 'paid';
@@ -33,19 +33,18 @@ export interface ExaminedPacket extends PacketSize {
   readonly protocol: DetectedProtocol;
   /** This node's index on the route, at least 1. */
   readonly position: number;
-  /** As viewPacket gives it; the parts are made when they are asked for. */
+  /** As viewPacket gives it; the parts are made when they are asked for. The payload is there where it is `paid`. */
   readonly packet: MeshPacket;
-  /** Whether the id before this node's on the route is that one. */
-  isFrom(previousHop: NodeId): boolean;
-  /** The fingerprint of the bincode of a free packet, 16 bytes. */
+  /** The mark of a free packet (mark.ts), 16 bytes. */
   readonly mark: Uint8Array;
 }
 
 export interface PacketExaminer {
   /**
    * Looks at the bytes of a packet that a neighbour brought.
-   * @param bytes borrowed until the next call
+   * @param bytes borrowed until the next call; those of a packet that is found to be free are changed
+   * @param previousHop the neighbour: the id before this node's on the route
    * @returns null where it is not sure: that says nothing of the packet
    */
-  examine(bytes: Uint8Array, rules: ExaminerRules): ExaminedPacket | null;
+  examine(bytes: Uint8Array, rules: ExaminerRules, previousHop: NodeId): ExaminedPacket | null;
 }

@@ -10,9 +10,6 @@ import { NODE_ID_BYTES, type NodeId } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import { hasMagic, MAGIC_BYTES } from './packet.js';
 
-/** Where a number is read from, since a view of each packet's own bytes would be a new object. */
-const scratch = new DataView(new ArrayBuffer(8));
-
 /** Behind MESH: version, type, source, destination; then the length of the route. */
 const IDS_OFFSET = 1 + 4 + 2 * NODE_ID_BYTES;
 const LENGTH_BYTES = 8;
@@ -70,11 +67,19 @@ export class PacketHead {
     return route;
   }
 
-  /** The number that the source gave the packet. */
-  get sequence(): bigint {
+  /** The number that the source gave the packet: 64 bits; as a number where that holds it exactly. */
+  get sequence(): number | bigint {
     const start = this.idAt(this.ids);
-    for (let i = 0; i < 8; i++) scratch.setUint8(i, this.bytes[start + i] ?? 0);
-    return scratch.getBigUint64(0, true);
+    const low = this.#u32(start);
+    const high = this.#u32(start + 4);
+    const sum = high * 2 ** 32 + low;
+    return Number.isSafeInteger(sum) ? sum : (BigInt(high) << 32n) | BigInt(low);
+  }
+
+  #u32(at: number): number {
+    const { bytes } = this;
+    const low = (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16);
+    return low + (bytes[at + 3] ?? 0) * 2 ** 24;
   }
 
   /** The ids between both ends, as views. */

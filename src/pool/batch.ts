@@ -55,6 +55,9 @@ const HOLDER_SHIFT = 2;
 export const HOLDER_MASK = 0x3ff;
 const COUNT_SHIFT = 12;
 
+/** A packet begins at most so many bytes behind a multiple of 8. */
+const ALIGNMENT_BYTES = 7;
+
 const NOT_BEGUN = -1;
 /** What lies in a batch. */
 export const BatchKind = { Packets: 0, Invoices: 1 } as const;
@@ -110,7 +113,7 @@ export class Batch implements RecordView {
 
   /** Main thread: whether a packet of so many bytes fits. */
   fits(bytes: number): boolean {
-    return this.#count < this.#packets && this.#used + bytes <= LIMITS.BATCH_BYTES;
+    return this.#count < this.#packets && this.#used + ALIGNMENT_BYTES + bytes <= LIMITS.BATCH_BYTES;
   }
 
   /** Main thread: adds a packet that fits; false where a worker has taken the batch. */
@@ -119,7 +122,10 @@ export class Batch implements RecordView {
     const record = HEADER_BYTES + count * RECORD_BYTES;
     const word = record >> 2;
     const { words } = this;
-    words[word + OFFSET / 4] = this.#used;
+    // Where it lies in its own memory, counted from a multiple of 8: bytes are copied to and from shared memory in words
+    // only where both ends of the copy begin alike, and one by one elsewhere.
+    const start = this.#used + (packet.byteOffset & 7);
+    words[word + OFFSET / 4] = start;
     words[word + LENGTH / 4] = packet.length;
     let flags = sender.origin === 'local' ? IS_LOCAL : 0;
     if (sender.previousHop !== null) {
@@ -127,12 +133,13 @@ export class Batch implements RecordView {
       this.bytes.set(sender.previousHop, record + PREVIOUS_HOP);
     }
     words[word + SENDER_FLAGS / 4] = flags;
-    this.bytes.set(packet, this.#bytesOffset + this.#used);
+    this.bytes.set(packet, this.#bytesOffset + start);
+    const used = (start + packet.length + 7) & ~7;
+    words[USED_BYTES] = used;
     const before = OPEN | (count << COUNT_SHIFT);
     const after = OPEN | ((count + 1) << COUNT_SHIFT);
     if (Atomics.compareExchange(words, WORD, before, after) !== before) return false;
-    // On a multiple of 8: bytes are copied to and from shared memory in words there, and one by one elsewhere.
-    this.#used += (packet.length + 7) & ~7;
+    this.#used = used;
     this.#count = count + 1;
     return true;
   }
@@ -192,11 +199,38 @@ export class Batch implements RecordView {
     Atomics.store(this.words, CURSOR, 2 * index + 1);
   }
 
+  /** Worker: copies all packets at once. @param target with room for BATCH_BYTES, from a multiple of 8 on */
+  copyPackets(target: Uint8Array): void {
+    const start = this.#bytesOffset;
+    target.set(this.bytes.subarray(start, start + (this.words[USED_BYTES] ?? 0)));
+  }
+
+  /** Where a packet begins behind the first one's beginning. */
+  offset(index: number): number {
+    return this.words[((HEADER_BYTES + index * RECORD_BYTES) >> 2) + OFFSET / 4] ?? 0;
+  }
+
+  /** Bytes of a packet. */
+  length(index: number): number {
+    return this.words[((HEADER_BYTES + index * RECORD_BYTES) >> 2) + LENGTH / 4] ?? 0;
+  }
+
   /** The bytes of a packet, in place: valid while the batch is one's own. */
   packet(index: number): Uint8Array {
-    const word = (HEADER_BYTES + index * RECORD_BYTES) >> 2;
-    const start = this.#bytesOffset + (this.words[word + OFFSET / 4] ?? 0);
-    return this.bytes.subarray(start, start + (this.words[word + LENGTH / 4] ?? 0));
+    const start = this.#bytesOffset + this.offset(index);
+    return this.bytes.subarray(start, start + this.length(index));
+  }
+
+  /** Whether a packet has the same sender as the one before it. */
+  isSenderSame(index: number): boolean {
+    const { words } = this;
+    const record = (HEADER_BYTES + index * RECORD_BYTES) >> 2;
+    const before = record - RECORD_BYTES / 4;
+    if (words[record + SENDER_FLAGS / 4] !== words[before + SENDER_FLAGS / 4]) return false;
+    for (let at = PREVIOUS_HOP / 4; at < VERDICT / 4; at++) {
+      if (words[record + at] !== words[before + at]) return false;
+    }
+    return true;
   }
 
   /** Who sent a packet; the id lies in place. */

@@ -32,6 +32,8 @@ const NO_HOP = { previousHop: null, origin: 'local' } as const;
 interface Load {
   readonly batch: Batch;
   readonly waiting: OnVerdict[];
+  /** Of those that wait, as they were given. */
+  readonly packets: Uint8Array[];
   /** For a list of invoices, in place of `waiting`: null where no worker read them. */
   readonly onAnswer: ((answer: Uint8Array | null) => void) | null;
   /** Packets whose verdicts were handed out. */
@@ -118,6 +120,7 @@ export class Desk {
         open.batch.put(bytes, sender)
       ) {
         open.waiting.push(onVerdict);
+        open.packets.push(bytes);
         this.#inFlight++;
         return true;
       }
@@ -199,7 +202,7 @@ export class Desk {
     if (batch === undefined) return null;
     this.#sequence = (this.#sequence + 1) | 0;
     batch.open(this.#sequence, this.#policyVersion, this.#options.nowSeconds(), kind);
-    const load = { batch, waiting: [], onAnswer, answered: 0, suspect: -1, unbegun: 0 };
+    const load = { batch, waiting: [], packets: [], onAnswer, answered: 0, suspect: -1, unbegun: 0 };
     this.#loads.push(load);
     return load;
   }
@@ -222,12 +225,13 @@ export class Desk {
   /** Hands out the verdicts before a packet. */
   #answer(load: Load, end: number): void {
     const { counts } = this.#options;
-    const { batch, waiting } = load;
+    const { batch, waiting, packets } = load;
     this.#inFlight -= end - load.answered;
     for (let index = load.answered; index < end; index++) {
       const verdict = batch.read(index);
       counts.add(verdict.reason);
-      present(waiting[index], 'somebody waits for every packet')(verdict);
+      const onVerdict = present(waiting[index], 'somebody waits for every packet');
+      onVerdict(verdict, present(packets[index], 'its bytes are there'));
     }
     load.answered = end;
   }
@@ -237,7 +241,7 @@ export class Desk {
     this.#inFlight -= end - load.answered;
     for (; load.answered < end; load.answered++) {
       this.#options.counts.add(verdict.reason);
-      load.waiting[load.answered]?.(verdict);
+      load.waiting[load.answered]?.(verdict, present(load.packets[load.answered], 'its bytes are there'));
     }
   }
 

@@ -51,7 +51,7 @@ export class InlineJudge implements PacketJudge {
   judge(bytes: Uint8Array, sender: PacketSender, onVerdict: OnVerdict): void {
     const verdict = this.#judge(bytes, sender);
     this.#counts.add(verdict.reason);
-    onVerdict(verdict);
+    onVerdict(verdict, bytes);
   }
 
   isFull(): boolean {

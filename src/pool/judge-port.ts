@@ -51,8 +51,8 @@ export interface PacketVerdict {
   /** The payee's Lightning key, 33 bytes in hex, as soon as it is known; null for payments on the chain. */
   readonly payee: string | null;
   /**
-   * What tells a free packet from all others in this process, 16 bytes: a fingerprint of its bincode under the secret of
-   * the replay table (a packet id, which is a SHA-256, would cost as much as all checks of a free packet). All zeros for
+   * What tells a free packet from all others in this process, 16 bytes: a fingerprint of its bytes (packet/mark.ts) under the
+   * secret of the replay table (a packet id, which is a SHA-256, would cost as much as all checks of a free packet). All zeros for
    * all others: one that is paid for is named by its replay key.
    */
   readonly mark: Uint8Array;
@@ -60,7 +60,12 @@ export interface PacketVerdict {
   readonly hasTtl: boolean;
 }
 
-export type OnVerdict = (verdict: PacketVerdict) => void;
+/**
+ * Called once for a packet.
+ * @param verdict of a free packet lent for the call: there are too many of them for an object each
+ * @param bytes as they were given to the judge, so that a caller need not keep them for each packet
+ */
+export type OnVerdict = (verdict: PacketVerdict, bytes: Uint8Array) => void;
 
 export interface JudgeStats {
   /** Verdicts given. */
@@ -115,6 +120,8 @@ export function judged(
   sender: PacketSender,
 ): Promise<PacketVerdict> {
   return new Promise((resolve) => {
-    judge.judge(bytes, sender, resolve);
+    judge.judge(bytes, sender, (verdict) => {
+      resolve({ ...verdict, mark: verdict.mark.slice() });
+    });
   });
 }

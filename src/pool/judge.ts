@@ -10,7 +10,8 @@ import type { JudgePolicy } from '../core/policy.js';
 import { Reason } from '../core/reasons.js';
 import type { ProtocolDetector } from '../packet/detect.js';
 import type { ExaminedPacket, ExaminerRules, PacketExaminer, PacketSize } from '../packet/examined.js';
-import { MAGIC_BYTES, viewPacket, type MeshPacket } from '../packet/packet.js';
+import { markedBytes } from '../packet/mark.js';
+import { viewPacket, type MeshPacket } from '../packet/packet.js';
 import { RoutingPolicyEngine, type GateVerdict } from '../packet/policy.js';
 import { judgeStructure } from '../packet/structure.js';
 import { hasTtl, judgeTtl } from '../packet/ttl.js';
@@ -73,7 +74,7 @@ export function judgeTools(policy: JudgePolicy, parts: JudgeParts): JudgeTools {
 }
 
 /**
- * @param bytes not kept
+ * @param bytes not kept; where there is an examiner, those of a free packet are changed
  * @returns a verdict whose mark, where there is an examiner, holds until the next packet
  */
 export function judgePacket(bytes: Uint8Array, context: PacketContext, tools: JudgeTools): PacketVerdict {
@@ -92,8 +93,7 @@ function examine(
   { examiner, gate, rules }: JudgeTools,
 ): ExaminedPacket | null {
   if (examiner === undefined || origin !== 'peer' || previousHop === null || !gate.isGated) return null;
-  const examined = examiner.examine(bytes, rules);
-  return examined?.isFrom(previousHop) === true ? examined : null;
+  return examiner.examine(bytes, rules, previousHop);
 }
 
 function judgePlainly(bytes: Uint8Array, context: PacketContext, tools: JudgeTools): PacketVerdict {
@@ -109,8 +109,8 @@ function judgePlainly(bytes: Uint8Array, context: PacketContext, tools: JudgeToo
 
   const { position } = structure;
   if (gate.kind === 'paid') return judgePayment(packet, undefined, position, context, tools);
-  const { hasMagic } = decoded.value;
-  const mark = gate.kind === 'free' ? markOf(bytes, hasMagic, tools.fingerprinter) : NO_MARK;
+  const mark =
+    gate.kind === 'free' ? markOf(markedBytes(bytes, packet, gate.protocol, tools.sha256), tools) : NO_MARK;
   return passed(gate, position, mark, hasTtl(packet));
 }
 
@@ -133,9 +133,9 @@ function passed(gate: PassingVerdict, position: number, mark: Uint8Array, hasTtl
   };
 }
 
-function markOf(bytes: Uint8Array, hasMagic: boolean, fingerprinter: Fingerprinter): Uint8Array {
+function markOf(marked: Uint8Array, { fingerprinter }: JudgeTools): Uint8Array {
   const words = new Int32Array(FINGERPRINT_WORDS);
-  fingerprinter.fingerprint(hasMagic ? bytes.subarray(MAGIC_BYTES) : bytes, words);
+  fingerprinter.fingerprint(marked, words);
   return new Uint8Array(words.buffer);
 }
 

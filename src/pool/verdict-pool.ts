@@ -23,6 +23,8 @@ import type { JudgeStats, OnVerdict, PacketJudge, PacketSender } from './judge-p
 import { Lanes } from './lanes.js';
 
 const MICROS = 1_000;
+/** So many packets gather in a few microseconds. */
+const LOOK_PACKETS = 8;
 
 /** What may change while it runs. */
 export interface PoolShape {
@@ -52,8 +54,8 @@ export class VerdictPool implements PacketJudge {
   #lingerMicros: number;
   #batchPackets: number;
   readonly #counts = new VerdictCounts();
-  readonly #lanes = new Lanes(({ onVerdict }) => {
-    this.#refuse(Reason.Overloaded, onVerdict);
+  readonly #lanes = new Lanes(({ bytes, onVerdict }) => {
+    this.#refuse(Reason.Overloaded, bytes, onVerdict);
   });
   readonly #reads: Read[] = [];
   #policy: JudgePolicy;
@@ -91,13 +93,13 @@ export class VerdictPool implements PacketJudge {
 
   judge(bytes: Uint8Array, sender: PacketSender, onVerdict: OnVerdict): void {
     if (this.#isClosed) {
-      this.#refuse(Reason.JudgeUnavailable, onVerdict);
+      this.#refuse(Reason.JudgeUnavailable, bytes, onVerdict);
     } else if (bytes.length > LIMITS.PACKET_BYTES) {
-      this.#refuse(Reason.PacketTooLarge, onVerdict);
+      this.#refuse(Reason.PacketTooLarge, bytes, onVerdict);
     } else if (this.#lanes.length === 0 && this.#working.desk.put(bytes, sender, onVerdict)) {
       this.#gathered();
     } else if (!this.#lanes.push({ bytes, sender, onVerdict })) {
-      this.#refuse(Reason.Overloaded, onVerdict);
+      this.#refuse(Reason.Overloaded, bytes, onVerdict);
     }
   }
 
@@ -230,9 +232,9 @@ export class VerdictPool implements PacketJudge {
     this.#workersLostBefore += old.workersLost;
   }
 
-  #refuse(reason: Reason, onVerdict: OnVerdict): void {
+  #refuse(reason: Reason, bytes: Uint8Array, onVerdict: OnVerdict): void {
     this.#counts.add(reason);
-    onVerdict(refusedVerdict(reason));
+    onVerdict(refusedVerdict(reason), bytes);
   }
 
   /** A packet was put into a batch: workers that sleep are woken soon. */
@@ -246,7 +248,10 @@ export class VerdictPool implements PacketJudge {
       });
       return;
     }
-    const hasFilledOne = this.#working.desk.gathered === 1;
+    const { gathered } = this.#working.desk;
+    const hasFilledOne = gathered === 1;
+    // The time is not looked at for each.
+    if (!hasFilledOne && gathered % LOOK_PACKETS !== 0) return;
     const now = performance.now();
     if (!hasFilledOne && (now - this.#gatheringSince) * MICROS < this.#lingerMicros) return;
     this.#gatheringSince = now;

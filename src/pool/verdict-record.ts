@@ -6,9 +6,9 @@
  */
 import { assert, present } from '../core/assert.js';
 import { fromHex, toHex } from '../core/bytes.js';
-import { reasonOf } from '../core/reasons.js';
+import { Reason, reasonOf } from '../core/reasons.js';
 import { CONTROL_PROTOCOLS } from '../packet/control.js';
-import { DETECTED_PROTOCOLS } from '../packet/detect.js';
+import { DETECTED_PROTOCOLS, type DetectedProtocol } from '../packet/detect.js';
 import { MARK_BYTES, NO_MARK, refusedVerdict } from './judge.js';
 import { VERDICT_KINDS, type PacketVerdict } from './judge-port.js';
 
@@ -46,6 +46,7 @@ const HAS_TTL = 16;
 const KEY_BYTES = 32;
 const PAYEE_BYTES = 33;
 
+const FREE = VERDICT_KINDS.indexOf('free');
 const KIND_CODES: ReadonlyMap<string, number> = new Map(VERDICT_KINDS.map((kind, code) => [kind, code]));
 const PROTOCOL_CODES: ReadonlyMap<string, number> = new Map(
   DETECTED_PROTOCOLS.map((protocol, code) => [protocol, code]),
@@ -85,9 +86,34 @@ export function writeVerdict({ bytes, wide, real }: RecordView, at: number, verd
   bytes[at + FLAGS] = flags;
 }
 
-/** The verdict of a record; bytes in it are copies. */
+/** The last free verdict that was read on this thread: there are too many of them for an object each. */
+const free = {
+  kind: 'free' as const,
+  reason: Reason.Accepted,
+  protocol: 'Unknown' as DetectedProtocol,
+  controlProtocol: null,
+  position: 0,
+  amountMsat: 0n,
+  priceMsat: 0n,
+  expiresAt: 0,
+  replayKey: null,
+  payee: null,
+  mark: new Uint8Array(MARK_BYTES),
+  hasTtl: false,
+};
+
+function readFree(bytes: Uint8Array, at: number, flags: number): PacketVerdict {
+  free.protocol = present(DETECTED_PROTOCOLS[bytes[at + PROTOCOL] ?? 0], 'a worker writes known protocols');
+  free.position = bytes[at + POSITION] ?? 0;
+  for (let i = 0; i < MARK_BYTES; i++) free.mark[i] = bytes[at + MARK + i] ?? 0;
+  free.hasTtl = (flags & HAS_TTL) !== 0;
+  return free;
+}
+
+/** The verdict of a record; bytes in it are copies. That of a free packet holds until the next is read. */
 export function readVerdict({ bytes, wide, real }: RecordView, at: number): PacketVerdict {
   const flags = bytes[at + FLAGS] ?? 0;
+  if (bytes[at + KIND] === FREE) return readFree(bytes, at, flags);
   const code = (bytes[at + REASON] ?? 0) | ((bytes[at + REASON + 1] ?? 0) << 8);
   const reason = present(reasonOf(code), 'a worker writes known reasons');
   const kind = present(VERDICT_KINDS[bytes[at + KIND] ?? 0], 'a worker writes known kinds');

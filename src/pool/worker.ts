@@ -56,11 +56,10 @@ const parts: JudgeParts = {
 const memory = new BatchMemory(start.batches);
 
 /**
- * Where a packet is judged: the parser reads it many times, a byte here and there, and shared memory is several times
- * slower for that than memory of one's own. The kernel looks at it there too.
+ * Where the packets of a batch are judged: the parser reads one many times, a byte here and there, and shared memory is
+ * several times slower for that than memory of one's own. The kernel looks at them there too.
  */
-const scratch = kernel.workspace(LIMITS.PACKET_BYTES);
-let view = scratch;
+const scratch = kernel.workspace(LIMITS.BATCH_BYTES);
 
 /** Judges batches until the wanted version is another than the task's. */
 export default function work(task: WorkTask): void {
@@ -98,20 +97,19 @@ function judgeBatch(batch: Batch, tools: JudgeTools, judge: typeof judgePacket):
   const beforeClaim = (): void => {
     batch.claiming(index);
   };
+  batch.copyPackets(scratch);
+  let context: PacketContext | null = null;
   for (; index < taken; index++) {
     batch.judging(index);
-    const { previousHop, origin } = batch.sender(index);
-    const context: PacketContext = { previousHop, origin, nowSeconds, beforeClaim };
-    batch.write(index, judge(placed(batch.packet(index)), context, tools));
+    if (context === null || !batch.isSenderSame(index)) {
+      const { previousHop, origin } = batch.sender(index);
+      context = { previousHop, origin, nowSeconds, beforeClaim };
+    }
+    const start = scratch.byteOffset + batch.offset(index);
+    const bytes = new Uint8Array(scratch.buffer, start, batch.length(index));
+    batch.write(index, judge(bytes, context, tools));
   }
   batch.judging(taken);
-}
-
-/** The packet in the scratch memory. Packets that come one after another are often of one length: so is the view of it. */
-function placed(shared: Uint8Array): Uint8Array {
-  scratch.set(shared);
-  if (view.length !== shared.length) view = scratch.subarray(0, shared.length);
-  return view;
 }
 
 /** Reads invoices with their signatures: the list is one packet, and the answer takes its place. */

@@ -9,9 +9,11 @@ import { hash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { assert, present } from '../core/assert.js';
 import { MeshError } from '../core/errors.js';
+import type { NodeId } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import { BITCOIN_HEADER_BYTES, BITCOIN_MAGICS } from '../packet/bitcoin-wire.js';
 import type { ExaminedPacket, ExaminerRules, PacketExaminer } from '../packet/examined.js';
+import { DIGESTED_BODY_BYTES } from '../packet/mark.js';
 import { DETECTED_PROTOCOLS, type BatchDetector, type DetectedProtocol } from '../packet/detect.js';
 import type { InvoiceParser, InvoiceParts } from '../payment/bolt11/quick.js';
 import { FINGERPRINT_SECRET_BYTES, type Fingerprinter } from '../replay/fingerprint.js';
@@ -23,6 +25,8 @@ import { detectTables } from './detect-tables.js';
 const WASM_FILE = new URL('../../dist/wasm/mesh.wasm', import.meta.url);
 
 const SHA256_BYTES = 32;
+/** Where the kernel has the id of whose packets are examined, behind its rules. */
+const PREVIOUS_HOP = 40;
 
 const BITCOIN_P2P = DETECTED_PROTOCOLS.indexOf('BitcoinP2P');
 const UNKNOWN = DETECTED_PROTOCOLS.indexOf('Unknown');
@@ -61,6 +65,8 @@ interface KernelExports {
   readonly foundAddress: () => number;
   /** What a packet is, as an Examined. */
   readonly examine: (at: number, length: number) => number;
+  /** Not 0 where that packet is free, of which that was left open, the result being the SHA-256 of its message's body. */
+  readonly isFreeByResult: () => number;
   /** Not 0 where the invoice was read. */
   readonly readInvoice: (at: number, length: number) => number;
   readonly invoiceAddress: () => number;
@@ -110,6 +116,8 @@ export class WasmKernel implements BatchDetector, Fingerprinter, PacketExaminer,
   #invoice: InvoiceInPlace;
   /** By which packets are examined; the kernel has a copy. */
   #rules: ExaminerRules | null = null;
+  /** Whose packets are examined: the kernel has a copy. */
+  #previousHop: NodeId | null = null;
 
   /** @param secret 16 bytes under which fingerprints are made: the same on all threads of one replay table */
   constructor(module: KernelModule, secret: Uint8Array) {
@@ -119,6 +127,7 @@ export class WasmKernel implements BatchDetector, Fingerprinter, PacketExaminer,
     this.#inputAddress = this.#firstAddress;
     this.#resultAddress = this.#exports.resultAddress();
     this.#hostHashBytes = this.#exports.hostHashBytes();
+    assert(this.#hostHashBytes === DIGESTED_BODY_BYTES, 'the kernel makes the marks that mark.ts says');
     this.#memory = this.#exports.memory.buffer;
     this.#bytes = new Uint8Array(this.#memory);
     this.#result = new Int32Array(this.#memory, this.#resultAddress, SHA256_BYTES / 4);
@@ -173,19 +182,15 @@ export class WasmKernel implements BatchDetector, Fingerprinter, PacketExaminer,
     }
   }
 
-  examine(bytes: Uint8Array, rules: ExaminerRules): ExaminedPacket | null {
+  examine(bytes: Uint8Array, rules: ExaminerRules, previousHop: NodeId): ExaminedPacket | null {
     // Only where it lies until the next: anywhere else the next input would be written over it.
     if (bytes.byteOffset === 0 || bytes.buffer !== this.#memory || bytes.length > LIMITS.PACKET_BYTES)
       return null;
     if (this.#rules !== rules) this.#follow(rules);
+    if (this.#previousHop !== previousHop) this.#listenTo(previousHop);
     const answer = this.#exports.examine(bytes.byteOffset, bytes.length);
     if (answer === Examined.Unsure) return null;
-    if (
-      answer === Examined.FreeIfChecksum &&
-      !this.#isChecksumRight(this.#packet.payloadAt, this.#packet.payloadBytes)
-    )
-      return null;
-    return this.#packet;
+    return answer !== Examined.FreeIfChecksum || this.#isFree() ? this.#packet : null;
   }
 
   parseInvoice(ascii: Uint8Array): InvoiceParts | null {
@@ -216,8 +221,18 @@ export class WasmKernel implements BatchDetector, Fingerprinter, PacketExaminer,
 
   /** Of a Bitcoin message in the memory, in which all else is right. */
   #isChecksumRight(start: number, length: number): boolean {
-    this.#hostSha256(this.#bytes.subarray(start + BITCOIN_HEADER_BYTES, start + length));
+    this.#hashBody(start, length);
     return this.#exports.isChecksumRight(start) !== 0;
+  }
+
+  /** Of the packet that was examined last, in which all but the checksum of its message is right. */
+  #isFree(): boolean {
+    this.#hashBody(this.#packet.payloadAt, this.#packet.payloadBytes);
+    return this.#exports.isFreeByResult() !== 0;
+  }
+
+  #hashBody(start: number, length: number): void {
+    this.#hostSha256(this.#bytes.subarray(start + BITCOIN_HEADER_BYTES, start + length));
   }
 
   /** OpenSSL's SHA-256 as the result. A text of a character for each byte comes back much faster than an array. */
@@ -233,6 +248,11 @@ export class WasmKernel implements BatchDetector, Fingerprinter, PacketExaminer,
     this.#bytes.set(rules.self, at);
     this.#bytes.set(BITCOIN_MAGICS[rules.network], at + rules.self.length);
     this.#rules = rules;
+  }
+
+  #listenTo(previousHop: NodeId): void {
+    this.#bytes.set(previousHop, this.#exports.rulesAddress() + PREVIOUS_HOP);
+    this.#previousHop = previousHop;
   }
 
   /** The address of an input: where it lies in the kernel's memory, or where it was copied to. */

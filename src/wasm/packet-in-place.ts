@@ -80,13 +80,6 @@ export class PacketInPlace implements ExaminedPacket, MeshPacket {
     return this.#word(POSITION);
   }
 
-  isFrom(previousHop: NodeId): boolean {
-    const bytes = this.#bytes;
-    const at = this.#word(BINCODE_AT) + ROUTE + (this.position - 1) * NODE_ID_BYTES;
-    for (let i = 0; i < NODE_ID_BYTES; i++) if (bytes[at + i] !== previousHop[i]) return false;
-    return true;
-  }
-
   get packetType(): PacketType {
     return PACKET_TYPES[this.#word(TYPE)] ?? 'Paid';
   }

@@ -2,12 +2,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { present } from '../../src/core/assert.js';
 import { VirtualClock } from '../../src/core/clock.js';
+import { sha256 } from '../../src/core/hash.js';
 import { LIMITS } from '../../src/core/limits.js';
 import type { JudgePolicy } from '../../src/core/policy.js';
 import { SeededRandom } from '../../src/core/random.js';
 import { reasonName } from '../../src/core/reasons.js';
 import { encodeBitcoinMessage } from '../../src/packet/bitcoin-wire.js';
-import { encodePacket } from '../../src/packet/packet.js';
+import { markedBytes } from '../../src/packet/mark.js';
+import { encodePacket, viewPacket } from '../../src/packet/packet.js';
 import type { PaymentProof } from '../../src/packet/proof.js';
 import { Bolt11Decoder } from '../../src/payment/bolt11/decode.js';
 import { KEEP_KEY_FOREVER } from '../../src/payment/keys.js';
@@ -42,10 +44,13 @@ function freshBytes(): Uint8Array {
   return encodePacket(honestPacket(payments++));
 }
 
-/** The mark of a packet with `MESH`, under the secret of the set-up. */
+/** The mark of a free Bitcoin packet, under the secret of the set-up. */
 function markUnder(secret: Uint8Array, bytes: Uint8Array): Uint8Array {
   const words = new Int32Array(FINGERPRINT_WORDS);
-  new PlainFingerprinter(secret).fingerprint(bytes.subarray(4), words);
+  const decoded = viewPacket(bytes);
+  if (!decoded.ok) throw new Error('the sample decodes');
+  const marked = markedBytes(bytes, decoded.value.packet, 'BitcoinP2P', sha256);
+  new PlainFingerprinter(secret).fingerprint(marked, words);
   return new Uint8Array(words.buffer);
 }
 
