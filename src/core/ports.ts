@@ -38,10 +38,17 @@ export interface PeerLink {
    * @param source the peer that they came from, so that links which are fair among sources can be; '' for this node
    */
   send(peerAddress: string, packetBytes: Uint8Array, source?: string): Handover;
+  /**
+   * As `send`, for packets that need not be held where the link takes them at once.
+   * @param packetBytes lent for the call @param nowMillis by the monotonic clock
+   * @returns false where it does not: then nothing was done
+   */
+  passOn(peerAddress: string, packetBytes: Uint8Array, source: string, nowMillis: number): boolean;
 }
 
 /** The node's relay: it never has an answer at once. */
-export interface RelayLink extends PeerLink {
+export interface RelayLink {
+  /** As PeerLink's. */
   send(peerAddress: string, packetBytes: Uint8Array): Promise<void>;
 }
 

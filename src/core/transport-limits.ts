@@ -23,6 +23,12 @@ export const TRANSPORT_LIMIT_TABLE = {
     'bytes',
     'handed to the socket of one peer before frames wait in queues by class',
   ],
+  TRANSPORT_UNSENT_MOST_BYTES: [
+    1_048_576,
+    'bytes',
+    'the same of a peer that reads fast: more than the packets of one batch, so that they need not wait at all',
+  ],
+  TRANSPORT_PROMPT_MILLIS: [5, 'ms', 'within which such a peer has taken what was handed to its socket'],
   TRANSPORT_CONTROL_QUEUE_BYTES: [1_048_576, 'bytes', 'control frames that wait for one peer to read'],
   TRANSPORT_PAID_QUEUE_BYTES: [4_194_304, 'bytes', 'paid frames that wait for one peer to read'],
   TRANSPORT_FREE_QUEUE_BYTES: [4_194_304, 'bytes', 'free frames that wait for one peer to read'],

@@ -8,43 +8,27 @@
  * payment key lets it through each node once. Main thread only.
  */
 import { assert } from '../core/assert.js';
-import { keepable } from '../core/bytes.js';
+import { keepable, textKey } from '../core/bytes.js';
 import type { NodeId } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import type { Clock, Random, Timer } from '../core/ports.js';
 import { jittered } from '../core/random.js';
 import { Reason } from '../core/reasons.js';
-import type { CaredPacket } from './cared-packet.js';
+import { PacketHead } from '../packet/head.js';
+import type { AttemptOutcome, OnAttempted } from './attempts.js';
+import { CaredPacket } from './cared-packet.js';
 import { Kept, type Keepable } from './kept.js';
-
-/** What one attempt came to. */
-export type AttemptOutcome =
-  /** Done for good: delivered here. */
-  | { readonly kind: 'done' }
-  /** The next hop's link took it; the packet may have been given another route first. */
-  | { readonly kind: 'handedOver'; readonly nextHop: NodeId; readonly cared: CaredPacket }
-  /** Not now; try again. */
-  | { readonly kind: 'later'; readonly reason: Reason }
-  /** The link to the next hop, at this address, has no room: `roomAt` tells when it has. */
-  | { readonly kind: 'full'; readonly address: string };
-
-/** What an attempt says of a packet. */
-export const ATTEMPTED: {
-  readonly [K in AttemptOutcome['kind']]: { readonly kind: 'delivered' | 'forwarded' | 'held' };
-} = {
-  done: { kind: 'delivered' },
-  handedOver: { kind: 'forwarded' },
-  later: { kind: 'held' },
-  full: { kind: 'held' },
-};
-
-export type OnAttempted = (outcome: AttemptOutcome) => void;
+import type { PassedPackets } from './passed.js';
 
 export interface CareOptions {
   readonly clock: Clock;
   readonly random: Random;
   /** How long a packet is kept after its next hop took it. */
   readonly keepMillis: () => number;
+  /** Free ones that their next hop took: they are held no more. */
+  readonly passed: PassedPackets;
+  /** How long a packet may take whose sender gave it no time. */
+  readonly ttlMillis: () => number;
   /** Delivers or forwards once, and says once what came of it, at once or later. Must not throw. */
   readonly attempt: (cared: CaredPacket, onOutcome: OnAttempted) => void;
   /** The packet's time ran out. */
@@ -83,8 +67,8 @@ export class PacketCare {
   readonly #held = new Map<string, Held>();
   #bytes = 0;
   #waiting = 0;
-  /** Packets that their next hop has taken, in that order: paid ones, and the others. */
-  readonly #kept = { paid: new Kept<Held>(), free: new Kept<Held>() };
+  /** Paid packets that their next hop has taken, in that order. */
+  readonly #kept = new Kept<Held>();
   /** By the address of the link whose room they wait for. */
   readonly #blocked = new Map<string, Blocked>();
   #forgetting: Timer | null = null;
@@ -93,11 +77,18 @@ export class PacketCare {
     this.#options = options;
   }
 
-  /** Whether one more packet fits: asked before a payment is claimed, so that nothing accepted is dropped. */
-  hasRoom(bytes: number): boolean {
+  /**
+   * Whether one more packet fits: asked before a payment is claimed, so that nothing accepted is dropped. Free ones leave
+   * a part of the room to paid ones, from however many peers they come.
+   */
+  hasRoom(bytes: number, isFree = false): boolean {
+    const share = isFree ? LIMITS.FREE_SHARE_PERCENT / 100 : 1;
     // What is only kept as a precaution makes room.
-    const waitingBytes = this.#bytes - this.#kept.paid.bytes - this.#kept.free.bytes;
-    return this.#waiting < LIMITS.PACKETS_IN_CARE && waitingBytes + bytes <= LIMITS.PACKETS_IN_CARE_BYTES;
+    const waitingBytes = this.#bytes - this.#kept.bytes;
+    return (
+      this.#waiting < share * LIMITS.PACKETS_IN_CARE &&
+      waitingBytes + bytes <= share * LIMITS.PACKETS_IN_CARE_BYTES
+    );
   }
 
   /**
@@ -109,17 +100,26 @@ export class PacketCare {
     return this.#held.get(key)?.cared.cameAs(bytes) === true;
   }
 
+  /** Whether the free packet with this mark, 16 bytes, is in care already: the mark stands for all its bytes. */
+  holdsFree(mark: Uint8Array): boolean {
+    return this.#options.passed.has(mark) || (this.#held.size > 0 && this.#held.has(textKey(mark)));
+  }
+
   /**
    * Takes a packet over that is not in care. Its bytes are borrowed as long as its first attempt takes: what stays longer
    * is moved to memory of its own.
    * @param onOutcome told when its first attempt is over
    */
   take(cared: CaredPacket, ttlMillis: number, onOutcome: OnAttempted): void {
-    this.#makeRoom(cared.bytes.length);
     const now = this.#options.clock.monotonicMillis();
+    this.#take(cared, now + ttlMillis, now, onOutcome);
+  }
+
+  #take(cared: CaredPacket, deadlineMillis: number, now: number, onOutcome?: OnAttempted): void {
+    this.#makeRoom(cared.bytes.length);
     const held: Held = {
       cared,
-      deadlineMillis: now + ttlMillis,
+      deadlineMillis,
       waitMillis: LIMITS.RESEND_MIN_MILLIS,
       nextHop: null,
       lastReason: Reason.NextHopLost,
@@ -150,11 +150,20 @@ export class PacketCare {
       }
       if (held.busy || held.nextHop === null || !isLost(held.nextHop)) continue;
       held.keptUntil = Infinity;
-      this.#keptOf(held).takeBack(held);
+      this.#kept.takeBack(held);
       held.nextHop = null;
       held.waitMillis = LIMITS.RESEND_MIN_MILLIS;
       this.#waiting += 1;
       this.#try(held);
+    }
+    const { clock, ttlMillis } = this.#options;
+    const now = clock.monotonicMillis();
+    for (const { mark, bytes, takenMillis, from, position } of this.#options.passed.takeBack(isLost)) {
+      const key = textKey(mark);
+      const deadlineMillis = takenMillis + ttlMillis();
+      if (deadlineMillis <= now || this.#held.has(key)) continue;
+      const cared = new CaredPacket({ key, mark, from, position, paidMsat: 0n }, new PacketHead(bytes));
+      this.#take(cared, deadlineMillis, now);
     }
   }
 
@@ -188,11 +197,13 @@ export class PacketCare {
 
   /** Packets not yet with their next hop, packets kept after it took them, bytes of both. */
   stats(): { readonly waiting: number; readonly kept: number; readonly bytes: number } {
-    return { waiting: this.#waiting, kept: this.#held.size - this.#waiting, bytes: this.#bytes };
+    const kept = this.#held.size - this.#waiting + this.#options.passed.size;
+    return { waiting: this.#waiting, kept, bytes: this.#bytes + this.#options.passed.bytes };
   }
 
   close(): void {
     for (const held of [...this.#held.values()]) this.#drop(held);
+    this.#options.passed.close();
     this.#forgetting?.cancel();
     this.#waiting = 0;
   }
@@ -228,10 +239,19 @@ export class PacketCare {
         break;
       case 'handedOver': {
         this.#waiting -= 1;
-        held.nextHop = outcome.nextHop;
-        this.#bytes += outcome.cared.bytes.length - held.cared.bytes.length;
-        held.cared = outcome.cared;
-        this.#keep(held, Math.min(left, this.#options.keepMillis()), now);
+        const { nextHop, cared } = outcome;
+        const { mark, from, position } = cared;
+        if (mark === null) {
+          held.nextHop = nextHop;
+          this.#bytes += cared.bytes.length - held.cared.bytes.length;
+          held.cared = cared;
+          this.#keep(held, Math.min(left, this.#options.keepMillis()), now);
+        } else {
+          this.#drop(held);
+          const takenMillis = held.deadlineMillis - this.#options.ttlMillis();
+          if (left > 0)
+            this.#options.passed.add(cared.bytes, mark, from, position, nextHop, Math.min(now, takenMillis));
+        }
         break;
       }
       case 'full':
@@ -304,28 +324,20 @@ export class PacketCare {
       return;
     }
     held.keptUntil = now + millis;
-    const { free } = this.#kept;
-    this.#keptOf(held).push(held);
+    this.#kept.push(held);
     if (this.#forgetting === null) this.#forgetIn(millis);
-    // Small ones cost more than their bytes, most of all where they live too long to be collected young.
-    const isTooMuch = (): boolean =>
-      free.bytes > LIMITS.FREE_KEPT_BYTES || free.size > LIMITS.FREE_KEPT_PACKETS;
-    this.#dropOldest(free, isTooMuch);
   }
 
   /** Drops what has been kept longest, as long as it should go. */
-  #dropOldest(kept: Kept<Held>, shouldGo: (oldest: Held) => boolean): void {
+  #dropOldest(shouldGo: (oldest: Held) => boolean): void {
+    const kept = this.#kept;
     for (let { oldest } = kept; oldest !== null && shouldGo(oldest); oldest = kept.oldest) this.#drop(oldest);
   }
 
   #keepNoMore(held: Held): void {
     if (held.keptUntil === Infinity) return;
     held.keptUntil = Infinity;
-    this.#keptOf(held).remove(held);
-  }
-
-  #keptOf({ cared }: Held): Kept<Held> {
-    return cared.paidMsat > 0n ? this.#kept.paid : this.#kept.free;
+    this.#kept.remove(held);
   }
 
   /** One timer for all, since they are thousands a second: what is behind one with more time waits for that. */
@@ -333,21 +345,18 @@ export class PacketCare {
     this.#forgetting = this.#options.clock.after(millis, () => {
       this.#forgetting = null;
       const now = this.#options.clock.monotonicMillis();
-      let next = Infinity;
-      for (const kept of Object.values(this.#kept)) {
-        this.#dropOldest(kept, ({ keptUntil }) => keptUntil <= now);
-        next = Math.min(next, kept.oldest?.keptUntil ?? Infinity);
-      }
+      this.#dropOldest(({ keptUntil }) => keptUntil <= now);
+      const next = this.#kept.oldest?.keptUntil ?? Infinity;
       if (next < Infinity) this.#forgetIn(next - now);
     });
   }
 
   /** Packets that their next hop has taken are only kept as a precaution: the oldest make room. */
   #makeRoom(bytes: number): void {
-    const isCrowded = (): boolean =>
-      this.#bytes + bytes > LIMITS.PACKETS_IN_CARE_BYTES || this.#held.size >= 2 * LIMITS.PACKETS_IN_CARE;
-    this.#dropOldest(this.#kept.free, isCrowded);
-    this.#dropOldest(this.#kept.paid, isCrowded);
+    this.#dropOldest(
+      () =>
+        this.#bytes + bytes > LIMITS.PACKETS_IN_CARE_BYTES || this.#held.size >= 2 * LIMITS.PACKETS_IN_CARE,
+    );
   }
 
   #drop(held: Held): void {

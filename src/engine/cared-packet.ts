@@ -5,13 +5,17 @@
 import { assert } from '../core/assert.js';
 import { equalBytes, keepable } from '../core/bytes.js';
 import type { NodeId } from '../core/ids.js';
+import type { Clock } from '../core/ports.js';
 import { PacketHead } from '../packet/head.js';
 import { bincodeOf, encodePacket, viewPacket, type MeshPacket } from '../packet/packet.js';
+import { secondsLeft } from '../packet/ttl.js';
 
 /** How a packet came into care. */
 export interface Acceptance {
   /** What names it in this process: its payment's key, or the mark of a packet that nobody paid for (textKey). */
   readonly key: string;
+  /** The mark of a packet that nobody paid for, 16 bytes; null for the others. */
+  readonly mark: Uint8Array | null;
   /** The peer that gave it to us, or null where it started here. */
   readonly from: string | null;
   /** Where this node stands on the route. */
@@ -22,6 +26,7 @@ export interface Acceptance {
 
 export class CaredPacket implements Acceptance {
   readonly key: string;
+  readonly mark: Uint8Array | null;
   readonly from: string | null;
   readonly position: number;
   readonly paidMsat: bigint;
@@ -33,6 +38,7 @@ export class CaredPacket implements Acceptance {
   /** @param head of bytes that were judged good, as they go out: borrowed until they are moved */
   constructor(acceptance: Acceptance, head: PacketHead, offered: Uint8Array = head.bytes) {
     this.key = acceptance.key;
+    this.mark = acceptance.mark;
     this.from = acceptance.from;
     this.position = acceptance.position;
     this.paidMsat = acceptance.paidMsat;
@@ -91,4 +97,16 @@ export function judgedPacket(packetBytes: Uint8Array): MeshPacket {
   const decoded = viewPacket(packetBytes);
   assert(decoded.ok, 'a packet that was judged good decodes');
   return decoded.value.packet;
+}
+
+/** Seconds for which a packet is kept: the time that its sender gave it, or this node's own where that is less. */
+export function ttlSecondsOf(
+  packetBytes: Uint8Array,
+  hasTtl: boolean,
+  { clock, packetTtlSeconds }: { readonly clock: Clock; readonly packetTtlSeconds: () => number },
+): number {
+  const most = packetTtlSeconds();
+  if (!hasTtl) return most;
+  const left = secondsLeft(judgedPacket(packetBytes), clock.unixSeconds()) ?? most;
+  return Math.max(0, Math.min(most, left));
 }

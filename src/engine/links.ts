@@ -26,7 +26,7 @@ import { LINK_SCHEME, type Session } from '../transport/session.js';
 import { TlsNet } from '../transport/tls-net.js';
 import { Transport } from '../transport/transport.js';
 import type { MeshManager } from './mesh-manager.js';
-import type { PacketOutcome } from './packet-outcome.js';
+import type { TakePacket } from './packet-outcome.js';
 import { idleMillisOf, type Peer, type PeerBook } from './peers.js';
 import { Proofs } from './proofs.js';
 
@@ -46,7 +46,7 @@ export interface LinksParts {
   readonly relay: RelayLink;
   readonly header: () => ControlHeader;
   readonly peers: () => PeerBook;
-  readonly manager: () => Pick<MeshManager, 'takePacket' | 'isCrowded' | 'roomAt'>;
+  readonly manager: () => Pick<MeshManager, 'wayIn' | 'isCrowded' | 'roomAt'>;
   /**
    * A neighbour has declared what it is, or is gone: then that is null.
    * @param arePayeesOther whether its Lightning keys are not what they were: judges must be told
@@ -69,10 +69,10 @@ const OVER_QUOTA: ReadonlySet<Reason> = new Set([
 
 /** Kept by connection of the transport. */
 interface Flow {
+  /** The peer's way in. */
+  readonly take: TakePacket;
   /** Packets refused for their quota since one was accepted. */
   overQuota: number;
-  /** Told of the end of each packet. */
-  readonly onOutcome: (outcome: PacketOutcome) => void;
 }
 
 export class Links implements PeerLink {
@@ -144,7 +144,7 @@ export class Links implements PeerLink {
       },
       onPacket: (session, packet) => {
         const flow = this.#flows.get(session.address);
-        if (flow !== undefined) this.#parts.manager().takePacket(packet, session.address, flow.onOutcome);
+        flow?.take(packet, session.lastHeardMillis);
       },
       onTurn: (session) => {
         this.#holdBack(session);
@@ -205,6 +205,11 @@ export class Links implements PeerLink {
     if (transport.send(session, packetBytes, source)) return 'taken';
     this.#waitForRoom(address, source);
     return 'full';
+  }
+
+  passOn(address: string, packetBytes: Uint8Array, source: string, nowMillis: number): boolean {
+    const session = this.#transport?.at(address) ?? null;
+    return session?.send(packetBytes, source, nowMillis) === true;
   }
 
   /**
@@ -286,13 +291,11 @@ export class Links implements PeerLink {
   }
 
   #flowOf(session: Session): Flow {
-    const flow: Flow = {
-      overQuota: 0,
-      onOutcome: (outcome) => {
-        if (outcome.kind === 'refused') this.#refused(session, flow, outcome.reason);
-        else flow.overQuota = 0;
-      },
-    };
+    const take = this.#parts.manager().wayIn(session.address, (outcome) => {
+      if (outcome.kind === 'refused') this.#refused(session, flow, outcome.reason);
+      else flow.overQuota = 0;
+    });
+    const flow: Flow = { take, overQuota: 0 };
     return flow;
   }
 

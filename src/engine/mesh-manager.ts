@@ -12,10 +12,9 @@ import type { Clock, Log, PeerLink, Random } from '../core/ports.js';
 import type { FeeSchedule } from '../core/policy.js';
 import { Reason, reasonName } from '../core/reasons.js';
 import { present } from '../core/assert.js';
-import { declaredTraffic, isDeclaredFor, type DeclaredTraffic } from '../packet/declared.js';
+import { declaredTraffic, isDeclaredFor } from '../packet/declared.js';
 import { PacketHead } from '../packet/head.js';
 import { encodePacket, packetId, type MeshPacket } from '../packet/packet.js';
-import { secondsLeft } from '../packet/ttl.js';
 import type { Counters } from '../metrics/counters.js';
 import type { FlightRecorder } from '../metrics/recorder.js';
 import type { OnVerdict, PacketJudge, PacketSender, PacketVerdict } from '../pool/judge-port.js';
@@ -23,13 +22,16 @@ import type { ReplayPrevention } from '../replay/replay-prevention.js';
 import type { RouteDiscovery } from '../routing/discovery.js';
 import type { RoutingTable } from '../routing/table.js';
 import { isSurelyUnwritten, type Accounts } from './accounts.js';
-import { ATTEMPTED, PacketCare } from './care.js';
-import { CaredPacket, judgedPacket } from './cared-packet.js';
+import { ATTEMPTED } from './attempts.js';
+import { PacketCare } from './care.js';
+import { CaredPacket, judgedPacket, ttlSecondsOf } from './cared-packet.js';
 import { handleControl } from './control-messages.js';
 import type { DeliveryDesk } from './delivery.js';
+import { FreePackets } from './free-packets.js';
 import { Introductions } from './introductions.js';
 import { NextHops } from './next-hops.js';
-import type { OnOutcome, PacketOutcome } from './packet-outcome.js';
+import type { OnOutcome, PacketOutcome, TakePacket } from './packet-outcome.js';
+import { PassedPackets } from './passed.js';
 import type { Peer, PeerBook } from './peers.js';
 import type { EventPublisher } from './publisher.js';
 import type { Asker, Settlements } from './settlements.js';
@@ -70,18 +72,29 @@ interface Accepting {
   readonly onOutcome: OnOutcome;
 }
 
+const ACCEPTED = { kind: 'accepted' } as const;
+
 export class MeshManager {
   readonly #parts: MeshManagerParts;
   readonly #care: PacketCare;
+  readonly #free: FreePackets;
   readonly #introductions = new Introductions();
 
   constructor(parts: MeshManagerParts) {
     this.#parts = parts;
     const hops = new NextHops(parts);
+    const keepMillis = (): number => parts.peers.noticedWithinMillis;
+    const ttlMillis = (): number => parts.packetTtlSeconds() * 1_000;
+    const passed = new PassedPackets({
+      clock: parts.clock,
+      keepMillis: () => Math.min(keepMillis(), ttlMillis()),
+    });
     this.#care = new PacketCare({
       clock: parts.clock,
       random: parts.random,
-      keepMillis: () => parts.peers.noticedWithinMillis,
+      keepMillis,
+      passed,
+      ttlMillis,
       attempt: (cared, onOutcome) => {
         hops.attempt(cared, onOutcome);
       },
@@ -97,6 +110,7 @@ export class MeshManager {
         parts.publisher.routeFailed(cared.packet.destination, reason);
       },
     });
+    this.#free = new FreePackets(parts, this.#care, passed, hops);
   }
 
   /**
@@ -113,43 +127,62 @@ export class MeshManager {
     until: Until = 'attempted',
   ): Promise<PacketOutcome> {
     return new Promise((resolve) => {
-      this.takePacket(packetBytes, peerAddress, resolve, until);
+      this.#takePacket(packetBytes, peerAddress, resolve, until);
     });
   }
 
-  /** As handlePacket, for whoever has many: tells the outcome once, without a promise for each. */
-  takePacket(
-    packetBytes: Uint8Array,
-    peerAddress: string,
-    onOutcome: OnOutcome,
-    until: Until = 'attempted',
-  ): void {
-    const { counters, peers } = this.#parts;
-    counters.hot.packets_received.count++;
-    const isTooLarge = packetBytes.length > LIMITS.PACKET_BYTES;
-    const peer = isTooLarge ? null : peers.heard(peerAddress);
-    if (peer === null) {
-      const reason = isTooLarge ? Reason.PacketTooLarge : Reason.TooManyPeers;
-      this.#refuse(reason, onOutcome, packetBytes, peerAddress);
-      return;
-    }
-    const reason = this.#admit(packetBytes, peer);
-    if (reason !== Reason.Accepted) {
-      this.#refuse(reason, onOutcome, packetBytes, peerAddress, peer.nodeId);
-      return;
-    }
+  /**
+   * The way in for the packets of a neighbour that is connected directly, and has proven who it is: what each of them
+   * needs is made once.
+   * @param onOutcome told what became of each, once its first attempt is over
+   */
+  wayIn(peerAddress: string, onOutcome: OnOutcome): TakePacket {
+    const peer = present(this.#parts.peers.at(peerAddress), 'a peer that was taken in is known');
+    const judge = this.#judgeOf(
+      senderOf(peer),
+      { from: peer.address, patience: 'asked' },
+      (verdict, bytes) => {
+        this.#act(bytes, verdict, peer, 'attempted', onOutcome);
+      },
+    );
+    return (packetBytes, nowMillis) => {
+      if (this.#heard(packetBytes, peer.address, nowMillis, onOutcome) !== null) judge(packetBytes);
+    };
+  }
+
+  #takePacket(packetBytes: Uint8Array, peerAddress: string, onOutcome: OnOutcome, until: Until): void {
+    const nowMillis = this.#parts.clock.monotonicMillis();
+    const peer = this.#heard(packetBytes, peerAddress, nowMillis, onOutcome);
+    if (peer === null) return;
     this.#introductions.inTurn(peer, (done) => {
-      const sender = { previousHop: peer.nodeId, origin: 'peer', peer: peer.address } as const;
       const asker = { from: peer.address, patience: until === 'attempted' ? 'asked' : 'known' } as const;
-      this.#judge(packetBytes, sender, asker, (verdict) => {
+      const judge = this.#judgeOf(senderOf(peer), asker, (verdict) => {
         this.#act(packetBytes, verdict, peer, until, onOutcome);
         done();
       });
+      judge(packetBytes);
     });
   }
 
+  /** Counts a packet that came. @returns who sent it; null where it is refused before it is judged */
+  #heard(packetBytes: Uint8Array, peerAddress: string, nowMillis: number, onOutcome: OnOutcome): Peer | null {
+    const { counters, peers } = this.#parts;
+    counters.hot.packets_received.count++;
+    const isTooLarge = packetBytes.length > LIMITS.PACKET_BYTES;
+    const peer = isTooLarge ? null : peers.heard(peerAddress, nowMillis);
+    if (peer === null) {
+      const reason = isTooLarge ? Reason.PacketTooLarge : Reason.TooManyPeers;
+      this.#refuse(reason, onOutcome, packetBytes, peerAddress);
+      return null;
+    }
+    const reason = this.#admit(packetBytes, peer, nowMillis);
+    if (reason === Reason.Accepted) return peer;
+    this.#refuse(reason, onOutcome, packetBytes, peerAddress, peer.nodeId);
+    return null;
+  }
+
   /** Whether a peer's packet is judged at all: its quota, and room for what it may become. */
-  #admit(packetBytes: Uint8Array, peer: Peer): Reason {
+  #admit(packetBytes: Uint8Array, peer: Peer, nowMillis: number): Reason {
     const { accounts, counters, peers, self } = this.#parts;
     const traffic = declaredTraffic(packetBytes);
     counters.arrived(traffic, packetBytes.length);
@@ -157,9 +190,9 @@ export class MeshManager {
     if (isClaimed && traffic !== 'control' && !isDeclaredFor(packetBytes, self)) {
       return Reason.UnprovenPeer;
     }
-    const charged = peers.charge(peer.address, traffic, packetBytes.length);
+    const charged = peers.charge(peer.address, traffic, packetBytes.length, nowMillis);
     if (charged !== Reason.Accepted) return charged;
-    if (!this.#hasRoom(packetBytes.length, traffic)) return Reason.Overloaded;
+    if (!this.#care.hasRoom(packetBytes.length, traffic === 'free')) return Reason.Overloaded;
     return traffic === 'paid' && !accounts.canRecord() ? Reason.NotRecorded : Reason.Accepted;
   }
 
@@ -179,17 +212,9 @@ export class MeshManager {
     } else if (verdict.kind === 'control') {
       onOutcome(handleControl(this.#parts, packetBytes, verdict, peer));
     } else {
-      const ttlSeconds = verdict.hasTtl ? this.#ttlOf(packetBytes) : this.#parts.packetTtlSeconds();
+      const ttlSeconds = ttlSecondsOf(packetBytes, verdict.hasTtl, this.#parts);
       this.#accept(packetBytes, verdict, { from: peer.address, ttlSeconds, until, onOutcome });
     }
-  }
-
-  /** Seconds for which a packet is kept whose sender gave it a time: that, or this node's own where it is less. */
-  #ttlOf(packetBytes: Uint8Array): number {
-    const { clock, packetTtlSeconds } = this.#parts;
-    const most = packetTtlSeconds();
-    const left = secondsLeft(judgedPacket(packetBytes), clock.unixSeconds()) ?? most;
-    return Math.max(0, Math.min(most, left));
   }
 
   /**
@@ -207,10 +232,11 @@ export class MeshManager {
         this.#refuse(Reason.NotRecorded, onOutcome, packetBytes, null);
       else {
         const sender = { previousHop: null, origin: 'local', peer: '' } as const;
-        this.#judge(packetBytes, sender, { from: null, patience: 'known' }, (verdict) => {
+        const judge = this.#judgeOf(sender, { from: null, patience: 'known' }, (verdict) => {
           if (verdict.kind === 'refused') this.#refuse(verdict.reason, onOutcome, packetBytes, null);
           else this.#accept(packetBytes, verdict, { from: null, ttlSeconds, until: 'accepted', onOutcome });
         });
+        judge(packetBytes);
       }
     });
   }
@@ -249,7 +275,7 @@ export class MeshManager {
 
   /** Whether most of the room for packets that wait for their next hop is taken: sources that can wait should. */
   get isCrowded(): boolean {
-    return !this.#hasRoom(LIMITS.PACKET_BYTES, 'free');
+    return !this.#care.hasRoom(LIMITS.PACKET_BYTES, true);
   }
 
   stats(): ReturnType<PacketCare['stats']> {
@@ -258,15 +284,6 @@ export class MeshManager {
 
   close(): void {
     this.#care.close();
-  }
-
-  /** Whether a packet fits in care. Free ones leave a part of the room to paid ones, from however many peers they come. */
-  #hasRoom(bytes: number, traffic: DeclaredTraffic): boolean {
-    if (traffic !== 'free') return this.#care.hasRoom(bytes);
-    const { waiting } = this.#care.stats();
-    const share = LIMITS.FREE_SHARE_PERCENT / 100;
-    const reserved = (1 - share) * LIMITS.PACKETS_IN_CARE_BYTES;
-    return waiting < share * LIMITS.PACKETS_IN_CARE && this.#care.hasRoom(bytes + reserved);
   }
 
   #refuse(
@@ -287,15 +304,21 @@ export class MeshManager {
     onOutcome({ kind: 'duplicate' });
   }
 
-  /** The judge's verdict; where it left a question to the node, what the answer makes of it. */
-  #judge(packetBytes: Uint8Array, sender: PacketSender, asker: Asker, onVerdict: OnVerdict): void {
+  /** Has packets judged; where the judge leaves a question to the node, the verdict is what the answer makes of it. */
+  #judgeOf(sender: PacketSender, asker: Asker, act: OnVerdict): (packetBytes: Uint8Array) => void {
     const { judge, replay } = this.#parts;
-    judge.judge(packetBytes, sender, (verdict) => {
+    const onVerdict: OnVerdict = (verdict, bytes) => {
       // A worker claimed a key: the table gets its room for the next ones.
       if (verdict.kind === 'paid') replay.tend();
-      if (verdict.kind !== 'question') onVerdict(verdict);
-      else void this.#settled(packetBytes, verdict, asker).then(onVerdict);
-    });
+      if (verdict.kind !== 'question') act(verdict, bytes);
+      else
+        void this.#settled(bytes, verdict, asker).then((settled) => {
+          act(settled, bytes);
+        });
+    };
+    return (packetBytes) => {
+      judge.judge(packetBytes, sender, onVerdict);
+    };
   }
 
   /** What the node's answer makes of a verdict that left a question to it. */
@@ -347,42 +370,13 @@ export class MeshManager {
   }
 
   #acceptFree(head: PacketHead, verdict: PacketVerdict, how: Accepting): void {
-    const { peers, replay } = this.#parts;
-    const { from, onOutcome } = how;
-    const { bytes } = head;
-    const mark = textKey(verdict.mark);
-    // Nothing else tells a free packet that was relayed from the same one offered again.
-    if (this.#care.holds(mark, bytes)) {
-      this.#duplicate(onOutcome);
-      return;
-    }
-    if (this.#isBacklogged(head, verdict.position)) {
-      this.#refuse(Reason.LinkFull, onOutcome, bytes, from);
-      return;
-    }
-    // Where all is free, so is what says that it is paid.
-    const isUncharged = declaredTraffic(bytes) === 'paid';
-    if (isUncharged && from !== null && !peers.chargeFree(from, bytes.length)) {
-      this.#refuse(Reason.FreeQuotaExceeded, onOutcome, bytes, from);
-      return;
-    }
-    if (from !== null && verdict.position === 1) {
-      // A payment's own key protects paid packets.
-      const source = peers.windowOf(from, head.node(0));
-      const reason = replay.checkReplay(null, source, head.sequence);
-      if (reason !== Reason.Accepted) {
-        this.#refuse(reason, onOutcome, bytes, from);
-        return;
-      }
-    }
-    this.#take(head, verdict, mark, how);
-  }
-
-  /** Whether so much waits for the link to the next hop already that free packets are refused. */
-  #isBacklogged(head: PacketHead, position: number): boolean {
-    if (!this.#care.isAnyBlocked || position === head.ids - 1) return false;
-    const address = this.#parts.table.addressOf(head.node(position + 1));
-    return address !== null && this.#care.blockedBytesAt(address) >= LIMITS.LINK_BLOCKED_BYTES;
+    const { from, until, onOutcome } = how;
+    const reason = this.#free.admit(head, verdict, from);
+    if (reason === 'duplicate') this.#duplicate(onOutcome);
+    else if (reason !== Reason.Accepted) this.#refuse(reason, onOutcome, head.bytes, from);
+    else if (from !== null && this.#free.passOn(head, verdict, from)) {
+      onOutcome(until === 'attempted' ? ATTEMPTED.handedOver : ACCEPTED);
+    } else this.#take(head, verdict, textKey(verdict.mark), how);
   }
 
   #take(head: PacketHead, verdict: PacketVerdict, key: string, how: Accepting): void {
@@ -390,10 +384,15 @@ export class MeshManager {
     const { position, amountMsat: paidMsat } = verdict;
     const isPaid = verdict.kind === 'paid';
     this.#parts.counters.passed(isPaid ? 'paid' : 'free', head.bytes.length);
-    const cared = new CaredPacket({ key, from, position, paidMsat }, head);
+    const mark = isPaid ? null : verdict.mark.slice();
+    const cared = new CaredPacket({ key, mark, from, position, paidMsat }, head);
     this.#care.take(cared, ttlSeconds * 1_000, (outcome) => {
       if (until === 'attempted') onOutcome(ATTEMPTED[outcome.kind]);
     });
-    if (until === 'accepted') onOutcome({ kind: 'accepted' });
+    if (until === 'accepted') onOutcome(ACCEPTED);
   }
+}
+
+function senderOf(peer: Peer): PacketSender {
+  return { previousHop: peer.nodeId, origin: 'peer', peer: peer.address };
 }

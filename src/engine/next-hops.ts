@@ -21,7 +21,7 @@ import { amountMsatOf } from '../packet/proof.js';
 import { isBoundInvoice } from '../payment/binding.js';
 import type { RouteDiscovery } from '../routing/discovery.js';
 import type { RoutingTable } from '../routing/table.js';
-import type { OnAttempted } from './care.js';
+import type { OnAttempted } from './attempts.js';
 import type { CaredPacket } from './cared-packet.js';
 import type { DeliveryDesk } from './delivery.js';
 import type { PeerBook } from './peers.js';
@@ -118,17 +118,20 @@ export class NextHops {
     return repaired;
   }
 
+  /** That a route is used which others have chosen. @param position of this node, at least 1 */
+  noteUse(head: PacketHead, position: number, nowMillis: number): void {
+    // Behind the last hop nobody can be lost.
+    if (position === head.ids - 2) return;
+    if (nowMillis - this.#notedMillis <= NOTED_MILLIS && head.hasRoute(this.#noted)) return;
+    this.#noted = head.routeBytes.slice();
+    this.#notedMillis = nowMillis;
+    this.#parts.discovery.packetForwarded(head.route(), position);
+  }
+
   /** What routing learns of a packet that went on. */
   #noteForwarded({ head, position, paidMsat }: CaredPacket): void {
-    const { table, discovery, clock } = this.#parts;
-    if (position > 0) {
-      const now = clock.monotonicMillis();
-      if (now - this.#notedMillis > NOTED_MILLIS || !head.hasRoute(this.#noted)) {
-        this.#noted = head.routeBytes.slice();
-        this.#notedMillis = now;
-        discovery.packetForwarded(head.route(), position);
-      }
-    }
+    const { table, clock } = this.#parts;
+    if (position > 0) this.noteUse(head, position, clock.monotonicMillis());
     // All that can be known at the source: the wire brings no word of the arrival, only of a failure (RouteFailed).
     else table.chooser.outcome({ ids: head.route() }, true, null);
     if (paidMsat === 0n) return;

@@ -169,10 +169,10 @@ export class PeerBook {
   }
 
   /** Something arrived from an address: the peer, admitted if there is room, or null. */
-  heard(address: string): Peer | null {
+  heard(address: string, now: number = this.#options.clock.monotonicMillis()): Peer | null {
     const peer = this.#byAddress.get(address) ?? this.#admit(address);
     if (peer === null) return null;
-    peer.lastHeardMillis = this.#options.clock.monotonicMillis();
+    peer.lastHeardMillis = now;
     peer.hellosUnanswered = 0;
     peer.packetsIn++;
     return peer;
@@ -183,10 +183,14 @@ export class PeerBook {
    * of free packets is refused for is taken from nothing else, so the peer's paid ones still pass.
    * @returns Accepted, or which of them is used up
    */
-  charge(address: string, traffic: DeclaredTraffic, bytes: number): Reason {
+  charge(
+    address: string,
+    traffic: DeclaredTraffic,
+    bytes: number,
+    now: number = this.#options.clock.monotonicMillis(),
+  ): Reason {
     const peer = this.#byAddress.get(address);
     if (peer === undefined) return Reason.UnknownPeer;
-    const now = this.#options.clock.monotonicMillis();
     if (traffic === 'control' && !peer.quotas.control.take(now)) return Reason.ControlQuotaExceeded;
     if (traffic === 'free' && !takeFree(peer, bytes, now)) return Reason.FreeQuotaExceeded;
     return peer.quotas.packets.take(now) ? Reason.Accepted : Reason.PacketQuotaExceeded;
@@ -247,12 +251,13 @@ export class PeerBook {
   }
 
   /**
-   * Whose window of sequence numbers a packet from a neighbour moves: the source's, where its link vouches for it; else
-   * one of the connection's own, so that nobody moves the window of another.
+   * Whose window of sequence numbers a packet moves that started at the peer: its own, where its link vouches for it; else
+   * one of the connection's, so that nobody moves the window of another.
    */
-  windowOf(address: string, source: NodeId): NodeId {
-    const isVouched = this.#byAddress.get(address)?.isProven === true;
-    return isVouched ? source : nodeIdOf(sha256(utf8(address)));
+  windowOf(address: string): NodeId {
+    const peer = this.#byAddress.get(address);
+    const vouched = peer?.isProven === true ? peer.nodeId : null;
+    return vouched ?? nodeIdOf(sha256(utf8(address)));
   }
 
   /** Whether a peer with this id is here. */

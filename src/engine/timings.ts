@@ -90,12 +90,12 @@ export class Timings {
           return;
         }
         const since = this.#clock.monotonicMillis();
-        judge.judge(bytes, sender, (verdict) => {
+        judge.judge(bytes, sender, (verdict, judged) => {
           this.#took(this.judge, since);
           if (!UNJUDGED.has(verdict.reason)) {
             this.queue.observe(Math.max(0, this.#takenMillis - since) / MILLIS);
           }
-          onVerdict(verdict);
+          onVerdict(verdict, judged);
         });
       },
       readInvoices: (texts) => judge.readInvoices(texts),

@@ -6,11 +6,11 @@
  */
 import { LRUCache } from 'lru-cache';
 import { equalBytes } from '../core/bytes.js';
-import { nodeIdOf, nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
+import { nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import type { Clock } from '../core/ports.js';
 import { Reason } from '../core/reasons.js';
-import { SequenceWindow } from './sequence-window.js';
+import { SequenceWindow, type Sequence } from './sequence-window.js';
 import type { ClaimOutcome, ReplayStats, ReplayTable } from './table.js';
 
 /** What names a verified payment. */
@@ -59,10 +59,10 @@ export class ReplayPrevention {
   /**
    * Accepts a packet once; a refusal changes nothing.
    * @param proof the verified payment, or null for free traffic
-   * @param source the packet's source where the link authenticated it as the sender itself; null for a relayed
+   * @param source kept; the packet's source where the link authenticated it as the sender itself; null for a relayed
    *   packet, whose source is only a claim: its sequence is then not looked at
    */
-  checkReplay(proof: PaymentKey | null, source: NodeId | null, sequence: bigint): Reason {
+  checkReplay(proof: PaymentKey | null, source: NodeId | null, sequence: Sequence): Reason {
     const window = source === null ? null : this.#windowOf(source);
     if (window?.isFresh(sequence) === false) return Reason.SequenceReplayed;
     if (proof !== null) {
@@ -76,14 +76,14 @@ export class ReplayPrevention {
 
   #windowOf(source: NodeId): SequenceWindow {
     const last = this.#last;
-    if (last !== null && equalBytes(source, last.source)) return last.window;
+    if (last !== null && (source === last.source || equalBytes(source, last.source))) return last.window;
     return this.#windows.get(nodeKey(source)) ?? new SequenceWindow();
   }
 
   #keep(source: NodeId, window: SequenceWindow): void {
     if (this.#last?.window === window) return;
     this.#windows.set(nodeKey(source), window);
-    this.#last = { source: nodeIdOf(source.slice()), window };
+    this.#last = { source, window };
   }
 
   /**

@@ -26,8 +26,9 @@ export class DirectPeers {
     return this.#byKey.size;
   }
 
-  get(id: NodeId): DirectEntry | undefined {
-    return this.#byId.get(id);
+  /** @param start where the id begins in the bytes */
+  get(bytes: Uint8Array, start = 0): DirectEntry | undefined {
+    return this.#byId.get(bytes, start);
   }
 
   byKey(key: NodeKey): DirectEntry | undefined {

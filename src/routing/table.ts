@@ -162,9 +162,12 @@ export class RoutingTable {
     return this.directPeerOf(nodeId)?.address ?? null;
   }
 
-  /** The direct peer of an id, with an id that is the table's own; null where it is none. */
-  directPeerOf(nodeId: NodeId): DirectPeer | null {
-    return this.#direct.get(nodeId)?.peer ?? null;
+  /**
+   * The direct peer of an id, with an id that is the table's own; null where it is none.
+   * @param start where the id begins in the bytes
+   */
+  directPeerOf(bytes: Uint8Array, start = 0): DirectPeer | null {
+    return this.#direct.get(bytes, start)?.peer ?? null;
   }
 
   /** The direct peer at an address, or null. */

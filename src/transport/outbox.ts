@@ -68,7 +68,7 @@ export class Outbox {
   readonly #parts: OutboxParts;
   readonly #queues: { readonly [C in DeclaredTraffic]: FairQueue };
   readonly #gatherNext = (packet: Uint8Array): void => {
-    this.#gather(packet);
+    this.#gather(packet, this.#parts.clock.monotonicMillis());
   };
   #block: Uint8Array | null = null;
   /** The only frame of this turn so far, where it is small: most of what a quiet peer is told. */
@@ -80,6 +80,8 @@ export class Outbox {
   /** Since when something lies there. */
   #heldSince = 0;
   #unsentBytes = 0;
+  /** How many of them may be: as many as a prompt peer takes in no time. */
+  #unsentMost: number = LIMITS.TRANSPORT_UNSENT_BYTES;
   /** When the peer last took something, or began to be owed something. */
   #movedAt = 0;
   #isFlushDue = false;
@@ -109,7 +111,7 @@ export class Outbox {
 
   /** Whether the next packet is copied to be written, and not kept. */
   get isClear(): boolean {
-    return this.#unsentBytes < LIMITS.TRANSPORT_UNSENT_BYTES && this.waitingBytes === 0;
+    return this.#unsentBytes < this.#unsentMost && this.waitingBytes === 0;
   }
 
   /** Bytes in queues and in the channel. */
@@ -127,9 +129,10 @@ export class Outbox {
    * Takes a packet to be sent.
    * @param packet not changed afterwards: a large one is kept where it has to wait
    * @param source whose turn it takes where it has to wait
+   * @param now monotonic ms
    * @returns false where as much waits as may
    */
-  put(packet: Uint8Array, source: string): boolean {
+  put(packet: Uint8Array, source: string, now: number = this.#parts.clock.monotonicMillis()): boolean {
     if (this.#isClosed) return false;
     if (!this.isClear) {
       const traffic = declaredTraffic(packet);
@@ -137,7 +140,7 @@ export class Outbox {
       if (!isTaken) this.#refused.add(traffic);
       return isTaken;
     }
-    this.#gather(packet);
+    this.#gather(packet, now);
     return true;
   }
 
@@ -164,12 +167,11 @@ export class Outbox {
     this.#filled = 0;
   }
 
-  #gather(packet: Uint8Array): void {
-    const { clock, blocks } = this.#parts;
+  #gather(packet: Uint8Array, now: number): void {
+    const { blocks } = this.#parts;
     const frameBytes = FRAME_HEADER_BYTES + packet.length;
     this.frames += 1;
     if (this.#filled + frameBytes > LIMITS.TRANSPORT_BLOCK_BYTES) this.flush();
-    const now = clock.monotonicMillis();
     if (this.#filled === 0) this.#heldSince = now;
     if (this.#filled === 0 && frameBytes <= SINGLE_BYTES) {
       this.#single = frameOf(packet);
@@ -217,6 +219,10 @@ export class Outbox {
       }
       this.#unsentBytes -= bytes.length;
       this.#movedAt = clock.monotonicMillis();
+      this.#unsentMost =
+        this.#movedAt - now < LIMITS.TRANSPORT_PROMPT_MILLIS
+          ? Math.min(2 * this.#unsentMost, LIMITS.TRANSPORT_UNSENT_MOST_BYTES)
+          : LIMITS.TRANSPORT_UNSENT_BYTES;
       this.#refill();
       this.#tellRoom();
     });
@@ -224,7 +230,7 @@ export class Outbox {
 
   /** Lets what waits go on, the most urgent first. */
   #refill(): void {
-    while (this.#unsentBytes < LIMITS.TRANSPORT_UNSENT_BYTES && !this.#isClosed) {
+    while (this.#unsentBytes < this.#unsentMost && !this.#isClosed) {
       if (!CLASSES.some((name) => this.#queues[name].take(this.#gatherNext))) return;
     }
   }

@@ -109,8 +109,8 @@ export class Session {
   }
 
   /** Sends a packet; false where there is no room, or no connection any more. `source`: whose turn it takes. */
-  send(packet: Uint8Array, source: string): boolean {
-    return this.#state === 'open' && this.outbox.put(packet, source);
+  send(packet: Uint8Array, source: string, nowMillis?: number): boolean {
+    return this.#state === 'open' && this.outbox.put(packet, source, nowMillis);
   }
 
   get isPaused(): boolean {

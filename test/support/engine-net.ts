@@ -312,7 +312,11 @@ export class EngineNet {
       clock: this.clock,
       random: this.random,
       disk,
-      link: { send: (address, bytes) => this.#carry(index, address, bytes) },
+      // As the direct transport: it takes at once what the node need not hold.
+      link: {
+        send: (address, bytes) => this.#carry(index, address, bytes),
+        passOn: (address, bytes) => this.#isCarried(index, address, bytes),
+      },
       helloIntervalMillis: HELLO_MILLIS,
       packetTtlSeconds: this.#options.packetTtlSeconds ?? 20,
       packetsPerMinute: this.#options.packetsPerMinute ?? 600_000,
@@ -326,10 +330,15 @@ export class EngineNet {
   }
 
   #carry(from: number, address: string, bytes: Uint8Array): Promise<void> {
+    if (this.#isCarried(from, address, bytes)) return Promise.resolve();
+    return Promise.reject(new MeshError('PEER_UNKNOWN', 'the link is down', { from, address }));
+  }
+
+  #isCarried(from: number, address: string, bytes: Uint8Array): boolean {
     const stranger = this.#strangers.get(`${from} ${address}`);
     if (stranger !== undefined) {
       stranger.heard.push(bytes.slice());
-      return Promise.resolve();
+      return true;
     }
     const copy = bytes.slice();
     const to = Number(address.slice(this.addressOf(0).length - 1));
@@ -338,9 +347,8 @@ export class EngineNet {
       this.links.carry(from, to, () => {
         if (!this.node(to).isClosed) this.#track(this.node(to).handle(copy, this.addressOf(from)));
       });
-    if (!isTaken) return Promise.reject(new MeshError('PEER_UNKNOWN', 'the link is down', { from, to }));
-    this.#record(from, to, copy);
-    return Promise.resolve();
+    if (isTaken) this.#record(from, to, copy);
+    return isTaken;
   }
 
   #record(from: number, to: number, bytes: Uint8Array): void {

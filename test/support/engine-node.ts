@@ -6,7 +6,7 @@
  */
 import { nodeKey, type NodeId } from '../../src/core/ids.js';
 import type { JudgePolicy, MeshMode } from '../../src/core/policy.js';
-import type { Clock, Log, Random, RelayLink } from '../../src/core/ports.js';
+import type { Clock, Log, Random, PeerLink, RelayLink } from '../../src/core/ports.js';
 import { Reason, reasonName, type ReasonName } from '../../src/core/reasons.js';
 import type { Accounts } from '../../src/engine/accounts.js';
 import { judgedPacket } from '../../src/engine/cared-packet.js';
@@ -50,7 +50,7 @@ export interface EngineNodeOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly disk: MemoryDisk;
-  readonly link: RelayLink;
+  readonly link: RelayLink & PeerLink;
   readonly helloIntervalMillis: number;
   readonly packetTtlSeconds: number;
   readonly packetsPerMinute: number;

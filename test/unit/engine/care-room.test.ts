@@ -1,13 +1,16 @@
 // Accepted packets that wait for the room of a link, and those that are kept after it took them: in order, and bounded.
 // Rules: src/engine/care.ts; limits FREE_KEPT_*, PACKETS_IN_CARE_BYTES.
 import { describe, expect, it } from 'vitest';
+import { textKey } from '../../../src/core/bytes.js';
 import { VirtualClock } from '../../../src/core/clock.js';
 import { nodeIdOf, type NodeId } from '../../../src/core/ids.js';
 import { LIMITS } from '../../../src/core/limits.js';
 import { SeededRandom } from '../../../src/core/random.js';
 import { Reason } from '../../../src/core/reasons.js';
-import { PacketCare, type AttemptOutcome } from '../../../src/engine/care.js';
+import type { AttemptOutcome } from '../../../src/engine/attempts.js';
+import { PacketCare } from '../../../src/engine/care.js';
 import { CaredPacket } from '../../../src/engine/cared-packet.js';
+import { PassedPackets } from '../../../src/engine/passed.js';
 import { PacketHead } from '../../../src/packet/head.js';
 import { encodePacket } from '../../../src/packet/packet.js';
 import { testPacket } from '../../support/packets.js';
@@ -21,10 +24,26 @@ const BARE = encodePacket({
   payload: new Uint8Array(0),
 });
 
-function cared(key: string, bytes = BARE.length, paidMsat = 0n): CaredPacket {
+function cared(key: string, bytes = BARE.length): CaredPacket {
   const packet = new Uint8Array(bytes);
   packet.set(BARE);
-  return new CaredPacket({ key, from: 'peer', position: 1, paidMsat }, new PacketHead(packet));
+  return new CaredPacket(
+    { key, mark: null, from: 'peer', position: 1, paidMsat: 1n },
+    new PacketHead(packet),
+  );
+}
+
+/** The mark of a packet that nobody paid for. */
+function markOf(number: number): Uint8Array {
+  const mark = new Uint8Array(16);
+  new DataView(mark.buffer).setUint32(number % 12, number, true);
+  return mark;
+}
+
+function free(number: number, bytes?: number): CaredPacket {
+  const mark = markOf(number);
+  const acceptance = { key: textKey(mark), mark, from: 'peer', position: 1, paidMsat: 0n };
+  return new CaredPacket(acceptance, cared('', bytes).head);
 }
 
 function bed(): {
@@ -44,6 +63,8 @@ function bed(): {
     clock,
     random: new SeededRandom(1),
     keepMillis: () => 60_000,
+    passed: new PassedPackets({ clock, keepMillis: () => 60_000 }),
+    ttlMillis: () => TTL,
     attempt: (packet, onOutcome) => {
       attempts.push(packet.key);
       const outcome: AttemptOutcome =
@@ -123,11 +144,11 @@ describe('care › a link without room', () => {
 describe('care › packets that were taken', () => {
   it('are kept in bounded number and memory where nobody paid for them: the oldest go', () => {
     const { care, take } = bed();
-    for (let i = 0; i < 3 * LIMITS.FREE_KEPT_PACKETS; i++) take(cared(String(i)));
+    const many = 3 * LIMITS.FREE_KEPT_PACKETS;
+    for (let i = 1; i <= many; i++) take(free(i));
     expect(care.stats()).toMatchObject({ waiting: 0, kept: LIMITS.FREE_KEPT_PACKETS });
-    const [first, last] = [cared('0'), cared(String(3 * LIMITS.FREE_KEPT_PACKETS - 1))];
-    expect([first, last].map(({ key, bytes }) => care.holds(key, bytes))).toEqual([false, true]);
-    for (let i = 0; i < 20; i++) take(cared(`large ${i}`, 800_000));
+    expect([1, many].map((number) => care.holdsFree(markOf(number)))).toEqual([false, true]);
+    for (let i = 1; i <= 20; i++) take(free(many + i, 800_000));
     expect(care.stats().bytes).toBeLessThanOrEqual(LIMITS.FREE_KEPT_BYTES);
   });
 
@@ -135,13 +156,13 @@ describe('care › packets that were taken', () => {
     const { care, link, take } = bed();
     const bytes = 900_000;
     const most = Math.floor(LIMITS.PACKETS_IN_CARE_BYTES / bytes);
-    for (let i = 0; i < 2 * most; i++) take(cared(String(i), bytes, 1n));
+    for (let i = 0; i < 2 * most; i++) take(cared(String(i), bytes));
     expect(care.stats()).toMatchObject({ waiting: 0, kept: most });
     expect(care.hasRoom(bytes)).toBe(true);
     link.room = 0;
     for (let i = 0; i < most; i++) {
       expect(care.hasRoom(bytes)).toBe(true);
-      take(cared(`waits ${i}`, bytes, 1n));
+      take(cared(`waits ${i}`, bytes));
     }
     expect(care.stats()).toMatchObject({ waiting: most, kept: 0 });
     expect(care.hasRoom(bytes)).toBe(false);

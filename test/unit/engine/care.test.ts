@@ -4,8 +4,10 @@ import { nodeIdOf, type NodeId } from '../../../src/core/ids.js';
 import { LIMITS } from '../../../src/core/limits.js';
 import { SeededRandom } from '../../../src/core/random.js';
 import { Reason } from '../../../src/core/reasons.js';
-import { PacketCare, type AttemptOutcome } from '../../../src/engine/care.js';
+import type { AttemptOutcome } from '../../../src/engine/attempts.js';
+import { PacketCare } from '../../../src/engine/care.js';
 import { CaredPacket } from '../../../src/engine/cared-packet.js';
+import { PassedPackets } from '../../../src/engine/passed.js';
 import { PacketHead } from '../../../src/packet/head.js';
 import { encodePacket } from '../../../src/packet/packet.js';
 import { testPacket } from '../../support/packets.js';
@@ -20,7 +22,7 @@ function cared(key = 'aa', length?: number): CaredPacket {
   const bare = encodePacket({ ...packet, payload: new Uint8Array(0) });
   const bytes = new Uint8Array(length ?? bare.length);
   bytes.set(bare);
-  return new CaredPacket({ key, from: 'peer', position: 1, paidMsat: 0n }, new PacketHead(bytes));
+  return new CaredPacket({ key, from: 'peer', position: 1, paidMsat: 1n, mark: null }, new PacketHead(bytes));
 }
 
 const BYTES = cared().bytes.length;
@@ -46,6 +48,8 @@ function careOf(attempt: (cared: CaredPacket) => AttemptOutcome): {
     clock,
     random: new SeededRandom(1),
     keepMillis: () => KEEP,
+    passed: new PassedPackets({ clock, keepMillis: () => KEEP }),
+    ttlMillis: () => TTL,
     attempt: (packet, onOutcome) => {
       attempts.push(packet);
       const outcome = attempt(packet);

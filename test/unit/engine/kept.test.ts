@@ -21,7 +21,10 @@ function heldOf(payloadBytes: number, fill: number): Held {
   const chunk = new Uint8Array(16_384 + bytes.length);
   chunk.set(bytes, 100);
   const head = new PacketHead(chunk.subarray(100, 100 + bytes.length));
-  const cared = new CaredPacket({ key: String(fill), from: 'peer', position: 1, paidMsat: 0n }, head);
+  const cared = new CaredPacket(
+    { key: String(fill), from: 'peer', position: 1, paidMsat: 1n, mark: null },
+    head,
+  );
   return { cared, original: bytes, slab: null, older: null, newer: null };
 }
 

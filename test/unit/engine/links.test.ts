@@ -91,7 +91,7 @@ async function bed(): Promise<Bed> {
   });
   const counters = new Counters();
   const manager: ReturnType<LinksParts['manager']> = {
-    takePacket: (bytes, from, onOutcome) => {
+    wayIn: (from, onOutcome) => (bytes) => {
       taken.push({ bytes, from });
       onOutcome(state.outcomeOf?.(bytes) ?? state.outcome);
     },
