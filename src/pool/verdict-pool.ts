@@ -250,8 +250,8 @@ export class VerdictPool implements PacketJudge {
     }
     const { gathered } = this.#working.desk;
     const hasFilledOne = gathered === 1;
-    // The time is not looked at for each.
-    if (!hasFilledOne && gathered % LOOK_PACKETS !== 0) return;
+    // Where they come fast, the time is not looked at for each.
+    if (gathered > LOOK_PACKETS && gathered % LOOK_PACKETS !== 0) return;
     const now = performance.now();
     if (!hasFilledOne && (now - this.#gatheringSince) * MICROS < this.#lingerMicros) return;
     this.#gatheringSince = now;

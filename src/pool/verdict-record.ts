@@ -40,8 +40,7 @@ export const VERDICT_BYTES = 120;
 const HAS_SUMS = 1; // amount, price, expiry
 const HAS_KEY = 2;
 const HAS_PAYEE = 4;
-const HAS_MARK = 8;
-const HAS_TTL = 16;
+const HAS_TTL = 8;
 
 const KEY_BYTES = 32;
 const PAYEE_BYTES = 33;
@@ -56,7 +55,11 @@ const PROTOCOL_CODES: ReadonlyMap<string, number> = new Map(
 const last: { text: string; bytes: Uint8Array } = { text: '', bytes: new Uint8Array(PAYEE_BYTES) };
 
 export function writeVerdict({ bytes, wide, real }: RecordView, at: number, verdict: PacketVerdict): void {
-  const { reason, kind, controlProtocol, priceMsat, replayKey, payee, mark } = verdict;
+  const { reason, kind, controlProtocol, priceMsat, replayKey, payee } = verdict;
+  if (kind === 'free') {
+    writeFree(bytes, at, verdict);
+    return;
+  }
   let flags = 0;
   if (priceMsat !== 0n || verdict.amountMsat !== 0n || verdict.expiresAt !== 0) {
     flags |= HAS_SUMS;
@@ -65,10 +68,6 @@ export function writeVerdict({ bytes, wide, real }: RecordView, at: number, verd
     real[(at + EXPIRES_AT) / 8] = verdict.expiresAt;
   }
   if (verdict.hasTtl) flags |= HAS_TTL;
-  if (mark !== NO_MARK) {
-    flags |= HAS_MARK;
-    bytes.set(mark, at + MARK);
-  }
   if (replayKey !== null) {
     flags |= HAS_KEY;
     bytes.set(replayKey, at + REPLAY_KEY);
@@ -84,6 +83,15 @@ export function writeVerdict({ bytes, wide, real }: RecordView, at: number, verd
   bytes[at + CONTROL] = controlProtocol === null ? 0 : 1 + CONTROL_PROTOCOLS.indexOf(controlProtocol);
   bytes[at + POSITION] = verdict.position;
   bytes[at + FLAGS] = flags;
+}
+
+/** Most packets under load are free: no more is written of them than is read. */
+function writeFree(bytes: Uint8Array, at: number, { protocol, position, mark, hasTtl }: PacketVerdict): void {
+  bytes[at + KIND] = FREE;
+  bytes[at + PROTOCOL] = DETECTED_PROTOCOLS.indexOf(protocol);
+  bytes[at + POSITION] = position;
+  bytes[at + FLAGS] = hasTtl ? HAS_TTL : 0;
+  for (let i = 0; i < MARK_BYTES; i++) bytes[at + MARK + i] = mark[i] ?? 0;
 }
 
 /** The last free verdict that was read on this thread: there are too many of them for an object each. */
@@ -130,7 +138,7 @@ export function readVerdict({ bytes, wide, real }: RecordView, at: number): Pack
     expiresAt: hasSums ? (real[(at + EXPIRES_AT) / 8] ?? 0) : 0,
     replayKey: (flags & HAS_KEY) === 0 ? null : copied(bytes, at + REPLAY_KEY, KEY_BYTES),
     payee: (flags & HAS_PAYEE) === 0 ? null : payeeText(bytes, at + PAYEE),
-    mark: (flags & HAS_MARK) === 0 ? NO_MARK : copied(bytes, at + MARK, MARK_BYTES),
+    mark: NO_MARK,
     hasTtl: (flags & HAS_TTL) !== 0,
   };
 }

@@ -7,7 +7,7 @@ import { Reason, reasonName } from '../../../src/core/reasons.js';
 import { BatchMemory, createBatchMemory } from '../../../src/pool/batch-memory.js';
 import { VerdictCounts } from '../../../src/pool/counts.js';
 import { Desk } from '../../../src/pool/desk.js';
-import { refusedVerdict } from '../../../src/pool/judge.js';
+import { NO_MARK, refusedVerdict } from '../../../src/pool/judge.js';
 import type { PacketVerdict } from '../../../src/pool/judge-port.js';
 
 const fromPeer = { previousHop: null, origin: 'peer', peer: 'a' } as const;
@@ -218,7 +218,7 @@ describe('desk § batches', () => {
 
   it('carry a verdict whole', () => {
     const all = bed();
-    const verdict: PacketVerdict = {
+    const paid: PacketVerdict = {
       kind: 'paid',
       reason: Reason.Accepted,
       protocol: 'MeshPacket',
@@ -229,18 +229,32 @@ describe('desk § batches', () => {
       expiresAt: 4_000_000_000,
       replayKey: new Uint8Array(32).fill(1),
       payee: '02'.repeat(33),
-      mark: new Uint8Array(16).fill(2),
+      mark: NO_MARK,
       hasTtl: true,
     };
+    const free: PacketVerdict = {
+      ...{ ...paid, kind: 'free', protocol: 'StratumV2', position: 3 },
+      ...{ amountMsat: 0n, priceMsat: 0n, expiresAt: 0, replayKey: null, payee: null },
+      ...{ mark: Uint8Array.from({ length: 16 }, (_, i) => 7 * i), hasTtl: false },
+    };
     const told: PacketVerdict[] = [];
-    all.desk.put(Uint8Array.of(1), fromPeer, (one) => told.push(one));
+    const packets = [Uint8Array.of(1), Uint8Array.of(2)];
+    for (const [index, bytes] of packets.entries()) {
+      all.desk.put(bytes, fromPeer, (one, judged) => {
+        expect(judged).toBe(packets[index]);
+        // Lent for the call.
+        told.push(structuredClone(one));
+      });
+    }
     const batch = present(all.theirs.take(0), 'a batch waits');
-    batch.judging(0);
-    batch.write(0, verdict);
-    batch.judging(1);
+    for (const [index, verdict] of [paid, free].entries()) {
+      batch.judging(index);
+      batch.write(index, verdict);
+    }
+    batch.judging(2);
     batch.finish(0, 1);
     all.desk.collect();
-    expect(told).toEqual([verdict]);
+    expect(told).toEqual([paid, free]);
     expect(batch.sender(0)).toEqual({ previousHop: null, origin: 'peer' });
   });
 });
