@@ -159,7 +159,7 @@ export class MeshModuleApi {
       }),
       handle_mesh_packet: async ([packetBytes, peerAddress]) => {
         // Only the node says who is connected: a module cannot bring in peers of its own making.
-        if (!mesh.peers.knows(peerAddress)) {
+        if (mesh.peers.at(peerAddress) === null) {
           mesh.counters.refuse(Reason.UnknownPeer);
           return { error: refusal(Reason.UnknownPeer) };
         }

@@ -78,6 +78,8 @@ export interface PeerBookOptions extends PeerSettings {
 export class PeerBook {
   readonly #options: PeerBookOptions;
   readonly #byAddress = new Map<string, PeerState>();
+  /** Who sent the last packet, as long as it is there: packets come in runs of one peer, and each is asked of thrice. */
+  #speaker: PeerState | null = null;
   /** The proven ways to each neighbour, the one in use first. */
   readonly #waysTo = new Map<NodeKey, PeerState[]>();
   #settings: PeerSettings;
@@ -133,7 +135,7 @@ export class PeerBook {
   disconnected(address: string): void {
     const peer = this.#byAddress.get(address);
     if (peer === undefined) return;
-    this.#byAddress.delete(address);
+    this.#delete(peer);
     this.#forget(peer);
   }
 
@@ -163,15 +165,16 @@ export class PeerBook {
   reconcile(addresses: readonly string[]): void {
     const listed = new Set(addresses);
     for (const peer of this.#byAddress.values()) {
-      if (peer.nodeId === null && !listed.has(peer.address)) this.#byAddress.delete(peer.address);
+      if (peer.nodeId === null && !listed.has(peer.address)) this.#delete(peer);
     }
     for (const address of listed) this.connected(address);
   }
 
   /** Something arrived from an address: the peer, admitted if there is room, or null. */
   heard(address: string, now: number = this.#options.clock.monotonicMillis()): Peer | null {
-    const peer = this.#byAddress.get(address) ?? this.#admit(address);
+    const peer = this.#find(address) ?? this.#admit(address);
     if (peer === null) return null;
+    this.#speaker = peer;
     peer.lastHeardMillis = now;
     peer.hellosUnanswered = 0;
     peer.packetsIn++;
@@ -189,7 +192,7 @@ export class PeerBook {
     bytes: number,
     now: number = this.#options.clock.monotonicMillis(),
   ): Reason {
-    const peer = this.#byAddress.get(address);
+    const peer = this.#find(address);
     if (peer === undefined) return Reason.UnknownPeer;
     if (traffic === 'control' && !peer.quotas.control.take(now)) return Reason.ControlQuotaExceeded;
     if (traffic === 'free' && !takeFree(peer, bytes, now)) return Reason.FreeQuotaExceeded;
@@ -255,7 +258,7 @@ export class PeerBook {
    * one of the connection's, so that nobody moves the window of another.
    */
   windowOf(address: string): NodeId {
-    const peer = this.#byAddress.get(address);
+    const peer = this.#find(address);
     const vouched = peer?.isProven === true ? peer.nodeId : null;
     return vouched ?? nodeIdOf(sha256(utf8(address)));
   }
@@ -263,11 +266,6 @@ export class PeerBook {
   /** Whether a peer with this id is here. */
   has(nodeId: NodeId): boolean {
     return this.#waysTo.has(nodeKey(nodeId));
-  }
-
-  /** Whether a peer is connected at this address. */
-  knows(address: string): boolean {
-    return this.#byAddress.has(address);
   }
 
   /** How long a silent peer still counts as present. */
@@ -283,6 +281,15 @@ export class PeerBook {
 
   list(): readonly Peer[] {
     return [...this.#byAddress.values()];
+  }
+
+  #find(address: string): PeerState | undefined {
+    return this.#speaker?.address === address ? this.#speaker : this.#byAddress.get(address);
+  }
+
+  #delete(peer: PeerState): void {
+    this.#byAddress.delete(peer.address);
+    if (this.#speaker === peer) this.#speaker = null;
   }
 
   #admit(address: string): PeerState | null {
