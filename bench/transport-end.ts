@@ -35,10 +35,10 @@ const DIAL_LANES = 4;
 const SILENCE_MILLIS = 90_000;
 const AWAIT_MILLIS = 10_000;
 
-/** What is dialled at a port of this machine: plain TLS or a node, and how often. */
+/** What is dialled at a port of this machine: plain TLS, or a node that knows this peer or does not, and how often. */
 interface Dials {
   readonly port: number;
-  readonly kind: 'plain' | 'node';
+  readonly kind: 'plain' | 'node' | 'stranger';
   readonly count: number;
 }
 
@@ -46,6 +46,8 @@ interface Dials {
 let received = 0;
 /** Numbers of the packets that this process sends to mesh nodes begin above those of its earlier ones. */
 let nextNumber = 1;
+/** Numbers of identities that nobody has seen. */
+let nextStranger = 100_000;
 const links: TLSSocket[] = [];
 /** Connections that others have made to this process. */
 const served: TLSSocket[] = [];
@@ -227,11 +229,12 @@ const operations = {
   comeAndGo: async ({ port, kind, count }: Dials) => {
     let left = count;
     const lane = async (number: number): Promise<void> => {
-      const own = benchIdentity(number);
+      const known = benchIdentity(number);
       while (left-- > 0) {
         const from = loopback(left);
+        const own = kind === 'stranger' ? benchIdentity(nextStranger++) : known;
         const socket =
-          kind === 'node' ? await dialNode(own, port, [], from) : await dialPlainly(own, port, from);
+          kind === 'plain' ? await dialPlainly(own, port, from) : await dialNode(own, port, [], from);
         if (kind === 'plain') await once(socket, 'data');
         socket.end();
         await once(socket, 'close');
@@ -247,7 +250,7 @@ const operations = {
         const number = next++;
         const [own, from] = [benchIdentity(10_000 + number), loopback(number)];
         links.push(
-          kind === 'node' ? await dialNode(own, port, [], from) : await dialPlainly(own, port, from),
+          kind === 'plain' ? await dialPlainly(own, port, from) : await dialNode(own, port, [], from),
         );
       }
     };

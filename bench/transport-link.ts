@@ -12,13 +12,14 @@ import { nodeIdOf, type NodeId } from '#dist/core/ids.js';
 import { signedHelloPacket } from '#dist/packet/control.js';
 import { encodePacket } from '#dist/packet/packet.js';
 import type { HelloBody } from '#dist/packet/signed-hello.js';
-import { identityCertificate, nodeIdOfCertificate } from '#dist/transport/certificate.js';
+import { CertificateReader, identityCertificate } from '#dist/transport/certificate.js';
 import { sayHello } from '#dist/transport/greeting.js';
 import { bytesOfPublicKey, privateKeyOf } from '#dist/transport/keys.js';
 
 const ALPN = 'blvm-mesh/1';
 const EXPORTER_LABEL = 'EXPORTER-blvm-mesh-hello';
 const BINDING_BYTES = 32;
+const CERTIFICATES = new CertificateReader();
 
 export interface BenchIdentity {
   readonly nodeId: NodeId;
@@ -85,7 +86,7 @@ export async function dialNode(
   from?: string,
 ): Promise<TLSSocket> {
   const socket = await dialPlainly(own, port, from);
-  const audience = nodeIdOfCertificate(socket.getPeerX509Certificate());
+  const audience = CERTIFICATES.nodeIdOf(socket.getPeerX509Certificate());
   if (audience === null) throw new Error('a node has a certificate');
   const binding = new Uint8Array(socket.exportKeyingMaterial(BINDING_BYTES, EXPORTER_LABEL, Buffer.alloc(0)));
   const scope = { kind: 'tls-exporter', binding, speaker: own.nodeId, audience } as const;

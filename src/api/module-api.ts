@@ -9,7 +9,6 @@ import { U64_MAX } from '../core/bincode.js';
 import { toHex } from '../core/bytes.js';
 import { LIMITS } from '../core/limits.js';
 import { Reason, reasonName, reasonText } from '../core/reasons.js';
-import { priceMsat } from '../ledger/fee.js';
 import {
   API_VERSION,
   METHOD_NAMES,
@@ -170,7 +169,7 @@ export class MeshModuleApi {
         const routes = mesh.outbound.routes(destination);
         if (routes.length === 0) return { value: 0n };
         // The dearest of the kept routes, so that the packet may take any of them; for a payload of one KiB.
-        const prices = routes.map((route) => priceMsat(mesh.config.fees, route.ids.length - 1, 1_024));
+        const prices = routes.map((route) => mesh.table.prices.ofPacket(route, 1_024));
         const dearest = prices.reduce((most, price) => (price > most ? price : most), 0n);
         return { value: atMost(U64_MAX, baseFeeSats + ceilSats(dearest)) };
       },

@@ -81,6 +81,11 @@ export const TRANSPORT_LIMIT_TABLE = {
     'addresses',
     'and groups, of which the connections lately are counted',
   ],
+  TRANSPORT_CERTIFICATES_KNOWN: [
+    2_048,
+    'certificates',
+    'of peers that are known to be good: their signature is not verified again',
+  ],
   TRANSPORT_STRIKES: [3, 'strikes', 'within the time of a ban, after which an address or node is banned'],
   TRANSPORT_BAN_MILLIS: [600_000, 'ms', 'that a ban lasts'],
   TRANSPORT_BANS: [8_192, 'entries', 'addresses and nodes with strikes or a ban; the oldest are forgotten'],

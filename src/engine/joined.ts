@@ -185,6 +185,6 @@ export function joinParts(ground: Ground): Joined {
     publisher,
   });
   const policy = ground.routingPolicy;
-  const outbound = new Outbound({ self, clock, table, discovery, manager, policy, fees, packetTtlSeconds });
+  const outbound = new Outbound({ self, clock, table, discovery, manager, policy, packetTtlSeconds });
   return { discovery, peers, accounts, settlements, manager, outbound };
 }

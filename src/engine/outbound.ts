@@ -8,14 +8,12 @@
 import { nodeKey, type NodeId } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import type { Clock } from '../core/ports.js';
-import type { FeeSchedule } from '../core/policy.js';
 import { Reason, reasonName, reasonText } from '../core/reasons.js';
 import type { PacketType } from '../packet/packet-type.js';
 import { metadataWith } from '../packet/ttl.js';
 import { encodePacket, packetId, PACKET_VERSION, type MeshPacket } from '../packet/packet.js';
 import type { RoutingPolicyEngine } from '../packet/policy.js';
 import { amountMsatOf, type PaymentProof } from '../packet/proof.js';
-import { priceMsat } from '../ledger/fee.js';
 import type { RouteDiscovery } from '../routing/discovery.js';
 import type { SearchLimits } from '../routing/searches.js';
 import type { Route, RoutingTable } from '../routing/table.js';
@@ -41,8 +39,6 @@ export interface OutboundParts {
   readonly discovery: RouteDiscovery;
   readonly manager: MeshManager;
   readonly policy: () => RoutingPolicyEngine;
-  /** In force. */
-  readonly fees: () => FeeSchedule;
   readonly packetTtlSeconds: () => number;
 }
 
@@ -65,12 +61,11 @@ export class Outbound {
   /** Builds, judges and sends one packet. Never rejects. */
   async send(request: SendRequest): Promise<SendResult> {
     const { self, table, discovery, manager, packetTtlSeconds } = this.#parts;
-    const fees = this.#parts.fees();
     const { destination, payload, paymentProof } = request;
     if (payload.length > LIMITS.PAYLOAD_BYTES) return refuse(Reason.PayloadTooLarge);
     if (nodeKey(destination) === nodeKey(self)) return refuse(Reason.Loopback);
     const paidMsat = paymentProof === null ? null : amountMsatOf(paymentProof);
-    const price = (route: Route): bigint => priceMsat(fees, route.ids.length - 1, payload.length);
+    const price = (route: Route): bigint => table.prices.ofPacket(route, payload.length);
     const tried = new Set<string>();
     while (tried.size < LIMITS.ROUTES_PER_DESTINATION) {
       const choice = table.chooser.choose(destination, {

@@ -99,9 +99,15 @@ function addressBits(host: string): string | null {
 }
 
 function ipv4Bits(host: string): string | null {
-  const parts = host.split('.');
-  const isIpv4 = parts.length === 4 && parts.every((part) => /^\d{1,3}$/.test(part) && Number(part) <= 255);
-  return isIpv4 ? parts.map(Number).map(bits(8)).join('') : null;
+  const parts = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(host);
+  if (parts === null) return null;
+  let address = 0;
+  for (let i = 1; i <= 4; i++) {
+    const octet = Number(parts[i]);
+    if (octet > 255) return null;
+    address = 256 * address + octet;
+  }
+  return bits(32)(address);
 }
 
 function groupsOf(text: string): readonly number[] | null {

@@ -1,12 +1,13 @@
 /**
- * What a route costs for an amount carried: by this node's own schedule, with what the hops declared on top.
+ * What a route costs, for an amount carried and for one packet: by this node's own schedule, for an amount with what the hops
+ * declared on top.
  *
  * Rules: routing.md, Fees; docs/transport.md, Hello (price lists). A neighbour that has told its price list refuses what is
  * paid below it, so no route that begins with it is priced lower. Main thread only.
  */
 import type { NodeId } from '../core/ids.js';
 import type { FeeSchedule } from '../core/policy.js';
-import { calculateFee } from '../ledger/fee.js';
+import { calculateFee, priceMsat } from '../ledger/fee.js';
 import { IdMap } from './id-map.js';
 import { hopsOf, type Route } from './route.js';
 
@@ -28,14 +29,27 @@ export class RoutePrices {
     if (list !== null) this.#lists.add({ id: neighbour, fees: list });
   }
 
-  /** In msat, at most 2^64-1. */
+  /** For an amount carried. In msat, at most 2^64-1. */
   of(route: Route, amountMsat: bigint): bigint {
     const hops = hopsOf(route.ids);
     const own = calculateFee(this.fees, hops, amountMsat, [route.cost * MSAT_PER_SAT]);
-    const [, first] = route.ids;
-    const list = first === undefined ? undefined : this.#lists.get(first);
-    if (list === undefined) return own;
-    const asked = calculateFee(list.fees, hops, amountMsat);
-    return asked > own ? asked : own;
+    const list = this.#listOfFirst(route);
+    return list === null ? own : larger(own, calculateFee(list, hops, amountMsat));
   }
+
+  /** The least that a packet along the route must be paid with: below it this node or the first one refuses it. */
+  ofPacket(route: Route, payloadBytes: number): bigint {
+    const hops = hopsOf(route.ids);
+    const own = priceMsat(this.fees, hops, payloadBytes);
+    const list = this.#listOfFirst(route);
+    return list === null ? own : larger(own, priceMsat(list, hops, payloadBytes));
+  }
+
+  #listOfFirst({ ids: [, first] }: Route): FeeSchedule | null {
+    return first === undefined ? null : (this.#lists.get(first)?.fees ?? null);
+  }
+}
+
+function larger(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
 }

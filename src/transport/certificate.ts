@@ -15,7 +15,9 @@ import {
   Validity,
   Version,
 } from '@peculiar/asn1-x509';
+import { LRUCache } from 'lru-cache';
 import { nodeIdOf, NODE_ID_BYTES, type NodeId } from '../core/ids.js';
+import { LIMITS } from '../core/limits.js';
 import { bytesOfPublicKey } from './keys.js';
 
 /** RFC 8410, 3. */
@@ -49,11 +51,30 @@ export function identityCertificate(privateKey: KeyObject): string {
   return ['-----BEGIN CERTIFICATE-----', ...lines, '-----END CERTIFICATE-----', ''].join('\n');
 }
 
-/** The node id that a peer's certificate stands for; null where it is not one Ed25519 key, signed by itself. */
-export function nodeIdOfCertificate(certificate: X509Certificate | undefined): NodeId | null {
-  if (certificate === undefined || certificate.raw.length > CERTIFICATE_BYTES) return null;
-  // A chain would be other keys beside the one.
-  if (certificate.issuerCertificate !== undefined) return null;
+/**
+ * Reads the certificates of peers. One that was found good is known by its bytes, whose signature holds once and for all:
+ * who comes again costs no second look at it. That it holds the key, TLS asks each time.
+ */
+export class CertificateReader {
+  /** By all bytes of the certificate. */
+  readonly #known = new LRUCache<string, NodeId>({ max: LIMITS.TRANSPORT_CERTIFICATES_KNOWN });
+
+  /** The node id that a peer's certificate stands for; null where it is not one Ed25519 key, signed by itself. */
+  nodeIdOf(certificate: X509Certificate | undefined): NodeId | null {
+    if (certificate === undefined) return null;
+    const { raw } = certificate;
+    // A chain would be other keys beside the one.
+    if (raw.length > CERTIFICATE_BYTES || certificate.issuerCertificate !== undefined) return null;
+    const name = raw.toString('latin1');
+    const known = this.#known.get(name);
+    if (known !== undefined) return known;
+    const nodeId = keyOf(certificate);
+    if (nodeId !== null) this.#known.set(name, nodeId);
+    return nodeId;
+  }
+}
+
+function keyOf(certificate: X509Certificate): NodeId | null {
   try {
     const { publicKey } = certificate;
     if (publicKey.asymmetricKeyType !== 'ed25519' || !certificate.verify(publicKey)) return null;

@@ -34,9 +34,20 @@ export interface HelloScope {
 export type HelloVerdict =
   { readonly ok: true; readonly body: HelloBody } | { readonly ok: false; readonly reason: Reason };
 
+/** Bodies that were said: many peers are told the same one. */
+const encodedBodies = new WeakMap<HelloBody, Uint8Array>();
+
+function encodedBody(body: HelloBody): Uint8Array {
+  const known = encodedBodies.get(body);
+  if (known !== undefined) return known;
+  const encoded = encodeHelloBody(body);
+  encodedBodies.set(body, encoded);
+  return encoded;
+}
+
 /** The message that this node says hello with. */
 export function sayHello(body: HelloBody, scope: HelloScope, privateKey: KeyObject): SignedHello {
-  const encoded = encodeHelloBody(body);
+  const encoded = encodedBody(body);
   const statement = helloStatement(scope.kind, scope.binding, scope.audience, encoded);
   return { kind: 'Hello', body: encoded, signature: signed(statement, privateKey) };
 }

@@ -19,7 +19,7 @@ import { LIMITS } from '../core/limits.js';
 import { Reason } from '../core/reasons.js';
 import { BINDING_BYTES } from '../packet/signed-hello.js';
 import { hostPortText } from './addresses.js';
-import { identityCertificate, nodeIdOfCertificate } from './certificate.js';
+import { CertificateReader, identityCertificate } from './certificate.js';
 import type {
   AcceptHooks,
   Channel,
@@ -47,6 +47,7 @@ export class TlsNet implements ChannelNet {
   readonly #credentials: SecureContextOptions;
   /** For dialling: made once. tls.Server makes its own. */
   readonly #context: SecureContext;
+  readonly #certificates = new CertificateReader();
 
   constructor(privateKey: KeyObject) {
     const cert = identityCertificate(privateKey);
@@ -99,7 +100,7 @@ export class TlsNet implements ChannelNet {
       hooks.onDone(known.knock, result);
     };
     secure.on('secureConnection', (socket: TLSSocket) => {
-      done(otherEnd(socket), channelOf(socket));
+      done(otherEnd(socket), channelOf(socket, this.#certificates));
     });
     secure.on('tlsClientError', (_error, socket) => {
       socket.destroy();
@@ -144,7 +145,7 @@ export class TlsNet implements ChannelNet {
         clearTimeout(timer);
         socket.off('error', fail);
         socket.off('close', fail);
-        resolve(channelOf(socket));
+        resolve(channelOf(socket, this.#certificates));
       });
     });
   }
@@ -156,9 +157,9 @@ function otherEnd(socket: Socket): string {
 }
 
 /** The channel of a finished handshake, where the other side is one of ours; else the socket is destroyed. */
-function channelOf(socket: TLSSocket): Dialled {
+function channelOf(socket: TLSSocket, certificates: CertificateReader): Dialled {
   socket.on('error', () => socket.destroy());
-  const nodeId = nodeIdOfCertificate(socket.getPeerX509Certificate());
+  const nodeId = certificates.nodeIdOf(socket.getPeerX509Certificate());
   const { remoteAddress, remotePort } = socket;
   const isOurs = socket.alpnProtocol === ALPN && !socket.isSessionReused();
   if (nodeId === null || !isOurs || remoteAddress === undefined || remotePort === undefined) {

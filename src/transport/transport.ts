@@ -56,6 +56,8 @@ export class Transport {
   readonly #dialling = new Map<string, Candidate>();
   readonly #bad = new WeakMap<Session, TokenBucket>();
   #settings: TransportSettings;
+  /** null until somebody is to be told, and where it may be another now. */
+  #declared: HelloBody | null = null;
   #listening: Listening | null = null;
   #timer: Timer | null = null;
   #isClosed = false;
@@ -160,6 +162,7 @@ export class Transport {
   /** Holds from now on; connections past another bound stay. */
   configure(settings: TransportSettings): void {
     this.#settings = settings;
+    this.#declared = null;
     this.#book.slots = settings.outboundPeers;
     this.#dialDue();
   }
@@ -234,13 +237,22 @@ export class Transport {
       this.#hooks,
     );
     this.#sessions.add(session);
+    // With what TLS says at the end of its handshake: one write for both.
+    session.outbox.flush();
     return session;
   }
 
+  /** The same for all who come within a tick, so that it is made and encoded once. */
   #declare(): HelloBody {
     const { self, network, declare } = this.#options;
-    const known = this.#book.known(LIMITS.HELLO_KNOWN);
-    return { ...declare(), nodeId: self, network, addresses: this.#settings.advertised, known };
+    this.#declared ??= {
+      ...declare(),
+      nodeId: self,
+      network,
+      addresses: this.#settings.advertised,
+      known: this.#book.known(LIMITS.HELLO_KNOWN),
+    };
+    return this.#declared;
   }
 
   /** The peer has proven who it is: whether its connection is kept. */
@@ -338,6 +350,7 @@ export class Transport {
     this.#timer = clock.after(LIMITS.TRANSPORT_TICK_MILLIS, () => {
       this.#tick();
     });
+    this.#declared = null;
     const now = clock.monotonicMillis();
     for (const session of [...this.#sessions]) {
       const { outbox } = session;

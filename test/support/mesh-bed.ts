@@ -64,6 +64,8 @@ export interface BedOptions {
   readonly links: readonly TopologyLink[];
   /** Lines of every module's configuration. */
   readonly config?: readonly string[];
+  /** More lines of one of them. */
+  readonly configOf?: (index: number) => readonly string[];
 }
 
 export class MeshBed {
@@ -76,7 +78,8 @@ export class MeshBed {
   }
 
   /** Starts everything; resolves when each module has registered with its node. */
-  static async start({ nodes: count, links, config = [] }: BedOptions): Promise<MeshBed> {
+  static async start(options: BedOptions): Promise<MeshBed> {
+    const { nodes: count, links, config = [], configOf = () => [] } = options;
     const directory = temporaryDirectory();
     const network = await runDevNode({ nodes: count, topology: links, dir: directory });
     endLater(() => network.close());
@@ -90,7 +93,10 @@ export class MeshBed {
     );
     const payees = prepared.map(({ node, nodeId }) => `${toHex(nodeId)}=${node.payee}`);
     const nodes = prepared.map((parts, index) => {
-      writeFileSync(join(parts.dataDir, 'config.toml'), configText([...config, payeesLine(payees)]));
+      writeFileSync(
+        join(parts.dataDir, 'config.toml'),
+        configText([...config, ...configOf(index), payeesLine(payees)]),
+      );
       return { ...parts, index, module: startModule(parts.node, parts.dataDir) };
     });
     const bed = new MeshBed(network, nodes);

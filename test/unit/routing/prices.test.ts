@@ -31,6 +31,16 @@ describe('price of a route', () => {
     expect(prices.of(viaOther, 1_000_000n)).toBe(VIA_MSAT);
   });
 
+  it('of one packet is what this node asks for it, or the first hop where that asks more', () => {
+    const prices = new RoutePrices(OWN);
+    expect(prices.ofPacket(viaNear, 1_025)).toBe(1_000n + 200n + 20n);
+    prices.declare(NEAR, { ...OWN, baseMsat: 9_000n, perKibMsat: 1n });
+    expect(prices.ofPacket(viaNear, 1_025)).toBe(9_000n + 200n + 2n);
+    expect(prices.ofPacket(viaOther, 1_025)).toBe(1_220n);
+    prices.declare(NEAR, { ...OWN, baseMsat: 0n });
+    expect(prices.ofPacket(viaNear, 1_025)).toBe(1_220n);
+  });
+
   it('stays what it is where the first hop asks for no more, and where it is gone', () => {
     const prices = new RoutePrices(OWN);
     prices.declare(NEAR, OWN);

@@ -4,11 +4,18 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { identityCertificate, nodeIdOfCertificate } from '../../../src/transport/certificate.js';
+import type { NodeId } from '../../../src/core/ids.js';
+import { CertificateReader, identityCertificate } from '../../../src/transport/certificate.js';
 import { identity } from '../../support/identities.js';
 import { openssl, withoutOpenssl } from '../../support/openssl.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'blvm-mesh-cert-'));
+
+/** As of a peer that was never seen. */
+function nodeIdOfCertificate(certificate: X509Certificate | undefined): NodeId | null {
+  return new CertificateReader().nodeIdOf(certificate);
+}
+
 afterAll(() => {
   rmSync(directory, { recursive: true, force: true });
 });
@@ -37,6 +44,20 @@ describe('certificate', () => {
       }
       const nodeId = nodeIdOfCertificate(parsed);
       if (nodeId !== null) expect(Buffer.from(nodeId)).toEqual(Buffer.from(identity(2).nodeId));
+    }
+  });
+
+  it('that is known already is known by all its bytes, and so is no other', () => {
+    const reader = new CertificateReader();
+    const { raw } = new X509Certificate(identityCertificate(identity(3).privateKey));
+    const { raw: others } = new X509Certificate(identityCertificate(identity(4).privateKey));
+    for (let i = 0; i < 2; i++) {
+      expect(reader.nodeIdOf(new X509Certificate(raw))).toEqual(identity(3).nodeId);
+      expect(reader.nodeIdOf(new X509Certificate(others))).toEqual(identity(4).nodeId);
+      // Its last byte is one of the signature.
+      const forged = Buffer.from(raw);
+      forged[raw.length - 1] = (raw[raw.length - 1] ?? 0) ^ 1;
+      expect(reader.nodeIdOf(new X509Certificate(forged))).toBeNull();
     }
   });
 
