@@ -121,6 +121,12 @@ export const LIMIT_TABLE = {
     'bytes',
     'memory of packets of one peer that wait for a place in a batch',
   ],
+  PEER_PACKETS_AHEAD: [
+    512,
+    'packets',
+    'of one peer that wait so before its connection is read no further: two batches, more would only wait',
+  ],
+  PEER_BYTES_AHEAD: [524_288, 'bytes', 'of such packets'],
   PEER_TURN_BYTES: [
     4_096,
     'bytes',

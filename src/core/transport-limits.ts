@@ -12,11 +12,6 @@ export const TRANSPORT_LIMIT_TABLE = {
     'blocks',
     'out at once, of all peers: what is told to a thousand peers in one turn is written without',
   ],
-  CHUNK_PACKETS: [
-    128,
-    'packets',
-    'that one read of a socket brings at most, mostly: for so many there must be room, or the socket is not read',
-  ],
   TRANSPORT_HOLD_MILLIS: [1, 'ms', 'that a frame is held at most to be written together with others'],
   TRANSPORT_UNSENT_BYTES: [
     262_144,

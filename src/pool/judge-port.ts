@@ -99,10 +99,10 @@ export interface PacketJudge {
    *   be called before this returns, and must not throw. (`judged` makes a promise of it.)
    */
   judge(bytes: Uint8Array, sender: PacketSender, onVerdict: OnVerdict): void;
-  /** Whether a peer's queue is full, so that its next packets would be refused: time to stop reading its socket. */
+  /** Whether so many of a peer's packets wait that it is time to stop reading its socket. */
   isFull(peer: string): boolean;
   /**
-   * Calls back once, when half of a peer's full queue is free again; at once where it is not full. A peer has one such
+   * Calls back once, when half of what waited of a peer is judged; at once where its queue is not full. A peer has one such
    * callback: another takes its place.
    */
   onRoom(peer: string, onRoom: () => void): void;

@@ -63,7 +63,7 @@ class Lane {
   /** Bytes that it may still send in its turn. */
   deficit = 0;
   next: Lane = this;
-  /** Called when half of a full queue is free again. */
+  /** Called when half of what is read ahead is judged. */
   onRoom: (() => void) | null = null;
 
   constructor(peer: string) {
@@ -83,17 +83,11 @@ class Lane {
   }
 
   get isFull(): boolean {
-    // Of free packets too: what they have no room for would be refused, and their sender can wait.
-    return (
-      !hasRoom(this, false, LIMITS.PACKET_BYTES, LIMITS.CHUNK_PACKETS) ||
-      (this.free.length > 0 && !hasRoom(this, true, LIMITS.PACKET_BYTES, LIMITS.CHUNK_PACKETS))
-    );
+    return this.packets > LIMITS.PEER_PACKETS_AHEAD || this.bytes > LIMITS.PEER_BYTES_AHEAD;
   }
 
   get isHalfFree(): boolean {
-    const isHalf = (packets: number, bytes: number, share: number): boolean =>
-      packets <= (share * PEER_ROOM.packets) / 2 && bytes <= (share * PEER_ROOM.bytes) / 2;
-    return isHalf(this.packets, this.bytes, 1) && isHalf(this.free.length, this.free.bytes, FREE_SHARE);
+    return this.packets <= LIMITS.PEER_PACKETS_AHEAD / 2 && this.bytes <= LIMITS.PEER_BYTES_AHEAD / 2;
   }
 }
 
@@ -251,12 +245,12 @@ export class Lanes {
   }
 }
 
-function hasRoom(lane: Lane, isFree: boolean, bytes: number, packets = 1): boolean {
+function hasRoom(lane: Lane, isFree: boolean, bytes: number): boolean {
   return (
-    lane.packets + packets <= PEER_ROOM.packets &&
+    lane.packets < PEER_ROOM.packets &&
     lane.bytes + bytes <= PEER_ROOM.bytes &&
     (!isFree ||
-      (lane.free.length + packets <= FREE_SHARE * PEER_ROOM.packets &&
+      (lane.free.length < FREE_SHARE * PEER_ROOM.packets &&
         lane.free.bytes + bytes <= FREE_SHARE * PEER_ROOM.bytes))
   );
 }

@@ -164,7 +164,7 @@ describe('lanes § bounds', () => {
     expect(all.shed.length).toBe(before);
   });
 
-  it('say that a peer is full, and when half of that is free again', () => {
+  it('say that enough waits of a peer, and when half of that is judged', () => {
     const all = bed();
     let calls = 0;
     const onRoom = (): void => {
@@ -173,14 +173,18 @@ describe('lanes § bounds', () => {
     expect(all.lanes.isFull('a')).toBe(false);
     all.lanes.onRoom('a', onRoom);
     expect(calls).toBe(1);
-    offer(all, 10_000, () => packet('a', 9));
+    offer(all, LIMITS.PEER_PACKETS_AHEAD, () => packet('a', 9));
+    expect(all.lanes.isFull('a')).toBe(false);
+    offer(all, 1, () => packet('a', 9));
     expect([all.lanes.isFull('a'), all.lanes.isFull('b')]).toEqual([true, false]);
     all.lanes.onRoom('a', onRoom);
-    for (let n = 1; n < LIMITS.PEER_PACKETS_QUEUED / 2; n++) take(all.lanes);
+    for (let n = 0; n < LIMITS.PEER_PACKETS_AHEAD / 2; n++) take(all.lanes);
     expect(calls).toBe(1);
     take(all.lanes);
     expect(calls).toBe(2);
     takeAll(all.lanes);
     expect(calls).toBe(2);
+    offer(all, 1, () => packet('b', LIMITS.PEER_BYTES_AHEAD + 1));
+    expect(all.lanes.isFull('b')).toBe(true);
   });
 });
