@@ -17,6 +17,7 @@ import { paidPipelines, scaling } from './paid.js';
 import { rawRecovery } from './recovery.js';
 import { replay } from './replay.js';
 import { routing } from './routing.js';
+import { idleMinutes } from './transport-idle.js';
 import { transport } from './transport.js';
 import { tuning } from './tuning.js';
 
@@ -68,6 +69,10 @@ export const THEMES: Themes = new Map<string, NamedTheme>([
       theme: transport,
       isLong: true,
     },
+  ],
+  [
+    'idle-peers',
+    { about: 'memory of 1,000 idle peers over ten minutes', theme: idleMinutes, isOnRequest: true },
   ],
   ['tuning', { about: 'what batch_max and batch_linger_us do', theme: tuning, isOnRequest: true }],
 ]);

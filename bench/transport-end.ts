@@ -10,10 +10,10 @@ import { present } from '#dist/core/assert.js';
 import { fromHex } from '#dist/core/bytes.js';
 import { systemClock } from '#dist/core/clock.js';
 import { encodeFrame, FRAME_HEADER_BYTES, FrameReader } from '#dist/core/frame.js';
-import { nodeIdOfKey, type NodeKey } from '#dist/core/ids.js';
+import { nodeIdOfKey, type NodeId, type NodeKey } from '#dist/core/ids.js';
 import { LIMITS } from '#dist/core/limits.js';
 import { systemRandom } from '#dist/core/random.js';
-import { helloPacket } from '#dist/packet/control.js';
+import { helloPacket, type ControlHeader } from '#dist/packet/control.js';
 import { PacketHead } from '#dist/packet/head.js';
 import { encodePacket } from '#dist/packet/packet.js';
 import { NetworkGroups } from '#dist/routing/network-group.js';
@@ -52,6 +52,8 @@ const links: TLSSocket[] = [];
 /** Connections that others have made to this process. */
 const served: TLSSocket[] = [];
 const sessions: Session[] = [];
+/** Links that stay, and who each of them is. */
+const staying: { readonly socket: TLSSocket; readonly self: NodeId }[] = [];
 let flow: Flow | null = null;
 let isSending = false;
 let paid: readonly Uint8Array[] = [];
@@ -83,13 +85,13 @@ async function listen(number: number, onConnection: (socket: TLSSocket) => void)
   return (server.address() as AddressInfo).port;
 }
 
+function headerOf(self: NodeId): ControlHeader {
+  return { self, sequence: 1n, nowSeconds: systemClock.unixSeconds() };
+}
+
 async function startTransport(number: number, dialled: number | null): Promise<Transport> {
   const { nodeId: self, privateKey } = benchIdentity(number);
-  const header = (): Parameters<typeof helloPacket>[0] => ({
-    self,
-    sequence: 1n,
-    nowSeconds: systemClock.unixSeconds(),
-  });
+  const header = (): ControlHeader => headerOf(self);
   const net = new TlsNet(privateKey);
   const transport = await Transport.start({
     self,
@@ -249,12 +251,20 @@ const operations = {
       while (next < count) {
         const number = next++;
         const [own, from] = [benchIdentity(10_000 + number), loopback(number)];
-        links.push(
-          kind === 'plain' ? await dialPlainly(own, port, from) : await dialNode(own, port, [], from),
-        );
+        const socket =
+          kind === 'plain' ? await dialPlainly(own, port, from) : await dialNode(own, port, [], from);
+        links.push(socket);
+        staying.push({ socket, self: own.nodeId });
       }
     };
     await Promise.all(Array.from({ length: DIAL_LANES }, lane));
+  },
+  /** All that stay tell a node that they are there. */
+  speak: ({ to }: { readonly to: NodeKey }) => {
+    const node = nodeIdOfKey(to);
+    for (const { socket, self } of staying) {
+      socket.write(encodeFrame(encodePacket(helloPacket(headerOf(self), node))));
+    }
   },
   /** Makes paid packets along a route. @returns the length of each */
   preparePaid: ({

@@ -7,15 +7,15 @@
  * message: the packet around it has 403 B, and what is compared are all its bytes.
  */
 import { nodeKey, type NodeKey } from '#dist/core/ids.js';
-import { freePort } from '#dist/dev/free-port.js';
 import { Bed } from './bed.js';
 import { Child } from './child.js';
+import { EngineProcess } from './engine-process.js';
 import { asPaid } from './paid.js';
 import { paidSamples } from './samples.js';
 import { atMost, ratioAtLeast, type Reading, type Target } from './stats.js';
 import type { Runner, Settings } from './suite.js';
 import type { EndOperations } from './transport-end.js';
-import type { EngineOperations } from './transport-engine.js';
+import { idlePeers } from './transport-idle.js';
 import { benchIdentity } from './transport-link.js';
 
 const LARGE_BYTES = 1_400;
@@ -37,42 +37,16 @@ const PAID_PACKETS = 4_000;
 const QUICK_PAID_PACKETS = 1_000;
 const PAID_PAYLOAD_BYTES = 200;
 const LATENCY_PACKETS_PER_SECOND = 1_000;
-const LATENCY_PACKETS = 500;
+const LATENCY_PACKETS = 1_000;
 const QUICK_LATENCY_PACKETS = 200;
-const IDLE_PEERS = 1_000;
-const QUICK_IDLE_PEERS = 100;
-/** Connections that come and go before memory is looked at. */
-const IDLE_WARM = 30;
+/** Before they count: a thread that compiles takes one of two cores for milliseconds, and all others wait. */
+const LATENCY_WARM_PACKETS = 3_000;
 
 const [SOURCE, SINK, RELAY] = [1, 2, 3];
 
 const REFERENCE = 'node:tls, two processes';
 const RELAY_LARGE = 'node:tls relay, 1,400 B';
 const RELAY_SMALL = 'node:tls relay, 200 B';
-
-/** As bin/blvm-mesh starts a node. */
-const NODE_SETTINGS = ['--v8-pool-size=1', '--max-semi-space-size=64'];
-/** The same where memory is limited: what is measured is what peers hold, not the room for what lives shortly. */
-const SMALL_SETTINGS = ['--v8-pool-size=1', '--max-semi-space-size=8'];
-
-/** A mesh node in a process of its own. */
-class EngineProcess {
-  readonly child: Child<EngineOperations>;
-  readonly port: number;
-  readonly id: NodeKey;
-
-  private constructor(child: Child<EngineOperations>, port: number, id: NodeKey) {
-    this.child = child;
-    this.port = port;
-    this.id = id;
-  }
-
-  static async start(workers: number, settings = NODE_SETTINGS): Promise<EngineProcess> {
-    const child = new Child<EngineOperations>('transport-engine', settings);
-    const port = await freePort();
-    return new EngineProcess(child, port, await child.call('start', { port, workers }));
-  }
-}
 
 /** All processes of the theme, connected: source, sink, a relay and a mesh node. */
 class Stage {
@@ -306,6 +280,9 @@ async function hopLatency(stage: Stage, { rounds, isQuick }: Settings): Promise<
   const route = [nodeKey(benchIdentity(SOURCE).nodeId), engine.id, nodeKey(benchIdentity(RELAY).nodeId)];
   const count = isQuick ? QUICK_LATENCY_PACKETS : LATENCY_PACKETS;
   const order = { route, bytes: SMALL_BYTES, perSecond: LATENCY_PACKETS_PER_SECOND, count };
+  if (!isQuick) {
+    await source.call('latency', { ...order, out: stage.meshed, back, count: LATENCY_WARM_PACKETS });
+  }
   const direct: { p50: number; p99: number }[] = [];
   const hops: { p50: number; p99: number }[] = [];
   for (let round = 0; round < rounds; round++) {
@@ -322,38 +299,6 @@ async function hopLatency(stage: Stage, { rounds, isQuick }: Settings): Promise<
     },
   ];
   return [...reading('p50', 0.4), ...reading('p99', 2)];
-}
-
-/** What an idle peer costs of the memory of a fresh node's whole process, beside one of a fresh process with node:tls. */
-async function idlePeers({ isQuick }: Settings, source: Child<EndOperations>): Promise<readonly Reading[]> {
-  const count = isQuick ? QUICK_IDLE_PEERS : IDLE_PEERS;
-  const node = await EngineProcess.start(1, SMALL_SETTINGS);
-  const bare = new Child<EndOperations>('transport-end', SMALL_SETTINGS);
-  const grown = async (
-    kind: 'plain' | 'node',
-    port: number,
-    memory: () => Promise<number>,
-  ): Promise<number> => {
-    await source.call('comeAndGo', { port, kind, count: IDLE_WARM });
-    const before = await memory();
-    await source.call('stay', { port, kind, count });
-    return ((await memory()) - before) / count / 1_000;
-  };
-  try {
-    const port = await bare.call('serve', { number: RELAY });
-    const plain = await grown('plain', port, () => bare.call('memory'));
-    const ours = await grown('node', node.port, () => node.child.call('memory'));
-    const peers = await node.child.call('peers');
-    if (peers < count) throw new Error(`${count} came, and ${peers} are there`);
-    const of = `of ${count.toLocaleString('en')}`;
-    const reference = `an idle connection of node:tls, ${of}`;
-    return [
-      { name: reference, unit: 'kB', samples: [plain] },
-      { name: `an idle peer, ${of}`, unit: 'kB', samples: [ours], reference, target: atMost(64) },
-    ];
-  } finally {
-    await Promise.all([node.child.close(), bare.close()]);
-  }
 }
 
 export function transport(): readonly Runner[] {

@@ -6,7 +6,13 @@ import { LIMITS } from '../../../src/core/limits.js';
 import { Reason } from '../../../src/core/reasons.js';
 import { identity, inOrder } from '../../support/identities.js';
 import { MemoryWorld } from '../../support/memory-net.js';
-import { candidate, IDLE_MILLIS, startTransport, type TestNode } from '../../support/transports.js';
+import {
+  candidate,
+  DECLARATION,
+  IDLE_MILLIS,
+  startTransport,
+  type TestNode,
+} from '../../support/transports.js';
 import type { TransportOptions } from '../../../src/transport/options.js';
 
 const PORT = 8_334;
@@ -48,6 +54,32 @@ describe('transport', () => {
     await w.run(20);
     expect(a.packets.map(({ packet }) => packet[0])).toEqual([1, 2, 3]);
     expect(a.packets[0]?.from.nodeId).toEqual(b.identity.nodeId);
+  });
+
+  it('tells what it declares: at once where it was configured, and else within a tick', async () => {
+    const { world: w, node } = world();
+    let baseMsat = 1_000n;
+    const declare = (): typeof DECLARATION => ({ ...DECLARATION, baseMsat });
+    const a = await node(1, '1.1.0.1', { declare });
+    const peers = [candidate(`1.1.0.1:${PORT}`)];
+    const told = async (n: number): Promise<unknown> => {
+      const b = await node(n, `${n}.2.0.1`, { peers });
+      await w.run(100);
+      return b.joined[0]?.hello?.baseMsat;
+    };
+    expect(await told(2)).toBe(1_000n);
+    baseMsat = 2_000n;
+    a.transport.configure({
+      advertised: [],
+      maxPeers: 128,
+      outboundPeers: 8,
+      idleMillis: IDLE_MILLIS,
+      keepAliveMillis: 20_000,
+    });
+    expect(await told(3)).toBe(2_000n);
+    baseMsat = 3_000n;
+    await w.run(LIMITS.TRANSPORT_TICK_MILLIS);
+    expect(await told(4)).toBe(3_000n);
   });
 
   it('keeps one connection of two that are dialled from both ends at once, the same on both sides', async () => {
