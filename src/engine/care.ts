@@ -190,6 +190,7 @@ export class PacketCare {
 
   /** A new neighbour or route: what waits is tried at once. */
   nudge(): void {
+    if (this.#waiting === 0) return;
     for (const held of [...this.#held.values()]) {
       if (!held.busy && held.nextHop === null) this.#try(held);
     }

@@ -4,7 +4,7 @@
  * Rules: architecture.md (one packet's way and back), payments.md (order of checks; nothing is acted on before its
  * payment is claimed and durable), routing.md (source routes, repair). Main thread only.
  */
-import { keepable, textKey, toHex } from '../core/bytes.js';
+import { equalBytes, keepable, textKey, toHex } from '../core/bytes.js';
 import { errorText, MeshError } from '../core/errors.js';
 import { nodeKey, type NodeId } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
@@ -256,8 +256,7 @@ export class MeshManager {
 
   /** A neighbour is gone or was restarted: what it was given lately goes another way, or to it again. */
   neighbourLost(nodeId: NodeId): void {
-    const lost = nodeKey(nodeId);
-    this.#care.neighbourLost((nextHop) => nodeKey(nextHop) === lost);
+    this.#care.neighbourLost((nextHop) => equalBytes(nextHop, nodeId));
   }
 
   /** A neighbour or a route was found: packets that wait for one are tried at once. */
