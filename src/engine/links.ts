@@ -69,6 +69,7 @@ const OVER_QUOTA: ReadonlySet<Reason> = new Set([
 
 /** Kept by connection of the transport. */
 interface Flow {
+  readonly session: Session;
   /** The peer's way in. */
   readonly take: TakePacket;
   /** Packets refused for their quota since one was accepted. */
@@ -79,6 +80,9 @@ export class Links implements PeerLink {
   readonly #parts: LinksParts;
   readonly #proofs: Proofs;
   readonly #flows = new Map<string, Flow>();
+  /** Whose packet came last, and to whom one was passed on last: both come in runs. */
+  #lastFlow: Flow | null = null;
+  #lastHop: Session | null = null;
   /** Links without room, and the connections that are not read meanwhile; null where it took too long. */
   readonly #roomless = new Map<string, Set<Session> | null>();
   /** What neighbours have declared. */
@@ -143,7 +147,9 @@ export class Links implements PeerLink {
         this.#noteDeclared(body);
       },
       onPacket: (session, packet) => {
-        const flow = this.#flows.get(session.address);
+        const last = this.#lastFlow;
+        const flow = last?.session === session ? last : (this.#flows.get(session.address) ?? null);
+        this.#lastFlow = flow;
         flow?.take(packet, session.lastHeardMillis);
       },
       onTurn: (session) => {
@@ -156,6 +162,7 @@ export class Links implements PeerLink {
       onLost: (session) => {
         this.#waitNoMore(session.address);
         this.#flows.delete(session.address);
+        if (this.#lastFlow?.session === session) this.#lastFlow = null;
         peers().disconnected(session.address);
       },
       onRefused: (reason) => {
@@ -208,7 +215,10 @@ export class Links implements PeerLink {
   }
 
   passOn(address: string, packetBytes: Uint8Array, source: string, nowMillis: number): boolean {
-    const session = this.#transport?.at(address) ?? null;
+    const last = this.#lastHop;
+    const isSame = last?.address === address && last.isOpen;
+    const session = isSame ? last : (this.#transport?.at(address) ?? null);
+    this.#lastHop = session;
     return session?.send(packetBytes, source, nowMillis) === true;
   }
 
@@ -295,7 +305,7 @@ export class Links implements PeerLink {
       if (outcome.kind === 'refused') this.#refused(session, flow, outcome.reason);
       else flow.overQuota = 0;
     });
-    const flow: Flow = { take, overQuota: 0 };
+    const flow: Flow = { session, take, overQuota: 0 };
     return flow;
   }
 

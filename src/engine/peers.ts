@@ -80,6 +80,8 @@ export class PeerBook {
   readonly #byAddress = new Map<string, PeerState>();
   /** Who sent the last packet, as long as it is there: packets come in runs of one peer, and each is asked of thrice. */
   #speaker: PeerState | null = null;
+  /** Who was sent the last packet, alike. */
+  #listener: PeerState | null = null;
   /** The proven ways to each neighbour, the one in use first. */
   readonly #waysTo = new Map<NodeKey, PeerState[]>();
   #settings: PeerSettings;
@@ -141,8 +143,10 @@ export class PeerBook {
 
   /** A packet went to an address. */
   sentTo(address: string): void {
-    const peer = this.#byAddress.get(address);
-    if (peer !== undefined) peer.packetsOut++;
+    const peer = this.#listener?.address === address ? this.#listener : this.#byAddress.get(address);
+    if (peer === undefined) return;
+    this.#listener = peer;
+    peer.packetsOut++;
   }
 
   /** A peer's own control message told its clock. @param unixSeconds its claim */
@@ -195,14 +199,14 @@ export class PeerBook {
     const peer = this.#find(address);
     if (peer === undefined) return Reason.UnknownPeer;
     if (traffic === 'control' && !peer.quotas.control.take(now)) return Reason.ControlQuotaExceeded;
-    if (traffic === 'free' && !takeFree(peer, bytes, now)) return Reason.FreeQuotaExceeded;
+    if (traffic === 'free' && !peer.quotas.takeFree(bytes, now)) return Reason.FreeQuotaExceeded;
     return peer.quotas.packets.take(now) ? Reason.Accepted : Reason.PacketQuotaExceeded;
   }
 
   /** Charges a packet to the peer's allowance of free traffic alone; false where that is used up. */
   chargeFree(address: string, bytes: number): boolean {
     const peer = this.#byAddress.get(address);
-    return peer !== undefined && takeFree(peer, bytes, this.#options.clock.monotonicMillis());
+    return peer !== undefined && peer.quotas.takeFree(bytes, this.#options.clock.monotonicMillis());
   }
 
   /**
@@ -290,6 +294,7 @@ export class PeerBook {
   #delete(peer: PeerState): void {
     this.#byAddress.delete(peer.address);
     if (this.#speaker === peer) this.#speaker = null;
+    if (this.#listener === peer) this.#listener = null;
   }
 
   #admit(address: string): PeerState | null {
@@ -383,13 +388,6 @@ export class PeerBook {
 /** After which silence a connection of the direct transport is closed. */
 export function idleMillisOf(helloIntervalMillis: number): number {
   return Math.max(LIMITS.SILENT_HELLO_INTERVALS * helloIntervalMillis, LIMITS.TRANSPORT_IDLE_LEAST_MILLIS);
-}
-
-function takeFree({ quotas }: PeerState, bytes: number, now: number): boolean {
-  // What has no room among the bytes does not count among the packets.
-  const { freeBytes, freePackets } = quotas;
-  const hasRoom = freeBytes.waitMillis(now, bytes) === 0;
-  return hasRoom && freePackets.take(now) && freeBytes.take(now, bytes);
 }
 
 function sameId(known: NodeId, claimed: NodeId): Reason {

@@ -32,6 +32,12 @@ export class Quotas {
     this.freeBytes.change(...freeBytes, nowMillis);
   }
 
+  /** Takes a free packet of so many bytes, where there is room among both: else nothing. */
+  takeFree(bytes: number, nowMillis: number): boolean {
+    const hasRoom = this.freeBytes.waitMillis(nowMillis, bytes) === 0;
+    return hasRoom && this.freePackets.take(nowMillis) && this.freeBytes.take(nowMillis, bytes);
+  }
+
   /** What was saved up is gone. */
   empty(nowMillis: number): void {
     for (const quota of [this.packets, this.freePackets, this.freeBytes, this.control])
