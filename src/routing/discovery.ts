@@ -111,6 +111,9 @@ export class RouteDiscovery {
       onStarved: (destination) => {
         this.lookForOthers(destination);
       },
+      onLosing: (destination) => {
+        this.lookForOthers(destination, true);
+      },
     });
   }
 
@@ -130,12 +133,13 @@ export class RouteDiscovery {
   }
 
   /**
-   * The known routes to a destination concentrate on too few, or fail: searches for others, at most once in
-   * LIMITS.REFRESH_MILLIS for each destination, and ever less often where that has not helped.
+   * The known routes to a destination concentrate on too few, or fail: searches for others now and then, ever less often
+   * where that has not helped.
    * @param isLosing packets are lost meanwhile: as often each time
    */
   lookForOthers(destination: NodeId, isLosing = false): void {
-    this.#refresher.request(destination, isLosing ? LIMITS.REFRESH_MILLIS : LIMITS.REFRESH_MILLIS_MOST);
+    const { REFRESH_LOSING_MILLIS, REFRESH_MILLIS_MOST } = LIMITS;
+    this.#refresher.request(destination, isLosing ? REFRESH_LOSING_MILLIS : REFRESH_MILLIS_MOST);
   }
 
   /**
