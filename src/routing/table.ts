@@ -183,6 +183,11 @@ export class RoutingTable {
     return this.#direct.get(nodeId) !== undefined;
   }
 
+  /** The key of a direct peer, which is not made anew each time; null where the node is none. */
+  directKey(nodeId: NodeId): NodeKey | null {
+    return this.#direct.get(nodeId)?.key ?? null;
+  }
+
   /** As `isDirectPeer`, by the key. */
   hasDirectKey(key: NodeKey): boolean {
     return this.#direct.byKey(key) !== undefined;
