@@ -47,6 +47,12 @@ export function sharedPart(routers: readonly NodeKey[], others: readonly NodeKey
   return routers.length === 0 ? 0 : shared / routers.length;
 }
 
+/** The part of the routers of either of two routes that both share, 0 to 1. */
+export function likenessOf(routers: readonly NodeKey[], others: readonly NodeKey[]): number {
+  const shared = sharedPart(routers, others) * routers.length;
+  return shared / Math.max(1, routers.length + others.length - shared);
+}
+
 /**
  * The order in which routes are worth keeping: greedily those that share no entity with one before and repeat none
  * among their own routers, then the rest.

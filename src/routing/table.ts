@@ -15,7 +15,7 @@ import { RouteChooser } from './chooser.js';
 import { DirectPeers } from './direct-peers.js';
 import { Entities } from './entities.js';
 import { prefixOf } from './id-map.js';
-import { disjointFirst, RouteLabels, sharedPart } from './labels.js';
+import { disjointFirst, likenessOf, RouteLabels } from './labels.js';
 import { LearnedRoutes, type Destination, type Learned } from './learned.js';
 import { DEFAULT_MONOPOLY } from './monopoly.js';
 import { NetworkGroups } from './network-group.js';
@@ -369,17 +369,23 @@ export class RoutingTable {
     const rated = routes.map((route) => ({ route, doubt: this.chooser.doubtOf(route) }));
     const trusted = rated.filter(({ doubt }) => doubt === 0).map(({ route }) => route);
     const few = disjointFirst(trusted, labels).slice(0, LIMITS.ROUTES_PER_DESTINATION);
-    const doubted = rated.filter(({ doubt }) => doubt > 0);
+    const doubted = rated
+      .filter(({ doubt }) => doubt > 0)
+      .map(({ route, doubt }) => ({ route, doubt, likeness: 0 }));
     const kept = [...few];
     while (kept.length < LIMITS.ROUTES_DOUBTED) {
       const [first, ...others] = doubted;
       if (first === undefined) break;
       let best = first;
-      for (const other of others) if (other.doubt < best.doubt) best = other;
+      for (const other of others) {
+        if (other.doubt + ALIKE * other.likeness < best.doubt + ALIKE * best.likeness) best = other;
+      }
       doubted.splice(doubted.indexOf(best), 1);
       kept.push(best.route);
       const { routers } = labels.of(best.route);
-      for (const other of doubted) other.doubt += ALIKE * sharedPart(routers, labels.of(other.route).routers);
+      for (const other of doubted) {
+        other.likeness = Math.max(other.likeness, likenessOf(routers, labels.of(other.route).routers));
+      }
     }
     return kept;
   }
