@@ -193,7 +193,7 @@ export class RouteChooser {
   }
 
   /** How doubtful a route is: 0 where nobody on it is suspect, otherwise more the less likely it works (suspects.ts). */
-  doubtOf(route: Route): number {
+  doubtOf(route: Pick<Route, 'ids'>): number {
     const { name, routers } = this.#options.labels.of(route);
     return this.#suspects.doubtOf(name, routers, this.#options.clock.monotonicMillis());
   }
@@ -231,12 +231,13 @@ export class RouteChooser {
     if (!delivered) this.#lost(route, score);
   }
 
-  /** A packet was lost: its route is dropped where it fails again and again, the last one known later than others. */
+  /** A packet was lost: its route is dropped where it fails again and again, later where no other is known. */
   #lost(route: Pick<Route, 'ids'>, score: Score): void {
     const { alternatives, drop, onLosing } = this.#options;
     const destination = present(route.ids[route.ids.length - 1], 'a route has a destination');
-    const isLast = alternatives(destination).length < 2;
-    if (score.failuresInARow >= (isLast ? LIMITS.LAST_ROUTE_FAILURES : LIMITS.ROUTE_FAILURES)) {
+    // Who has delivered often is doubted late, and may have had bad luck.
+    const isGivenUp = alternatives(destination).length > 1 && this.doubtOf(route) > 0;
+    if (score.failuresInARow >= (isGivenUp ? LIMITS.ROUTE_FAILURES : LIMITS.LAST_ROUTE_FAILURES)) {
       score.failuresInARow = 0;
       drop(route);
     }

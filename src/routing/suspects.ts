@@ -184,7 +184,7 @@ function explain(
     const suspects = left.filter((doubt) => !honest.has(doubt));
     for (const doubt of suspects) {
       if (!possible.has(doubt)) {
-        doubt.price = CULPRIT - (doubt.isLast ? LAST : 0) + DELIVERY * doubt.delivered;
+        doubt.price = priceOf(doubt);
         doubt.spares = 0;
         possible.add(doubt);
       }
@@ -212,8 +212,17 @@ function explain(
   }
 }
 
+/** Several packets were lost over it, and that it is at fault is likelier than so much bad luck. */
 function isSuspect(doubt: Doubt, nowMillis: number): boolean {
-  return doubt.failures >= LIMITS.SUSPECT_FAILURES && !isOver(doubt, nowMillis);
+  const { failures } = doubt;
+  return (
+    failures >= LIMITS.SUSPECT_FAILURES && BAD_LUCK * failures > priceOf(doubt) && !isOver(doubt, nowMillis)
+  );
+}
+
+/** How unlikely it is that a node is at fault. */
+function priceOf({ isLast, delivered }: Doubt): number {
+  return CULPRIT - (isLast ? LAST : 0) + DELIVERY * delivered;
 }
 
 function isOver({ lastMillis }: { readonly lastMillis: number }, nowMillis: number): boolean {

@@ -73,6 +73,8 @@ describe('suspects', () => {
     const source = new Source();
     for (let i = 0; i < 20; i++) source.delivered([1, 2, 3]);
     source.lost([1, 2, 3], 3, 1);
+    expect(source.doubt([1, 2, 3])).toBe(0);
+    source.lost([1, 2, 3], 1, 1);
     source.lost([4, 5], 1);
     source.lost([6, 5], 1);
     source.lost([7, 5], 1);
