@@ -78,7 +78,7 @@ export const ROUTING_LIMIT_TABLE = {
   SUSPECT_FAILURES: [
     2,
     'failures',
-    'over a node since it delivered last, after which routes through others are preferred; more where it delivered often',
+    'over a node since it delivered last, after which routes through others are preferred',
   ],
   SUSPECT_MILLIS: [600_000, 'ms', 'since the last failure over a node, for which it is suspect'],
   SUSPECTS: [16_384, 'nodes', 'over which packets failed lately'],
