@@ -41,11 +41,11 @@ export const ROUTING_LIMIT_TABLE = {
   ANSWERS_TAKEN: [8, 'answers', 'to one route request, by its source and by each node that passes them back'],
   ANSWERS_TAKEN_OF_ONE: [4, 'answers', 'of these from one neighbour: the first may be lies'],
   WAYS_BACK: [4, 'neighbours', 'to whom the answers to one thorough route request go back'],
-  SHUNNED_NODES: [3, 'nodes', 'suspected, that one route request is made to leave out'],
+  SHUNNED_NODES: [5, 'nodes', 'suspected, that one route request is made to leave out'],
   THOROUGH_REQUESTS: [
-    4,
+    2,
     'requests',
-    'at once where all known routes lose packets, each with a guess of its own',
+    'at once where all known routes lose packets, each without other suspects',
   ],
   ANSWER_FRESH_MILLIS: [
     30_000,
@@ -59,7 +59,9 @@ export const ROUTING_LIMIT_TABLE = {
   ],
   RETRACTIONS_WAITING: [512, 'destinations', 'lost nodes that wait to be told; fits one control message'],
   ROUTES_PER_DESTINATION: [3, 'routes', 'alternatives kept per destination (routing.md, Anti-monopoly, 2)'],
+  ROUTES_DOUBTED: [20, 'routes', 'kept per destination, with those over nodes that lose packets'],
   REFRESH_MILLIS: [30_000, 'ms', 'between two fresh requests for one destination that nobody asked for'],
+  REFRESH_LOSING_MILLIS: [10_000, 'ms', 'between two such requests where all known routes lose packets'],
   REFRESH_MILLIS_MOST: [
     900_000,
     'ms',
@@ -81,7 +83,12 @@ export const ROUTING_LIMIT_TABLE = {
   SUSPECT_MILLIS: [600_000, 'ms', 'since the last failure over a node, for which it is suspect'],
   SUSPECTS: [16_384, 'nodes', 'over which packets failed lately'],
   FAILED_ROUTES: [128, 'routes', 'that have lost packets lately, for which culprits are sought'],
-  ROUTE_FAILURES: [3, 'failures', 'in a row after which a route is dropped'],
+  ROUTE_FAILURES: [3, 'failures', 'in a row after which a doubtful route is dropped, where another is known'],
+  LAST_ROUTE_FAILURES: [
+    6,
+    'failures',
+    'in a row after which the only route known is dropped, or one that has delivered often',
+  ],
   ROUTE_SCORES: [32_768, 'routes', 'whose success and latency are remembered, dropped routes included'],
   ENTITY_NODES: [100_000, 'nodes', 'of which network group, payee or family is known'],
   FAMILY_MEMBERS: [64, 'nodes', 'in the family that one node declares'],

@@ -9,7 +9,7 @@
  */
 import { LRUCache } from 'lru-cache';
 import { present } from '../core/assert.js';
-import { nodeIdOfKey, nodeKey, type NodeId } from '../core/ids.js';
+import { nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import type { Clock, Random } from '../core/ports.js';
 import { Reason } from '../core/reasons.js';
@@ -39,8 +39,10 @@ export interface RouteChooserOptions {
   readonly alternatives: (destination: NodeId) => readonly Route[];
   /** What a route costs for an amount carried, in msat. */
   readonly priceMsat: (route: Route, amountMsat: bigint) => bigint;
-  /** A route failed LIMITS.ROUTE_FAILURES times in a row: it is to be dropped. */
+  /** A route failed again and again: it is to be dropped. */
   readonly drop: (route: Pick<Route, 'ids'>) => void;
+  /** A packet was lost, and every route known to its destination leads over nodes that lose packets. */
+  readonly onLosing: (destination: NodeId) => void;
 }
 
 export interface ChoiceWish {
@@ -172,7 +174,7 @@ export class RouteChooser {
   }
 
   #chosen({ route, label, doubt }: Candidate, isDegraded: boolean, isLosing: boolean): Choice {
-    if (doubt > 0) this.#suspects.tried(label.name);
+    if (doubt > 0) this.#suspects.tried(label.name, label.routers);
     return { ok: true, route, isDegraded, isLosing };
   }
 
@@ -191,16 +193,14 @@ export class RouteChooser {
   }
 
   /** How doubtful a route is: 0 where nobody on it is suspect, otherwise more the less likely it works (suspects.ts). */
-  doubtOf(route: Route): number {
+  doubtOf(route: Pick<Route, 'ids'>): number {
     const { name, routers } = this.#options.labels.of(route);
     return this.#suspects.doubtOf(name, routers, this.#options.clock.monotonicMillis());
   }
 
-  /** A guess at who keeps packets from a destination: the likeliest, or others (Suspects.guess). */
-  guessCulprits(destination: NodeId, believing: number): readonly NodeId[] {
-    const { random, clock } = this.#options;
-    const culprits = this.#suspects.guess(nodeKey(destination), believing, random, clock.monotonicMillis());
-    return culprits.map(nodeIdOfKey);
+  /** Who most likely keeps packets from a destination, where some are believed to be honest (Suspects.culprits). */
+  culprits(destination: NodeId, believed: ReadonlySet<NodeKey>): readonly NodeKey[] {
+    return this.#suspects.culprits(nodeKey(destination), believed, this.#options.clock.monotonicMillis());
   }
 
   /**
@@ -228,10 +228,20 @@ export class RouteChooser {
       }
     }
     this.#scores.set(name, score);
-    if (score.failuresInARow >= LIMITS.ROUTE_FAILURES) {
+    if (!delivered) this.#lost(route, score);
+  }
+
+  /** A packet was lost: its route is dropped where it fails again and again, later where no other is known. */
+  #lost(route: Pick<Route, 'ids'>, score: Score): void {
+    const { alternatives, drop, onLosing } = this.#options;
+    const destination = present(route.ids[route.ids.length - 1], 'a route has a destination');
+    // Who has delivered often is doubted late, and may have had bad luck.
+    const isGivenUp = alternatives(destination).length > 1 && this.doubtOf(route) > 0;
+    if (score.failuresInARow >= (isGivenUp ? LIMITS.ROUTE_FAILURES : LIMITS.LAST_ROUTE_FAILURES)) {
       score.failuresInARow = 0;
-      this.#options.drop(route);
+      drop(route);
     }
+    if (alternatives(destination).every((known) => this.doubtOf(known) > 0)) onLosing(destination);
   }
 
   /** Q of each route among these alternatives (routing.md, Anti-monopoly, 4), before the weight of new entities. */

@@ -111,6 +111,9 @@ export class RouteDiscovery {
       onStarved: (destination) => {
         this.lookForOthers(destination);
       },
+      onLosing: (destination) => {
+        this.lookForOthers(destination, true);
+      },
     });
   }
 
@@ -130,12 +133,13 @@ export class RouteDiscovery {
   }
 
   /**
-   * The known routes to a destination concentrate on too few, or fail: searches for others, at most once in
-   * LIMITS.REFRESH_MILLIS for each destination, and ever less often where that has not helped.
+   * The known routes to a destination concentrate on too few, or fail: searches for others now and then, ever less often
+   * where that has not helped.
    * @param isLosing packets are lost meanwhile: as often each time
    */
   lookForOthers(destination: NodeId, isLosing = false): void {
-    this.#refresher.request(destination, isLosing ? LIMITS.REFRESH_MILLIS : LIMITS.REFRESH_MILLIS_MOST);
+    const { REFRESH_LOSING_MILLIS, REFRESH_MILLIS_MOST } = LIMITS;
+    this.#refresher.request(destination, isLosing ? REFRESH_LOSING_MILLIS : REFRESH_MILLIS_MOST);
   }
 
   /**
@@ -144,15 +148,15 @@ export class RouteDiscovery {
    * @returns Accepted, or why it was dropped
    */
   handleMessage(from: NodeId, message: DiscoveryMessage): Reason {
-    const fromKey = nodeKey(from);
-    if (!this.#table.hasDirectKey(fromKey)) return Reason.UnauthenticatedPeer;
+    const fromKey = this.#table.directKey(from);
+    if (fromKey === null) return Reason.UnauthenticatedPeer;
     switch (message.kind) {
       case 'RouteRequest':
         return this.#onRequest(from, fromKey, message);
       case 'RouteResponse':
         return equalBytes(message.source, this.#self)
           ? this.#searches.take(from, message)
-          : this.#passBack(from, message);
+          : this.#passBack(from, fromKey, message);
       case 'RouteAdvertisement':
         return this.#onAdvertisement(from, fromKey, message);
     }
@@ -301,11 +305,11 @@ export class RouteDiscovery {
   /** Passes a request on, to whom relays.ts selects. */
   #forward(from: NodeId, request: RouteRequest, seen: SeenRequest, maxHops: number): Reason {
     if (maxHops === 0) return Reason.HopsExhausted;
-    const { requestId, destination, source } = request;
+    const { kind, requestId, destination, source } = request;
     const question = { requestId, destination, source, from, hopsLeft: maxHops };
-    const forwarded: RouteRequest = { ...request, maxHops };
+    const forwarded: RouteRequest = { kind, destination, source, requestId, maxHops };
     for (const peer of this.#relays.of(question, this.#clock.monotonicMillis())) {
-      seen.asked.set(nodeKey(peer), LIMITS.ANSWERS_TAKEN_OF_ONE);
+      seen.asked.set(this.#table.directKey(peer) ?? nodeKey(peer), LIMITS.ANSWERS_TAKEN_OF_ONE);
       this.#counts.requestsForwarded += 1;
       this.#transmit(peer, forwarded);
     }
@@ -316,10 +320,9 @@ export class RouteDiscovery {
    * Passes a response back on the ways that its request came, with this node's cost added. Of several neighbours that
    * answer, the first few are heard: a liar that is quick keeps nobody from the truth.
    */
-  #passBack(from: NodeId, response: RouteResponse): Reason {
+  #passBack(from: NodeId, fromKey: NodeKey, response: RouteResponse): Reason {
     const { source, requestId, route } = response;
     const seen = this.#seen.get(source, requestId, this.#clock.monotonicMillis());
-    const fromKey = nodeKey(from);
     if (seen === undefined || seen.answersLeft === 0) return Reason.ResponseNotAsked;
     const answersLeft = seen.asked.get(fromKey) ?? 0;
     if (answersLeft === 0) return Reason.ResponseNotAsked;

@@ -45,12 +45,21 @@ interface Entry {
   isFeasible: boolean;
   /** Kept where the neighbour is next to it, and null elsewhere: who is told of it needs the whole id. */
   destination: NodeId | null;
+  readonly named: Named;
+}
+
+/** A node that neighbours say something of. */
+interface Named {
+  /** A small number of its own, by which sets of nodes are quick: another node's once nobody names it any more. */
+  readonly number: number;
+  /** How many neighbours do. */
+  by: number;
 }
 
 /** What one neighbour said. */
 interface Heard {
   readonly entries: Map<number, Entry>;
-  /** Short keys of what it is next to, and of what is two hops from it; null when they must be gathered anew. */
+  /** Numbers of what it is next to, and of what is two hops from it; null when they must be gathered anew. */
   near: readonly number[] | null;
   nearTwo: readonly number[] | null;
   gatheredMillis: number;
@@ -65,6 +74,8 @@ interface Announced {
 export class Hints {
   readonly #self: NodeId;
   readonly #byNeighbour = new Map<NodeKey, Heard>();
+  readonly #named = new Map<number, Named>();
+  readonly #freeNumbers: number[] = [];
   readonly #announced = new Map<number, Announced>();
   readonly #ids = new InternedIds();
   #version = 0;
@@ -76,6 +87,16 @@ export class Hints {
   /** Changes whenever what neighbours are near to does. */
   get version(): number {
     return this.#version;
+  }
+
+  /** All numbers of nodes are below it. */
+  get numbers(): number {
+    return this.#named.size + this.#freeNumbers.length;
+  }
+
+  /** The number of a node, or null where no neighbour says anything of it. Holds until the next message. */
+  numberOf(node: NodeId): number | null {
+    return this.#named.get(shortKey(node))?.number ?? null;
   }
 
   /**
@@ -104,12 +125,16 @@ export class Hints {
     } else {
       if (known !== undefined) this.#forget(heard, key, known);
       const isNext = hopCount === 1;
+      const named = this.#named.get(key) ?? { number: this.#freeNumbers.pop() ?? this.#named.size, by: 0 };
+      named.by += 1;
+      this.#named.set(key, named);
       heard.entries.set(key, {
         cost,
         hopCount,
         heardMillis: nowMillis,
         isFeasible,
         destination: isNext ? this.#ids.take(destination) : null,
+        named,
       });
       if (hopCount <= TOLD_HOPS) this.#changed(heard);
     }
@@ -151,6 +176,8 @@ export class Hints {
   of(destination: NodeId, mostHops: number, nowMillis: number): readonly Hint[] {
     const key = shortKey(destination);
     const found: Hint[] = [];
+    // Most requests are for one of which nobody says anything.
+    if (!this.#named.has(key)) return found;
     for (const [neighbour, { entries }] of this.#byNeighbour) {
       const entry = entries.get(key);
       if (entry === undefined || !entry.isFeasible || entry.hopCount > mostHops) continue;
@@ -160,13 +187,13 @@ export class Hints {
     return found.sort((a, b) => (a.cost === b.cost ? a.hopCount - b.hopCount : a.cost < b.cost ? -1 : 1));
   }
 
-  /** Short keys of the nodes that a neighbour says it is next to, or null where it has said nothing lately. */
+  /** Numbers of the nodes that a neighbour says it is next to, or null where it has said nothing lately. */
   nextTo(neighbour: NodeKey, nowMillis: number): readonly number[] | null {
     return this.#gathered(neighbour, nowMillis)?.near ?? null;
   }
 
   /**
-   * Short keys of the nodes that a neighbour says are two hops from it; null where it has said nothing lately, or is near
+   * Numbers of the nodes that a neighbour says are two hops from it; null where it has said nothing lately, or is near
    * to more than it can tell while a hint lives.
    */
   twoFrom(neighbour: NodeKey, nowMillis: number): readonly number[] | null {
@@ -183,7 +210,9 @@ export class Hints {
    */
   deniesNext(neighbour: NodeKey, node: NodeId, nowMillis: number): boolean {
     const near = this.nextTo(neighbour, nowMillis);
-    return near !== null && near.length < LIMITS.ADVERTISED_PEERS && !near.includes(shortKey(node));
+    if (near === null || near.length >= LIMITS.ADVERTISED_PEERS) return false;
+    const number = this.numberOf(node);
+    return number === null || !near.includes(number);
   }
 
   /** What a neighbour asks for as a router, as far as it says, in sats. */
@@ -231,9 +260,14 @@ export class Hints {
     return fresh;
   }
 
-  #forget(heard: Heard, key: number, { destination, hopCount }: Entry): void {
+  #forget(heard: Heard, key: number, { destination, hopCount, named }: Entry): void {
     if (destination !== null) this.#ids.release(destination);
     heard.entries.delete(key);
+    named.by -= 1;
+    if (named.by === 0) {
+      this.#named.delete(key);
+      this.#freeNumbers.push(named.number);
+    }
     if (hopCount <= TOLD_HOPS) this.#changed(heard);
   }
 
@@ -250,11 +284,13 @@ export class Hints {
     if (!isReady) {
       const near: number[] = [];
       const nearTwo: number[] = [];
-      for (const [key, entry] of heard.entries) {
+      for (const entry of heard.entries.values()) {
         if (entry.hopCount > TOLD_HOPS || isOld(entry, nowMillis)) continue;
-        (entry.hopCount === 1 ? near : nearTwo).push(key);
+        (entry.hopCount === 1 ? near : nearTwo).push(entry.named.number);
       }
-      Object.assign(heard, { near, nearTwo, gatheredMillis: nowMillis });
+      heard.near = near;
+      heard.nearTwo = nearTwo;
+      heard.gatheredMillis = nowMillis;
     }
     return heard.near?.length === 0 ? null : heard;
   }

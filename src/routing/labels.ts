@@ -40,6 +40,19 @@ export class RouteLabels {
   }
 }
 
+/** The part of some routers that are among others too, 0 to 1. */
+export function sharedPart(routers: readonly NodeKey[], others: readonly NodeKey[]): number {
+  let shared = 0;
+  for (const router of routers) if (others.includes(router)) shared += 1;
+  return routers.length === 0 ? 0 : shared / routers.length;
+}
+
+/** The part of the routers of either of two routes that both share, 0 to 1. */
+export function likenessOf(routers: readonly NodeKey[], others: readonly NodeKey[]): number {
+  const shared = sharedPart(routers, others) * routers.length;
+  return shared / Math.max(1, routers.length + others.length - shared);
+}
+
 /**
  * The order in which routes are worth keeping: greedily those that share no entity with one before and repeat none
  * among their own routers, then the rest.

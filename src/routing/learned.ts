@@ -34,8 +34,8 @@ export interface Learned extends Route, Queued<Learned> {
 export interface LearnedRoutesOptions {
   /** How long a route holds, in milliseconds. */
   readonly expiryMillis: number;
-  /** The order in which routes to one destination are worth keeping. */
-  readonly rank: (routes: readonly Learned[]) => readonly Learned[];
+  /** Of more routes to one destination than LIMITS.ROUTES_PER_DESTINATION, cheapest first: those that are worth keeping. */
+  readonly worthKeeping: (routes: readonly Learned[]) => readonly Learned[];
   /** The routes of a destination are no longer what they were. */
   readonly onChanged: (destination: NodeId) => void;
 }
@@ -65,7 +65,7 @@ export class LearnedRoutes {
 
   /**
    * Takes a route whose shape was judged. One over the same nodes is replaced, since the newer answer tells how things
-   * are now; of the others those stay that are most worth keeping, at most LIMITS.ROUTES_PER_DESTINATION.
+   * are now; of the others those stay that are worth keeping.
    * @param firstHop the key of its second id
    */
   add(route: Route, firstHop: NodeKey): void {
@@ -75,13 +75,12 @@ export class LearnedRoutes {
     const learned = this.#shared(route, firstHop);
     const { destination } = learned;
     if (destination.routes.length >= LIMITS.ROUTES_PER_DESTINATION) {
-      const ranked = this.#options.rank([...destination.routes, learned].sort(compareRoutes));
-      const worst = present(ranked[ranked.length - 1], 'a full list has a last');
-      if (worst === learned) {
+      const kept = this.#options.worthKeeping([...destination.routes, learned].sort(compareRoutes));
+      if (!kept.includes(learned)) {
         this.#release(learned);
         return;
       }
-      this.#remove(worst);
+      for (const other of destination.routes) if (!kept.includes(other)) this.#remove(other);
     }
     this.#makeRoom(learned);
     if (destination.routes.length === 0) {

@@ -16,7 +16,6 @@ import { equalBytes } from '../core/bytes.js';
 import { nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import type { Hints } from './hints.js';
-import { shortKey } from './route.js';
 import { shunnedBy } from './shunning.js';
 import type { DirectPeer, RoutingTable } from './table.js';
 
@@ -75,8 +74,8 @@ interface Remembered {
   readonly hints: number;
   readonly entities: number;
   readonly sinceMillis: number;
-  /** By reach and the neighbour that the request came from. */
-  readonly relays: Map<string, readonly Relay[]>;
+  /** By the neighbour that the request came from, null for this node's own. */
+  readonly relays: Readonly<Record<Exclude<Reach, 'everybody'>, Map<NodeKey | null, readonly Relay[]>>>;
 }
 
 export class Relays {
@@ -98,8 +97,11 @@ export class Relays {
     const reach = reachOf(requestId);
     if (reach === 'everybody') {
       const shuns = shunnedBy(requestId);
-      const others = this.#others(question).map(({ nodeId }) => nodeId);
-      return shuns === null ? others : others.filter((nodeId) => !shuns(nodeId));
+      const others: NodeId[] = [];
+      for (const { nodeId } of table.directPeers()) {
+        if (!isOneOf(nodeId, from, question.source) && shuns?.(nodeId) !== true) others.push(nodeId);
+      }
+      return others;
     }
     const hinted = this.hinted(question, nowMillis);
     if (hinted.length > 0) {
@@ -138,7 +140,7 @@ export class Relays {
   }
 
   /** The relay set for requests from a neighbour, or for this node's own: made once for many of them. */
-  #relaysOf(from: NodeId | null, reach: Reach, nowMillis: number): readonly Relay[] {
+  #relaysOf(from: NodeId | null, reach: Exclude<Reach, 'everybody'>, nowMillis: number): readonly Relay[] {
     const { table, hints } = this.#options;
     const peers = table.directPeers();
     let known = this.#remembered;
@@ -149,15 +151,20 @@ export class Relays {
       nowMillis - known.sinceMillis < LIMITS.GATHERED_MILLIS;
     if (known === null || !isGood) {
       const versions = { hints: hints.version, entities: table.entities.version };
-      known = { peers, ...versions, sinceMillis: nowMillis, relays: new Map<string, readonly Relay[]>() };
+      const relays = {
+        frugal: new Map<NodeKey | null, readonly Relay[]>(),
+        selective: new Map<NodeKey | null, readonly Relay[]>(),
+      };
+      known = { peers, ...versions, sinceMillis: nowMillis, relays };
       this.#remembered = known;
     }
-    const name = reach + (from === null ? '' : nodeKey(from));
-    const ready = known.relays.get(name);
+    const relaysFor = known.relays[reach];
+    const fromKey = from === null ? null : (table.directKey(from) ?? nodeKey(from));
+    const ready = relaysFor.get(fromKey);
     if (ready !== undefined) return ready;
     const others = from === null ? peers : peers.filter(({ nodeId }) => !equalBytes(nodeId, from));
     const relays = this.#covering(this.#withoutDominant(others), from, reach, nowMillis);
-    known.relays.set(name, relays);
+    relaysFor.set(fromKey, relays);
     return relays;
   }
 
@@ -170,17 +177,22 @@ export class Relays {
   ): readonly Relay[] {
     const { self, table, hints } = this.#options;
     const isFrugal = reach === 'frugal';
-    const covered = new Set<number>([shortKey(self)]);
-    const cover = (keys: readonly number[] | null): void => {
-      for (const key of keys ?? []) covered.add(key);
+    const covered = new Uint8Array(hints.numbers);
+    const cover = (nodes: readonly number[] | null): void => {
+      for (const node of nodes ?? []) covered[node] = 1;
     };
-    for (const { nodeId } of table.directPeers()) covered.add(shortKey(nodeId));
+    const coverOne = (nodeId: NodeId): void => {
+      const number = hints.numberOf(nodeId);
+      if (number !== null) covered[number] = 1;
+    };
+    coverOne(self);
+    for (const { nodeId } of table.directPeers()) coverOne(nodeId);
     const leadsTo = (key: NodeKey): readonly number[] | null => {
       const near = hints.nextTo(key, nowMillis);
       if (!isFrugal || near === null) return near;
       const two = hints.twoFrom(key, nowMillis);
       // Its own neighbours may not have told it anything yet.
-      return two?.length === 0 && near.some((node) => !covered.has(node)) ? null : two;
+      return two?.length === 0 && near.some((node) => covered[node] === 0) ? null : two;
     };
     const candidates = peers.map(({ nodeId }): Candidate => {
       const key = nodeKey(nodeId);
@@ -193,10 +205,10 @@ export class Relays {
       cover(hints.nextTo(nodeKey(from), nowMillis));
       if (isFrugal) cover(hints.twoFrom(nodeKey(from), nowMillis));
     }
-    const added = ({ leadsTo: keys, price }: Candidate): number => {
-      if (keys === null) return Number.POSITIVE_INFINITY;
+    const added = ({ leadsTo: nodes, price }: Candidate): number => {
+      if (nodes === null) return Number.POSITIVE_INFINITY;
       let gain = 0;
-      for (const key of keys) if (!covered.has(key)) gain += 1;
+      for (const node of nodes) if (covered[node] === 0) gain += 1;
       return gain / price;
     };
     for (const candidate of candidates) candidate.worth = added(candidate);
@@ -221,7 +233,12 @@ export class Relays {
 }
 
 function isOneOf(nodeId: NodeId, from: NodeId | null, source: NodeId): boolean {
-  return equalBytes(nodeId, source) || (from !== null && equalBytes(nodeId, from));
+  return isSame(nodeId, source) || (from !== null && isSame(nodeId, from));
+}
+
+/** Ids that differ mostly do so in the first byte: that need not take a loop. */
+function isSame(a: NodeId, b: NodeId): boolean {
+  return a === b || (a[0] === b[0] && equalBytes(a, b));
 }
 
 /** The keys of some nodes. */

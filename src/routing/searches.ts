@@ -9,7 +9,7 @@
  */
 import { present } from '../core/assert.js';
 import { equalBytes } from '../core/bytes.js';
-import { nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
+import { nodeIdOfKey, nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import type { Clock, Random, Timer } from '../core/ports.js';
 import { randomU64, shuffled } from '../core/random.js';
@@ -76,6 +76,8 @@ interface Search {
   readonly resolve: (route: Route | null) => void;
   /** Ids that still may be answered. */
   readonly open: Set<bigint>;
+  /** What was asked for without those who may be at fault. */
+  readonly shunnings: Shunning[];
   /** A route was learned and told. */
   isFound: boolean;
   /** A route was learned that leads over nodes that lose packets: told where nothing better comes in time. */
@@ -85,6 +87,12 @@ interface Search {
   timer: Timer | null;
 }
 
+/** A request without some nodes. */
+interface Shunning {
+  readonly nodes: readonly NodeKey[];
+  isAnswered: boolean;
+}
+
 /** One request id: who was asked under it, and how far it goes. */
 interface Branch {
   readonly search: Search;
@@ -92,6 +100,7 @@ interface Branch {
   /** The neighbours that were asked, and how often each may still answer. */
   readonly asked: Map<NodeKey, number>;
   answersLeft: number;
+  readonly shunning: Shunning | null;
 }
 
 export class RouteSearches {
@@ -151,6 +160,7 @@ export class RouteSearches {
     if (learned !== Reason.Accepted) return learned;
     branch.asked.set(fromKey, answersLeft - 1);
     branch.answersLeft -= 1;
+    if (branch.shunning !== null) branch.shunning.isAnswered = true;
     if (branch.answersLeft === 0) this.#close(response.requestId);
     this.#learned(search);
     return Reason.Accepted;
@@ -200,7 +210,7 @@ export class RouteSearches {
   #ask(search: Search, ring: Ring): boolean {
     const { random } = this.#options;
     if (ring.startsAt >= THOROUGH_FROM) this.#askAround(search);
-    if (ring.whom === 'thoroughly') return this.#askWithout(search, []);
+    if (ring.whom === 'thoroughly') return this.#askWithout(search, { nodes: [], isAnswered: false });
     const maxHops = Math.min(ring.hops, search.maxHops);
     const reach = ring.whom === 'hinted' ? 'frugal' : ring.whom;
     const peers = this.#whom(search, ring.whom, requestIdOf(0n, reach), maxHops);
@@ -214,23 +224,47 @@ export class RouteSearches {
     return peers.length > 0;
   }
 
-  /** Where all known routes lose packets, asks for others as well, without some of those who may be at fault. */
+  /**
+   * Where all known routes lose packets, asks for others as well, without those who are most likely at fault. Where that
+   * brings no answer there is no way without them: so one of them is honest, and others must be at fault.
+   */
   #askAround(search: Search): void {
     const { chooser } = this.#options.table;
     const routes = this.#options.table.alternatives(search.destination);
     if (routes.some((route) => chooser.doubtOf(route) === 0)) return;
     for (let i = 0; i < LIMITS.THOROUGH_REQUESTS; i++) {
-      // The likeliest guess first, then ever bolder ones.
-      const guessed = chooser.guessCulprits(search.destination, i / (2 * LIMITS.THOROUGH_REQUESTS));
-      if (guessed.length > 0) this.#askWithout(search, guessed);
+      const believed = new Set<NodeKey>();
+      for (const { nodes, isAnswered } of search.shunnings)
+        if (!isAnswered) this.#believeOneOf(nodes, believed);
+      let nodes = this.#culprits(search, believed);
+      const known = search.shunnings.find((other) => isSame(other.nodes, nodes));
+      if (known !== undefined) {
+        this.#believeOneOf(known.nodes, believed);
+        nodes = this.#culprits(search, believed);
+      }
+      if (nodes.length === 0 || search.shunnings.some((other) => isSame(other.nodes, nodes))) continue;
+      const shunning = { nodes, isAnswered: false };
+      search.shunnings.push(shunning);
+      this.#askWithout(search, shunning);
     }
   }
 
+  #culprits({ destination }: Search, believed: ReadonlySet<NodeKey>): readonly NodeKey[] {
+    const { chooser } = this.#options.table;
+    return chooser.culprits(destination, believed).slice(0, LIMITS.SHUNNED_NODES);
+  }
+
+  #believeOneOf(nodes: readonly NodeKey[], believed: Set<NodeKey>): void {
+    if (nodes.some((node) => believed.has(node))) return;
+    const [drawn] = shuffled(this.#options.random, nodes);
+    if (drawn !== undefined) believed.add(drawn);
+  }
+
   /** A thorough request for everybody; false where there is nobody to ask. */
-  #askWithout(search: Search, shunned: readonly NodeId[]): boolean {
-    const requestId = shunningId(this.#options.random, shunned);
+  #askWithout(search: Search, shunning: Shunning): boolean {
+    const requestId = shunningId(this.#options.random, shunning.nodes.map(nodeIdOfKey));
     const peers = this.#whom(search, 'everybody', requestId, search.maxHops);
-    if (peers.length > 0) this.#askUnder(requestId, search, search.maxHops, peers);
+    if (peers.length > 0) this.#askUnder(requestId, search, search.maxHops, peers, shunning);
     return peers.length > 0;
   }
 
@@ -242,11 +276,23 @@ export class RouteSearches {
       : relays.of(question, clock.monotonicMillis());
   }
 
-  #askUnder(requestId: bigint, search: Search, maxHops: number, peers: readonly NodeId[]): void {
+  #askUnder(
+    requestId: bigint,
+    search: Search,
+    maxHops: number,
+    peers: readonly NodeId[],
+    shunning: Shunning | null = null,
+  ): void {
     const { self, ask } = this.#options;
     const { destination } = search;
     const asked = new Map(peers.map((peer) => [nodeKey(peer), LIMITS.ANSWERS_TAKEN_OF_ONE]));
-    this.#branches.set(requestId, { search, hops: maxHops, asked, answersLeft: LIMITS.ANSWERS_TAKEN });
+    this.#branches.set(requestId, {
+      search,
+      hops: maxHops,
+      asked,
+      answersLeft: LIMITS.ANSWERS_TAKEN,
+      shunning,
+    });
     search.open.add(requestId);
     const request: RouteRequest = { kind: 'RouteRequest', destination, source: self, requestId, maxHops };
     for (const peer of peers) ask(peer, request);
@@ -332,11 +378,16 @@ function makeSearch(destination: NodeId, limits: SearchLimits, startedMillis: nu
     answer,
     resolve,
     open: new Set<bigint>(),
+    shunnings: [],
     isFound: false,
     isDoubtful: false,
     rests: false,
     timer: null,
   };
+}
+
+function isSame(nodes: readonly NodeKey[], others: readonly NodeKey[]): boolean {
+  return nodes.length === others.length && nodes.every((node) => others.includes(node));
 }
 
 function clamp(value: number, low: number, high: number): number {

@@ -52,7 +52,12 @@ export class SeenRequests {
       this.#byId.delete(oldest);
       this.#size -= length;
     }
-    const sameId = this.#byId.get(requestId) ?? [];
+    const sameId = this.#byId.get(requestId);
+    if (sameId === undefined) {
+      this.#byId.set(requestId, [seen]);
+      this.#size += 1;
+      return;
+    }
     const alive = sameId.filter((one) => isAlive(one, seen.firstSeenMillis));
     // The order of the map is that of the last sight.
     this.#byId.delete(requestId);

@@ -2,10 +2,10 @@
  * Requests that leave out certain nodes.
  *
  * Whoever loses packets suspects some of the routers that they went over, and nobody else can know it: a liar that is
- * quick would have the next answer as well. So a request for everybody may shun nodes: with each of its ids about one
- * node in sixteen is told by a hash of both to be left out, and its source draws the id until those that it suspects are
- * among them. No node sends such a request on to one that it shuns, or takes an answer that leads over one. The others
- * that are shunned by chance are other ones with each id. A node that knows nothing of this floods the request.
+ * quick would have the next answer as well. So a request for everybody may shun nodes: its id holds a few bits of a hash
+ * of each of those that its source suspects. No node sends such a request on to one that it shuns, or takes an answer that
+ * leads over one. Of the others one in a hundred is shunned by chance, other ones with each id, since what the id begins
+ * with is drawn and goes into the hash. A node that knows nothing of this floods the request.
  */
 import type { NodeId } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
@@ -14,39 +14,44 @@ import { randomU64 } from '../core/random.js';
 
 /** The last eight bits of the id of such a request; the last of them makes it one for everybody. */
 const MARK = 0xd7;
-const MARK_MASK = 0xff;
-const WORD = 32n;
-/** Of the 32 bits of a hash, those that must be 0 where a node is shunned: one in sixteen is. */
-const SHUNNED_SHIFT = 28;
-/** Three nodes are shunned by one id in 4,096: that none of so many is one happens once in 10^7 times. */
-const TRIES = 65_536;
+const MARK_BITS = 8n;
+/** Of each node that is shunned. */
+const PRINT_BITS = 9;
+const PRINTS = 1 << PRINT_BITS;
+/** Before the mark. */
+const ALL_PRINTS_BITS = BigInt(PRINT_BITS * LIMITS.SHUNNED_NODES);
+const DRAWN_SHIFT = MARK_BITS + ALL_PRINTS_BITS;
 
 /** Whom a request shuns, or null where it shuns nobody. */
 export function shunnedBy(requestId: bigint): ((node: NodeId) => boolean) | null {
-  const low = Number(BigInt.asUintN(32, requestId));
-  if ((low & MARK_MASK) !== MARK) return null;
-  const high = Number(requestId >> WORD);
-  return (node) => isShunned(low, high, node);
+  if (Number(BigInt.asUintN(Number(MARK_BITS), requestId)) !== MARK) return null;
+  const drawn = Number(requestId >> DRAWN_SHIFT);
+  const prints = new Set<number>();
+  let left = Number(BigInt.asUintN(Number(ALL_PRINTS_BITS), requestId >> MARK_BITS));
+  for (let i = 0; i < LIMITS.SHUNNED_NODES; i++) {
+    prints.add(left % PRINTS);
+    left = Math.floor(left / PRINTS);
+  }
+  return (node) => prints.has(printOf(drawn, node));
 }
 
 /** A random request id that shuns these nodes; those after the first LIMITS.SHUNNED_NODES it may not. */
 export function shunningId(random: Random, nodes: readonly NodeId[]): bigint {
-  const wanted = nodes.slice(0, LIMITS.SHUNNED_NODES);
-  const drawn = randomU64(random);
-  const low = ((Number(BigInt.asUintN(32, drawn)) & ~MARK_MASK) | MARK) >>> 0;
-  let high = Number(drawn >> WORD);
-  for (let tries = 0; tries < TRIES; tries++) {
-    const tried = high;
-    if (wanted.every((node) => isShunned(low, tried, node))) break;
-    high = (high + 1) >>> 0;
+  let id = randomU64(random);
+  const drawn = id >> DRAWN_SHIFT;
+  let shift = MARK_BITS;
+  for (const node of nodes.slice(0, LIMITS.SHUNNED_NODES)) {
+    const here = BigInt(PRINTS - 1) << shift;
+    id = (id & ~here) | (BigInt(printOf(Number(drawn), node)) << shift);
+    shift += BigInt(PRINT_BITS);
   }
-  return (BigInt(high) << WORD) | BigInt(low);
+  return ((id >> MARK_BITS) << MARK_BITS) | BigInt(MARK);
 }
 
-/** By the last steps of Murmur3 over the id of a request and the first eight bytes of the node's. */
-function isShunned(low: number, high: number, node: NodeId): boolean {
-  const mixed = Math.imul(mix(low ^ wordAt(node, 0)), 31);
-  return mix(mixed ^ mix(high ^ wordAt(node, 4))) >>> SHUNNED_SHIFT === 0;
+/** By the last steps of Murmur3 over what was drawn and the first eight bytes of the node's id. */
+function printOf(drawn: number, node: NodeId): number {
+  const mixed = Math.imul(mix(drawn ^ wordAt(node, 0)), 31);
+  return mix(mixed ^ wordAt(node, 4)) >>> (32 - PRINT_BITS);
 }
 
 function mix(word: number): number {

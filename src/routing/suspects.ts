@@ -8,8 +8,7 @@
  */
 import type { NodeKey } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
-import type { Random } from '../core/ports.js';
-import { shuffled } from '../core/random.js';
+import { sharedPart } from './labels.js';
 
 /** What is unlikely, as the negative logarithm of its chance: one node in twenty loses packets. */
 const CULPRIT = Math.log(20);
@@ -27,9 +26,6 @@ const PENDING = BAD_LUCK / 2;
 const DELIVERIES_COUNTED = 8;
 const DELIVERIES_KEPT = 0.8;
 
-/** Routes that failed, of which what they have in common tells something. */
-const SEVERAL = 3;
-
 interface Doubt {
   readonly key: NodeKey;
   /** Packets lost over it since it delivered last, and when the last was. */
@@ -39,8 +35,9 @@ interface Doubt {
   deliveredMillis: number;
   /** It was the last router of a route that failed. */
   isLast: boolean;
-  /** What it spares in bad luck that it is at fault; while an explanation is sought. */
-  gain: number;
+  /** How unlikely it is that it is at fault, and the bad luck that this would spare; while an explanation is sought. */
+  price: number;
+  spares: number;
 }
 
 /** A route that has failed since it delivered last. */
@@ -50,13 +47,19 @@ interface Failed {
   lastMillis: number;
 }
 
+/** Packets of which nothing is known yet, on one route. */
+interface Pending {
+  readonly routers: readonly NodeKey[];
+  packets: number;
+}
+
 export class Suspects {
   /** In the order of their last failure. */
   readonly #doubts = new Map<NodeKey, Doubt>();
   /** By name, in the same order. */
   readonly #failed = new Map<string, Failed>();
   /** Packets that were sent over doubtful routes since the last of which it is known what became of it. */
-  readonly #pending = new Map<string, number>();
+  readonly #pending = new Map<string, Pending>();
 
   /** A packet came through these routers. @param name of the route */
   delivered(name: string, routers: readonly NodeKey[], nowMillis: number): void {
@@ -72,8 +75,10 @@ export class Suspects {
   }
 
   /** A packet was sent over a doubtful route. @param name of the route */
-  tried(name: string): void {
-    this.#pending.set(name, (this.#pending.get(name) ?? 0) + 1);
+  tried(name: string, routers: readonly NodeKey[]): void {
+    const pending = this.#pending.get(name) ?? { routers, packets: 0 };
+    pending.packets += 1;
+    this.#pending.set(name, pending);
     this.#forget();
   }
 
@@ -105,34 +110,26 @@ export class Suspects {
     const doubts = routers.map((router) => this.#doubts.get(router));
     if (!doubts.some((doubt) => doubt !== undefined && isSuspect(doubt, nowMillis))) return 0;
     const untried = doubts.filter((doubt) => doubt === undefined || doubt.delivered < 1).length;
-    const pending = PENDING * (this.#pending.get(name) ?? 0);
+    let pending = 0;
+    for (const other of this.#pending.values()) pending += other.packets * sharedPart(other.routers, routers);
     return (
-      pending + UNTRIED * (1 + untried) + explain(this.#failed.values(), new Set(doubts), nowMillis).unlikely
+      PENDING * pending +
+      UNTRIED * (1 + untried) +
+      explain(this.#failed.values(), new Set(doubts), nowMillis).unlikely
     );
   }
 
   /**
-   * A guess at who keeps packets from a destination.
-   * @param believing 0 for the likeliest. Above it whoever can only be at fault where there is no way at all is believed:
-   * those on each of several routes that failed, and one of the last routers before the destination; and this part of the
-   * others, drawn anew each time
+   * Who most likely keeps packets from a destination, whoever explains most first.
+   * @param believed those that are held to be honest
    */
-  guess(destination: NodeKey, believing: number, random: Random, nowMillis: number): readonly NodeKey[] {
+  culprits(destination: NodeKey, believed: ReadonlySet<NodeKey>, nowMillis: number): readonly NodeKey[] {
     // A route's name is the keys of its ids, the destination's at the end.
     const routes = [...this.#failed].flatMap(([name, failed]) =>
       name.endsWith(destination) ? [failed] : [],
     );
-    const believed = new Set<Doubt>();
-    if (believing > 0) {
-      const lasts = new Set(routes.flatMap(({ doubts }) => doubts.slice(-1)));
-      for (const last of shuffled(random, [...lasts]).slice(0, 1)) believed.add(last);
-      for (const doubt of new Set(routes.flatMap(({ doubts }) => doubts))) {
-        const isOnAll = routes.length >= SEVERAL && routes.every(({ doubts }) => doubts.includes(doubt));
-        if (isOnAll || (!lasts.has(doubt) && random.unit() < believing)) believed.add(doubt);
-      }
-    }
-    const { culprits } = explain(routes, believed, nowMillis);
-    return shuffled(random, culprits).map(({ key }) => key);
+    const honest = new Set([...believed].map((key) => this.#doubts.get(key)));
+    return explain(routes, honest, nowMillis).culprits.map(({ key }) => key);
   }
 
   #doubtOf(router: NodeKey): Doubt {
@@ -145,7 +142,8 @@ export class Suspects {
       delivered: 0,
       deliveredMillis: Number.NEGATIVE_INFINITY,
       isLast: false,
-      gain: 0,
+      price: 0,
+      spares: 0,
     };
     this.#doubts.set(router, fresh);
     return fresh;
@@ -166,7 +164,7 @@ export class Suspects {
 }
 
 /**
- * Who must be at fault, greedily those who spare most bad luck.
+ * Who must be at fault: greedily whoever spares most bad luck for what it takes to believe it, as sets are covered cheaply.
  * @param honest those who are believed
  */
 function explain(
@@ -185,30 +183,46 @@ function explain(
     unlikely += weight;
     const suspects = left.filter((doubt) => !honest.has(doubt));
     for (const doubt of suspects) {
-      if (!possible.has(doubt)) doubt.gain = (doubt.isLast ? LAST : 0) - CULPRIT - DELIVERY * doubt.delivered;
-      possible.add(doubt);
-      doubt.gain += weight;
+      if (!possible.has(doubt)) {
+        doubt.price = priceOf(doubt);
+        doubt.spares = 0;
+        possible.add(doubt);
+      }
+      doubt.spares += weight;
     }
     open.push({ suspects, weight });
   }
   const culprits: Doubt[] = [];
   for (;;) {
     let culprit: Doubt | null = null;
-    for (const doubt of possible) if (doubt.gain > (culprit?.gain ?? 0)) culprit = doubt;
+    let most = 1;
+    for (const doubt of possible) {
+      const worth = doubt.spares / doubt.price;
+      if (worth > most) [culprit, most] = [doubt, worth];
+    }
     if (culprit === null) return { unlikely, culprits };
     culprits.push(culprit);
-    unlikely -= culprit.gain;
+    unlikely += culprit.price - culprit.spares;
     for (const one of open) {
       if (!one.suspects.includes(culprit)) continue;
-      for (const doubt of one.suspects) doubt.gain -= one.weight;
+      for (const doubt of one.suspects) doubt.spares -= one.weight;
       one.weight = 0;
     }
     possible.delete(culprit);
   }
 }
 
+/** Several packets were lost over it, and that it is at fault is likelier than so much bad luck. */
 function isSuspect(doubt: Doubt, nowMillis: number): boolean {
-  return doubt.failures >= LIMITS.SUSPECT_FAILURES && !isOver(doubt, nowMillis);
+  const { failures } = doubt;
+  return (
+    failures >= LIMITS.SUSPECT_FAILURES && BAD_LUCK * failures > priceOf(doubt) && !isOver(doubt, nowMillis)
+  );
+}
+
+/** How unlikely it is that a node is at fault. */
+function priceOf({ isLast, delivered }: Doubt): number {
+  return CULPRIT - (isLast ? LAST : 0) + DELIVERY * delivered;
 }
 
 function isOver({ lastMillis }: { readonly lastMillis: number }, nowMillis: number): boolean {

@@ -43,4 +43,6 @@ export interface TableObserver {
   readonly onJoined: (nodeId: NodeId) => void;
   /** A destination that was used lately has lost its last route, by a message or a failure. */
   readonly onStarved: (destination: NodeId) => void;
+  /** A packet was lost, and all routes known to its destination lead over nodes that lose packets. */
+  readonly onLosing: (destination: NodeId) => void;
 }

@@ -15,7 +15,7 @@ import { RouteChooser } from './chooser.js';
 import { DirectPeers } from './direct-peers.js';
 import { Entities } from './entities.js';
 import { prefixOf } from './id-map.js';
-import { disjointFirst, RouteLabels } from './labels.js';
+import { disjointFirst, likenessOf, RouteLabels } from './labels.js';
 import { LearnedRoutes, type Destination, type Learned } from './learned.js';
 import { DEFAULT_MONOPOLY } from './monopoly.js';
 import { NetworkGroups } from './network-group.js';
@@ -48,6 +48,9 @@ interface Ranked {
 }
 
 const ROUTE_EXPIRY_SECONDS = 3_600;
+
+/** How much more doubtful a route is taken to be for each one over the same routers that is kept before it. */
+const ALIKE = 2;
 
 /** How long the use of a cached destination may go unnoted: often enough for an order of use. */
 const NOTED_MILLIS = 1_000;
@@ -85,7 +88,7 @@ export class RoutingTable {
     this.#expirySeconds = routeExpirySeconds;
     this.#learned = new LearnedRoutes({
       expiryMillis: routeExpirySeconds * 1_000,
-      rank: (routes) => this.#trustedFirst(routes, labels),
+      worthKeeping: (routes) => this.#worthKeeping(routes, labels),
       onChanged: (destination) => {
         this.#cache.delete(prefixOf(destination));
       },
@@ -102,6 +105,9 @@ export class RoutingTable {
       priceMsat: (route, amountMsat) => this.prices.of(route, amountMsat),
       drop: (route) => {
         this.#dropped(this.#learned.dropRoute(route));
+      },
+      onLosing: (destination) => {
+        this.#observer?.onLosing(destination);
       },
     });
   }
@@ -178,6 +184,11 @@ export class RoutingTable {
   /** Whether the node is connected to this one. */
   isDirectPeer(nodeId: NodeId): boolean {
     return this.#direct.get(nodeId) !== undefined;
+  }
+
+  /** The key of a direct peer, which is not made anew each time; null where the node is none. */
+  directKey(nodeId: NodeId): NodeKey | null {
+    return this.#direct.get(nodeId)?.key ?? null;
   }
 
   /** As `isDirectPeer`, by the key. */
@@ -353,12 +364,32 @@ export class RoutingTable {
     return { id, routes, validUntilMillis: oldestMillis + this.routeExpiryMillis, learned };
   }
 
-  /** Those that share no entity come first, and routes over nodes that lose packets last, the most doubtful at the end. */
-  #trustedFirst<R extends Route>(routes: readonly R[], labels: RouteLabels): readonly R[] {
+  /**
+   * Of the routes to one destination, those that are worth keeping: a few that nobody doubts, those first that share no
+   * entity; and of those over nodes that lose packets more, the least doubtful, since what works may be any of them.
+   */
+  #worthKeeping<R extends Route>(routes: readonly R[], labels: RouteLabels): readonly R[] {
     const rated = routes.map((route) => ({ route, doubt: this.chooser.doubtOf(route) }));
-    const trusted = rated.filter(({ doubt }) => doubt === 0);
-    const doubted = rated.filter(({ doubt }) => doubt > 0).sort((a, b) => a.doubt - b.doubt);
-    const routesOf = (some: typeof rated): R[] => some.map(({ route }) => route);
-    return [...disjointFirst(routesOf(trusted), labels), ...routesOf(doubted)];
+    const trusted = rated.filter(({ doubt }) => doubt === 0).map(({ route }) => route);
+    const few = disjointFirst(trusted, labels).slice(0, LIMITS.ROUTES_PER_DESTINATION);
+    const doubted = rated
+      .filter(({ doubt }) => doubt > 0)
+      .map(({ route, doubt }) => ({ route, doubt, likeness: 0 }));
+    const kept = [...few];
+    while (kept.length < LIMITS.ROUTES_DOUBTED) {
+      const [first, ...others] = doubted;
+      if (first === undefined) break;
+      let best = first;
+      for (const other of others) {
+        if (other.doubt + ALIKE * other.likeness < best.doubt + ALIKE * best.likeness) best = other;
+      }
+      doubted.splice(doubted.indexOf(best), 1);
+      kept.push(best.route);
+      const { routers } = labels.of(best.route);
+      for (const other of doubted) {
+        other.likeness = Math.max(other.likeness, likenessOf(routers, labels.of(other.route).routers));
+      }
+    }
+    return kept;
   }
 }

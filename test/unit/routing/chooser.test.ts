@@ -179,22 +179,40 @@ describe('chooser > quality', () => {
     );
   });
 
-  it('falls with failures, after three of which in a row the route is dropped and a fresh request wanted', () => {
+  it('falls with failures, after six of which in a row the last route is dropped and a fresh request wanted', () => {
     const table = tableOf([1, 2]);
     const starved: number[] = [];
-    table.observe({ onJoined: () => undefined, onStarved: (node) => starved.push(numberOf(node)) });
+    const losing: number[] = [];
+    table.observe({
+      onJoined: () => undefined,
+      onStarved: (node) => starved.push(numberOf(node)),
+      onLosing: (node) => losing.push(numberOf(node)),
+    });
     table.learn(ids(0, 1, 9), 1n);
     const route = present(table.findRoute(id(9)), 'a route');
     table.chooser.outcome(route, false, null);
     expect(table.chooser.qualities([route])).toEqual([0.5]);
+    expect(losing).toEqual([]);
     table.chooser.outcome(route, false, null);
+    expect(losing).toEqual([9]);
+    for (let i = 0; i < 3; i++) table.chooser.outcome(route, false, null);
     expect(table.findRoute(id(9))).not.toBeNull();
+    expect(starved).toEqual([]);
     table.chooser.outcome(route, false, null);
     expect(table.findRoute(id(9))).toBeNull();
     expect(starved).toEqual([9]);
     // The same route learned anew is not as good as new.
     table.learn(ids(0, 1, 9), 1n);
     expect(table.chooser.qualities(table.alternatives(id(9)))[0]).toBeLessThan(0.3);
+  });
+
+  it('three failures in a row drop a route where another is known', () => {
+    const table = tableOf([1, 2]);
+    table.learn(ids(0, 1, 9), 1n);
+    table.learn(ids(0, 2, 9), 1n);
+    const [first, second] = table.alternatives(id(9));
+    for (let i = 0; i < 3; i++) table.chooser.outcome(present(first, 'a route'), false, null);
+    expect(table.alternatives(id(9))).toEqual([second]);
   });
 
   it('prefers the faster of two routes', () => {

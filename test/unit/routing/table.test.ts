@@ -108,6 +108,25 @@ describe('routing table > learning', () => {
     expect(numbersOf(table.findRoute(id(9)))).toEqual([0, 2, 6, 9]);
   });
 
+  it('of routes over nodes that lose packets keeps more, those first that differ', () => {
+    const { table, alternatives } = fixture([1, 2]);
+    const learn = (...routers: number[]): void => {
+      table.learn(ids(0, ...routers, 9), 1n);
+    };
+    learn(1, 9_001);
+    const [bad] = table.alternatives(id(9));
+    for (let i = 0; i < 2; i++) table.chooser.outcome(present(bad, 'a route'), false, null);
+    for (let router = 11; router < 50; router++) learn(1, 8, router);
+    learn(1, 5, 6, 7);
+    expect(alternatives(9)).toHaveLength(LIMITS.ROUTES_DOUBTED);
+    expect(alternatives(9)).toContainEqual([0, 1, 5, 6, 7, 9]);
+    // Of those that nobody doubts as many as ever.
+    for (let router = 50; router < 60; router++) learn(2, router);
+    const trusted = table.alternatives(id(9)).filter((route) => table.chooser.doubtOf(route) === 0);
+    expect(trusted).toHaveLength(LIMITS.ROUTES_PER_DESTINATION);
+    expect(alternatives(9)).toHaveLength(LIMITS.ROUTES_DOUBTED);
+  });
+
   it('keeps a dearer route that shares no router with the others rather than a cheap one that does', () => {
     const { table, alternatives } = fixture([1, 2, 3, 4]);
     table.learn(ids(0, 1, 6, 9), 1n);
