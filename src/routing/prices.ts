@@ -46,7 +46,7 @@ export class RoutePrices {
   }
 
   #listOfFirst({ ids: [, first] }: Route): FeeSchedule | null {
-    return first === undefined ? null : (this.#lists.get(first)?.fees ?? null);
+    return first === undefined || this.#lists.size === 0 ? null : (this.#lists.get(first)?.fees ?? null);
   }
 }
 
