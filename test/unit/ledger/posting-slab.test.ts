@@ -94,7 +94,7 @@ describe('packet head', () => {
         expect(head.route()).toEqual(route);
         expect(head.routers()).toEqual(route.slice(1, -1));
         expect(head.destination).toEqual(route.at(-1));
-        expect(head.sequence).toBe(testPacket({}).sequence);
+        expect(BigInt(head.sequence)).toBe(testPacket({}).sequence);
       }),
     );
   });
