@@ -36,10 +36,11 @@ export interface FeeDistribution {
 export function priceMsat(fees: FeeSchedule, hops: number, payloadBytes: number): bigint {
   assert(Number.isInteger(hops) && hops >= 0, 'hops are counted');
   assert(Number.isInteger(payloadBytes) && payloadBytes >= 0, 'bytes are counted');
-  const { baseMsat, perHopMsat, perKibMsat } = fees;
   const kib = Math.ceil(payloadBytes / BYTES_PER_KIB);
-  const price = Number(baseMsat) + Number(perHopMsat) * hops + Number(perKibMsat) * kib;
+  const { base, perHop, perKib } = numbersOf(fees);
+  const price = base + perHop * hops + perKib * kib;
   if (isExact(price)) return BigInt(price);
+  const { baseMsat, perHopMsat, perKibMsat } = fees;
   return saturate(baseMsat + perHopMsat * BigInt(hops) + perKibMsat * BigInt(kib));
 }
 
@@ -57,13 +58,30 @@ export function calculateFee(
 ): bigint {
   assert(Number.isInteger(hops) && hops >= 0, 'hops are counted');
   assert(amountMsat >= 0n, 'an amount is not negative');
-  const { baseMsat, perHopMsat, proportionalPpm } = fees;
-  const millionfold = Number(amountMsat) * Number(proportionalPpm);
-  let fee = Number(baseMsat) + Number(perHopMsat) * hops + Math.floor(millionfold / PPM);
+  const { base, perHop, ppm } = numbersOf(fees);
+  const millionfold = Number(amountMsat) * ppm;
+  let fee = base + perHop * hops + Math.floor(millionfold / PPM);
   for (const cost of declaredMsat) fee += Number(cost);
   if (isExact(millionfold) && isExact(fee)) return BigInt(fee);
+  const { baseMsat, perHopMsat, proportionalPpm } = fees;
   const own = baseMsat + perHopMsat * BigInt(hops) + (amountMsat * proportionalPpm) / BigInt(PPM);
   return saturate(declaredMsat.reduce((sum, cost) => sum + cost, own));
+}
+
+/** The schedule that was asked for last, which is mostly the same, in numbers; a schedule never changes. */
+let lastFees: FeeSchedule | null = null;
+let lastNumbers = { base: 0, perHop: 0, perKib: 0, ppm: 0 };
+
+function numbersOf(fees: FeeSchedule): typeof lastNumbers {
+  if (fees === lastFees) return lastNumbers;
+  lastFees = fees;
+  lastNumbers = {
+    base: Number(fees.baseMsat),
+    perHop: Number(fees.perHopMsat),
+    perKib: Number(fees.perKibMsat),
+    ppm: Number(fees.proportionalPpm),
+  };
+  return lastNumbers;
 }
 
 /** The weights of routers that share equally, as `splitFee` takes them. */
@@ -93,8 +111,9 @@ export function splitFee(totalMsat: bigint, routerWeights: readonly bigint[]): F
     fractions = new Float64Array(2 * (routers + 2));
   }
   let unit = 0;
+  const areEqual = routerWeights === EQUAL_WEIGHTS[routers];
   for (let i = 0; i < routers; i++) {
-    const weight = Number(routerWeights[i]);
+    const weight = areEqual ? 1 : Number(routerWeights[i]);
     assert(weight >= 0, 'a weight is not negative');
     shares[i] = weight;
     unit += weight;
