@@ -2,13 +2,14 @@
 import { detectAt, HOST_HASH_BYTES, isChecksumOfResult } from './detect';
 import { makeTables, readInvoiceAt } from './invoice';
 import { FOUND, INPUT, INVOICE, RESULT, RULES, SECRET, SIGNED, TABLES, TABLES_BYTES } from './layout';
-import { examineAt, isFreeByResult as isFreeByDigest } from './packet';
+import { examineAt } from './packet';
 import { hash } from './sha256';
 import { siphash } from './siphash';
 
 makeTables();
 
 export { reserveInput } from './layout';
+export { isFreeByResult } from './packet';
 
 export function inputAddress(): usize {
   return INPUT;
@@ -73,11 +74,6 @@ export function detectMany(at: usize, bytes: u32, count: u32): void {
 /** What the packet of `length` bytes at `at` is; more about it at foundAddress(). */
 export function examine(at: usize, length: u32): u32 {
   return examineAt(at, length);
-}
-
-/** Whether that packet is free, where that hung on its checksum: the result is the SHA-256 of its message's body. */
-export function isFreeByResult(): bool {
-  return isFreeByDigest();
 }
 
 /** Whether the invoice of `length` bytes at `at` was read: then what it says is at invoiceAddress(). */

@@ -86,8 +86,12 @@ export function keepable(bytes: Uint8Array): Uint8Array {
 
 /** Whether both have the same length and content. Not constant time: for secrets use `equalsConstantTime`. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return a === b || (a.length === b.length && holdsAt(a, 0, b));
+}
+
+/** Whether a part stands in larger bytes, from a place on: without a view of them. Not constant time. */
+export function holdsAt(whole: Uint8Array, start: number, part: Uint8Array): boolean {
+  for (let i = 0; i < part.length; i++) if (whole[start + i] !== part[i]) return false;
   return true;
 }
 

@@ -6,9 +6,11 @@
  * and FREE_KEPT_BYTES. Two rings in memory made once, since they are all that a busy router is given: one of entries,
  * one of bytes. Keeping one allocates nothing. Main thread only.
  */
+import { holdsAt } from '../core/bytes.js';
 import type { NodeId } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import type { Clock, Timer } from '../core/ports.js';
+import { MARK_BYTES } from '../pool/judge.js';
 
 /** One that is taken back. */
 export interface TakenBack {
@@ -25,7 +27,6 @@ export interface TakenBack {
 
 const ENTRIES: number = LIMITS.FREE_KEPT_PACKETS;
 const ARENA_BYTES: number = LIMITS.FREE_KEPT_BYTES;
-const MARK_BYTES = 16;
 /** A power of two: chains of entries whose marks begin alike. */
 const CHAINS = 4_096;
 const NONE = -1;
@@ -156,9 +157,7 @@ export class PassedPackets {
   }
 
   #isMarked(place: number, mark: Uint8Array): boolean {
-    const at = place * MARK_BYTES;
-    for (let i = 0; i < MARK_BYTES; i++) if (this.#marks[at + i] !== mark[i]) return false;
-    return true;
+    return holdsAt(this.#marks, place * MARK_BYTES, mark);
   }
 
   /** Whether the oldest would not be whole any more where so much was written. */

@@ -205,7 +205,7 @@ export class PeerBook {
 
   /** Charges a packet to the peer's allowance of free traffic alone; false where that is used up. */
   chargeFree(address: string, bytes: number): boolean {
-    const peer = this.#byAddress.get(address);
+    const peer = this.#find(address);
     return peer !== undefined && peer.quotas.takeFree(bytes, this.#options.clock.monotonicMillis());
   }
 

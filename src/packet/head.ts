@@ -6,6 +6,7 @@
  * here that the judge has checked.
  */
 import { assert } from '../core/assert.js';
+import { holdsAt } from '../core/bytes.js';
 import { NODE_ID_BYTES, type NodeId } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import { hasMagic, MAGIC_BYTES } from './packet.js';
@@ -43,10 +44,7 @@ export class PacketHead {
 
   /** Whether the route is the one that `routeBytes` of another packet had. */
   hasRoute(routeBytes: Uint8Array): boolean {
-    const { bytes } = this;
-    if (routeBytes.length !== this.ids * NODE_ID_BYTES) return false;
-    for (let i = 0; i < routeBytes.length; i++) if (bytes[this.#routeAt + i] !== routeBytes[i]) return false;
-    return true;
+    return routeBytes.length === this.ids * NODE_ID_BYTES && holdsAt(this.bytes, this.#routeAt, routeBytes);
   }
 
   /** The id at a place of the route: a view of the packet's bytes. */

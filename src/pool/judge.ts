@@ -115,7 +115,12 @@ function judgePlainly(bytes: Uint8Array, context: PacketContext, tools: JudgeToo
 }
 
 /** The verdict on a packet that passes the gate without a payment. */
-function passed(gate: PassingVerdict, position: number, mark: Uint8Array, hasTtl: boolean): PacketVerdict {
+export function passed(
+  gate: PassingVerdict,
+  position: number,
+  mark: Uint8Array,
+  hasTtl: boolean,
+): PacketVerdict {
   // Written out: objects copied by spread took more time than all checks together.
   return {
     kind: gate.kind,

@@ -5,11 +5,11 @@
  * not there is neither written nor read, since most packets under load are free or refused.
  */
 import { assert, present } from '../core/assert.js';
-import { fromHex, toHex } from '../core/bytes.js';
-import { Reason, reasonOf } from '../core/reasons.js';
+import { fromHex, holdsAt, toHex } from '../core/bytes.js';
+import { reasonOf } from '../core/reasons.js';
 import { CONTROL_PROTOCOLS } from '../packet/control.js';
-import { DETECTED_PROTOCOLS, type DetectedProtocol } from '../packet/detect.js';
-import { MARK_BYTES, NO_MARK, refusedVerdict } from './judge.js';
+import { DETECTED_PROTOCOLS } from '../packet/detect.js';
+import { MARK_BYTES, NO_MARK, passed, refusedVerdict } from './judge.js';
 import { VERDICT_KINDS, type PacketVerdict } from './judge-port.js';
 
 /** One piece of memory, seen four ways. */
@@ -94,21 +94,15 @@ function writeFree(bytes: Uint8Array, at: number, { protocol, position, mark, ha
   for (let i = 0; i < MARK_BYTES; i++) bytes[at + MARK + i] = mark[i] ?? 0;
 }
 
+type Changing<T> = { -readonly [K in keyof T]: T[K] };
+
 /** The last free verdict that was read on this thread: there are too many of them for an object each. */
-const free = {
-  kind: 'free' as const,
-  reason: Reason.Accepted,
-  protocol: 'Unknown' as DetectedProtocol,
-  controlProtocol: null,
-  position: 0,
-  amountMsat: 0n,
-  priceMsat: 0n,
-  expiresAt: 0,
-  replayKey: null,
-  payee: null,
-  mark: new Uint8Array(MARK_BYTES),
-  hasTtl: false,
-};
+const free: Changing<PacketVerdict> = passed(
+  { kind: 'free', protocol: 'Unknown' },
+  0,
+  new Uint8Array(MARK_BYTES),
+  false,
+);
 
 function readFree(bytes: Uint8Array, at: number, flags: number): PacketVerdict {
   free.protocol = present(DETECTED_PROTOCOLS[bytes[at + PROTOCOL] ?? 0], 'a worker writes known protocols');
@@ -160,9 +154,7 @@ function payeeBytes(text: string): Uint8Array {
 }
 
 function payeeText(bytes: Uint8Array, start: number): string {
-  let isSame = last.text !== '';
-  for (let i = 0; isSame && i < PAYEE_BYTES; i++) isSame = bytes[start + i] === last.bytes[i];
-  if (isSame) return last.text;
+  if (last.text !== '' && holdsAt(bytes, start, last.bytes)) return last.text;
   last.bytes = copied(bytes, start, PAYEE_BYTES);
   last.text = toHex(last.bytes);
   return last.text;

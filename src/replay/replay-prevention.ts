@@ -76,7 +76,7 @@ export class ReplayPrevention {
 
   #windowOf(source: NodeId): SequenceWindow {
     const last = this.#last;
-    if (last !== null && (source === last.source || equalBytes(source, last.source))) return last.window;
+    if (last !== null && equalBytes(source, last.source)) return last.window;
     return this.#windows.get(nodeKey(source)) ?? new SequenceWindow();
   }
 

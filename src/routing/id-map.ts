@@ -3,6 +3,7 @@
  * compared. Exact whatever the ids are: those that share their first bytes with one that is in it are kept by their
  * keys, as slow as any other map, so whoever makes such ids gains nothing else by it. Main thread only.
  */
+import { equalBytes, holdsAt } from '../core/bytes.js';
 import { NODE_ID_BYTES, nodeIdOf, nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
 
 export class IdMap<V extends { readonly id: NodeId }> {
@@ -17,7 +18,7 @@ export class IdMap<V extends { readonly id: NodeId }> {
   /** @param bytes an id, or larger ones in which one begins at `start`: to be found without a view of it */
   get(bytes: Uint8Array, start = 0): V | undefined {
     const first = this.#byPrefix.get(prefixOf(bytes, start));
-    if (first !== undefined && isAt(first.id, bytes, start)) return first;
+    if (first !== undefined && holdsAt(bytes, start, first.id)) return first;
     if (this.#others.size === 0) return undefined;
     return this.#others.get(nodeKey(nodeIdOf(bytes.subarray(start, start + NODE_ID_BYTES))));
   }
@@ -32,7 +33,7 @@ export class IdMap<V extends { readonly id: NodeId }> {
   delete(id: NodeId): void {
     const prefix = prefixOf(id);
     const first = this.#byPrefix.get(prefix);
-    if (first !== undefined && isAt(first.id, id, 0)) this.#byPrefix.delete(prefix);
+    if (first !== undefined && equalBytes(first.id, id)) this.#byPrefix.delete(prefix);
     else if (this.#others.size > 0) this.#others.delete(nodeKey(id));
   }
 }
@@ -45,11 +46,6 @@ export function prefixOf(bytes: Uint8Array, start = 0): number {
     ((bytes[start + 2] ?? 0) << 8) |
     (bytes[start + 3] ?? 0)
   );
-}
-
-function isAt(id: NodeId, bytes: Uint8Array, start: number): boolean {
-  for (let i = 0; i < NODE_ID_BYTES; i++) if (bytes[start + i] !== id[i]) return false;
-  return true;
 }
 
 /** As `prefixOf`, of the key of an id. */

@@ -233,12 +233,7 @@ export class Relays {
 }
 
 function isOneOf(nodeId: NodeId, from: NodeId | null, source: NodeId): boolean {
-  return isSame(nodeId, source) || (from !== null && isSame(nodeId, from));
-}
-
-/** Ids that differ mostly do so in the first byte: that need not take a loop. */
-function isSame(a: NodeId, b: NodeId): boolean {
-  return a === b || (a[0] === b[0] && equalBytes(a, b));
+  return equalBytes(nodeId, source) || (from !== null && equalBytes(nodeId, from));
 }
 
 /** The keys of some nodes. */
