@@ -4,6 +4,7 @@ import { VERSION } from './core/version.js';
 import { errorText, MeshError } from './core/errors.js';
 import { requireHost } from './config/host.js';
 import { MODULE_COMMANDS } from './api/module-commands.js';
+import { mindStandardOutput } from './api/standard-output.js';
 
 /** Subcommands are loaded when they are asked for, so that each starts as fast as it can. */
 const SUBCOMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
@@ -35,6 +36,9 @@ const SUBCOMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
 /** Those that ask a running module. */
 const AT_THE_DOOR = new Set([...Object.keys(MODULE_COMMANDS), 'send', 'explain', 'trace', 'rpc']);
 
+/** Those that are there for what they do, not for what they print. */
+const SERVICES = new Set(['run', 'dev-node', 'demo']);
+
 async function atTheDoor(): Promise<readonly Command[]> {
   const { DOOR_COMMANDS } = await import('./api/door/commands.js');
   return Object.values(DOOR_COMMANDS).map((make) => make());
@@ -61,4 +65,5 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
+mindStandardOutput(SERVICES.has(process.argv[2] ?? ''));
 process.exitCode = await main(process.argv);

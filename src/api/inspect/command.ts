@@ -66,13 +66,8 @@ export async function runInspect(wanted: InspectArguments, io: InspectIo): Promi
     io.stdout.write(shown(inspectLine(kind, value, tools)));
     return 0;
   }
-  try {
-    const read = (input: AsyncIterable<Uint8Array>): AsyncGenerator<string> => answers(kind, input, tools);
-    await pipeline(io.stdin, read, io.stdout, { end: false });
-  } catch (error) {
-    // Whoever read the answers has seen enough.
-    if (!isClosedPipe(error)) throw error;
-  }
+  const read = (input: AsyncIterable<Uint8Array>): AsyncGenerator<string> => answers(kind, input, tools);
+  await pipeline(io.stdin, read, io.stdout, { end: false });
   return 0;
 }
 
@@ -97,14 +92,6 @@ async function* answers(
 
 function shown(result: InspectResult): string {
   return `${JSON.stringify(result)}\n`;
-}
-
-function isClosedPipe(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    'code' in error &&
-    (error.code === 'EPIPE' || error.code === 'ERR_STREAM_PREMATURE_CLOSE')
-  );
 }
 
 function kindsText(): string {
