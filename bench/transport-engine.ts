@@ -5,9 +5,12 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { parseConfig } from '#dist/config/config.js';
 import { systemClock } from '#dist/core/clock.js';
 import { nodeKey } from '#dist/core/ids.js';
+import { LIMITS } from '#dist/core/limits.js';
 import { systemRandom } from '#dist/core/random.js';
+import { Reason } from '#dist/core/reasons.js';
 import { runDevNode } from '#dist/dev/index.js';
 import { MeshModule } from '#dist/engine/module.js';
+import type { FlightRecorder } from '#dist/metrics/recorder.js';
 import { ModuleIntegration } from '#dist/node/module-integration.js';
 import { answerCalls } from './child.js';
 import { stopwatch } from './cpu.js';
@@ -36,6 +39,14 @@ function configText(port: number, workers: number): string {
     'max_unsettled_msats = 0',
     '',
   ].join('\n');
+}
+
+/** Its rings are made once, and take their memory as they fill: full from the start, they are not laid to who comes later. */
+function fillRecorder(recorder: FlightRecorder): void {
+  const packet = new Uint8Array(LIMITS.RECORDER_PACKET_BYTES);
+  for (let i = 0; i < LIMITS.RECORDER_PACKETS; i++) {
+    recorder.refused(Reason.PacketExpired, packet, null, null);
+  }
 }
 
 const operations = {
@@ -68,6 +79,7 @@ const operations = {
       onNodeShutdown: () => undefined,
       onConfigLoaded: () => undefined,
     });
+    fillRecorder(mesh.recorder);
     const started = mesh;
     onEnd = async () => {
       await started.close();
