@@ -47,6 +47,12 @@ export const ROUTING_LIMIT_TABLE = {
     'requests',
     'at once where all known routes lose packets, each without other suspects',
   ],
+  ELIMINATIONS: [1_024, 'destinations', 'of which it is remembered what thorough requests brought'],
+  ELIMINATION_MILLIS: [
+    60_000,
+    'ms',
+    'how long a thorough request without an answer counts: as long as a link may be down',
+  ],
   ANSWER_FRESH_MILLIS: [
     30_000,
     'ms',

@@ -203,6 +203,12 @@ export class RouteChooser {
     return this.#suspects.culprits(nodeKey(destination), believed, this.#options.clock.monotonicMillis());
   }
 
+  /** Which of some nodes, at least one, it takes least to believe honest (Suspects.mostBelievable). */
+  mostBelievable(destination: NodeId, nodes: readonly NodeKey[], believed: ReadonlySet<NodeKey>): NodeKey {
+    const now = this.#options.clock.monotonicMillis();
+    return this.#suspects.mostBelievable(nodeKey(destination), nodes, believed, now);
+  }
+
   /**
    * What became of a packet that went this way.
    * @param latencyMillis how long it took, where it was delivered; null where that is not known

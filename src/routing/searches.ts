@@ -15,6 +15,7 @@ import type { Clock, Random, Timer } from '../core/ports.js';
 import { randomU64, shuffled } from '../core/random.js';
 import { Reason } from '../core/reasons.js';
 import type { RouteRequest, RouteResponse } from '../packet/discovery.js';
+import { Elimination, type Shunning } from './elimination.js';
 import { requestIdOf, type RelayQuestion } from './relays.js';
 import { judgeResponse, type Route } from './route.js';
 import { shunningId } from './shunning.js';
@@ -76,8 +77,6 @@ interface Search {
   readonly resolve: (route: Route | null) => void;
   /** Ids that still may be answered. */
   readonly open: Set<bigint>;
-  /** What was asked for without those who may be at fault. */
-  readonly shunnings: Shunning[];
   /** A route was learned and told. */
   isFound: boolean;
   /** A route was learned that leads over nodes that lose packets: told where nothing better comes in time. */
@@ -85,12 +84,6 @@ interface Search {
   /** Nothing more is asked. */
   rests: boolean;
   timer: Timer | null;
-}
-
-/** A request without some nodes. */
-interface Shunning {
-  readonly nodes: readonly NodeKey[];
-  isAnswered: boolean;
 }
 
 /** One request id: who was asked under it, and how far it goes. */
@@ -107,9 +100,12 @@ export class RouteSearches {
   readonly #options: SearchesOptions;
   readonly #byDestination = new Map<NodeKey, Search>();
   readonly #branches = new Map<bigint, Branch>();
+  readonly #elimination: Elimination;
 
   constructor(options: SearchesOptions) {
+    const { clock, random, table } = options;
     this.#options = options;
+    this.#elimination = new Elimination({ clock, random, chooser: table.chooser });
   }
 
   /** Searches in flight, those in their grace included. */
@@ -141,6 +137,7 @@ export class RouteSearches {
     }
     const search = makeSearch(destination, limits, this.#options.clock.monotonicMillis());
     this.#byDestination.set(key, search);
+    this.#elimination.begin(destination);
     this.#startRing(search, 0, 0);
     return search.answer;
   }
@@ -210,7 +207,7 @@ export class RouteSearches {
   #ask(search: Search, ring: Ring): boolean {
     const { random } = this.#options;
     if (ring.startsAt >= THOROUGH_FROM) this.#askAround(search);
-    if (ring.whom === 'thoroughly') return this.#askWithout(search, { nodes: [], isAnswered: false });
+    if (ring.whom === 'thoroughly') return this.#askWithout(search, null);
     const maxHops = Math.min(ring.hops, search.maxHops);
     const reach = ring.whom === 'hinted' ? 'frugal' : ring.whom;
     const peers = this.#whom(search, ring.whom, requestIdOf(0n, reach), maxHops);
@@ -224,45 +221,17 @@ export class RouteSearches {
     return peers.length > 0;
   }
 
-  /**
-   * Where all known routes lose packets, asks for others as well, without those who are most likely at fault. Where that
-   * brings no answer there is no way without them: so one of them is honest, and others must be at fault.
-   */
+  /** Where all known routes lose packets, asks for others as well, without those who are most likely at fault. */
   #askAround(search: Search): void {
-    const { chooser } = this.#options.table;
-    const routes = this.#options.table.alternatives(search.destination);
-    if (routes.some((route) => chooser.doubtOf(route) === 0)) return;
-    for (let i = 0; i < LIMITS.THOROUGH_REQUESTS; i++) {
-      const believed = new Set<NodeKey>();
-      for (const { nodes, isAnswered } of search.shunnings)
-        if (!isAnswered) this.#believeOneOf(nodes, believed);
-      let nodes = this.#culprits(search, believed);
-      const known = search.shunnings.find((other) => isSame(other.nodes, nodes));
-      if (known !== undefined) {
-        this.#believeOneOf(known.nodes, believed);
-        nodes = this.#culprits(search, believed);
-      }
-      if (nodes.length === 0 || search.shunnings.some((other) => isSame(other.nodes, nodes))) continue;
-      const shunning = { nodes, isAnswered: false };
-      search.shunnings.push(shunning);
-      this.#askWithout(search, shunning);
-    }
-  }
-
-  #culprits({ destination }: Search, believed: ReadonlySet<NodeKey>): readonly NodeKey[] {
-    const { chooser } = this.#options.table;
-    return chooser.culprits(destination, believed).slice(0, LIMITS.SHUNNED_NODES);
-  }
-
-  #believeOneOf(nodes: readonly NodeKey[], believed: Set<NodeKey>): void {
-    if (nodes.some((node) => believed.has(node))) return;
-    const [drawn] = shuffled(this.#options.random, nodes);
-    if (drawn !== undefined) believed.add(drawn);
+    const { table } = this.#options;
+    const routes = table.alternatives(search.destination);
+    if (routes.some((route) => table.chooser.doubtOf(route) === 0)) return;
+    for (const shunning of this.#elimination.next(search.destination)) this.#askWithout(search, shunning);
   }
 
   /** A thorough request for everybody; false where there is nobody to ask. */
-  #askWithout(search: Search, shunning: Shunning): boolean {
-    const requestId = shunningId(this.#options.random, shunning.nodes.map(nodeIdOfKey));
+  #askWithout(search: Search, shunning: Shunning | null): boolean {
+    const requestId = shunningId(this.#options.random, (shunning?.nodes ?? []).map(nodeIdOfKey));
     const peers = this.#whom(search, 'everybody', requestId, search.maxHops);
     if (peers.length > 0) this.#askUnder(requestId, search, search.maxHops, peers, shunning);
     return peers.length > 0;
@@ -378,16 +347,11 @@ function makeSearch(destination: NodeId, limits: SearchLimits, startedMillis: nu
     answer,
     resolve,
     open: new Set<bigint>(),
-    shunnings: [],
     isFound: false,
     isDoubtful: false,
     rests: false,
     timer: null,
   };
-}
-
-function isSame(nodes: readonly NodeKey[], others: readonly NodeKey[]): boolean {
-  return nodes.length === others.length && nodes.every((node) => others.includes(node));
 }
 
 function clamp(value: number, low: number, high: number): number {

@@ -6,6 +6,7 @@
  * (few culprits, none of them one who delivers), and what must have been bad luck. The route that takes least to be
  * believed is the least doubtful. Failures are forgotten with time, since links fail too. Main thread only.
  */
+import { present } from '../core/assert.js';
 import type { NodeKey } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import { sharedPart } from './labels.js';
@@ -14,6 +15,8 @@ import { sharedPart } from './labels.js';
 const CULPRIT = Math.log(20);
 /** And one packet in twenty is lost by nobody's fault, on a long way. */
 const BAD_LUCK = Math.log(20);
+/** Of those that follow on the same route it is one in three: a link that is down stays so for a while. */
+const BAD_LUCK_AGAIN = Math.log(3);
 /** Whoever lies to draw packets claims to be next to the destination: ten times as likely of the last router. */
 const LAST = Math.log(10);
 /** Each delivery makes it eight times less likely that a node is at fault. */
@@ -124,12 +127,34 @@ export class Suspects {
    * @param believed those that are held to be honest
    */
   culprits(destination: NodeKey, believed: ReadonlySet<NodeKey>, nowMillis: number): readonly NodeKey[] {
-    // A route's name is the keys of its ids, the destination's at the end.
-    const routes = [...this.#failed].flatMap(([name, failed]) =>
-      name.endsWith(destination) ? [failed] : [],
-    );
     const honest = new Set([...believed].map((key) => this.#doubts.get(key)));
-    return explain(routes, honest, nowMillis).culprits.map(({ key }) => key);
+    return explain(this.#failedTo(destination), honest, nowMillis).culprits.map(({ key }) => key);
+  }
+
+  /**
+   * Which of some nodes it takes least to believe honest, beside others that are believed: the first of those that are alike.
+   * @param nodes at least one
+   */
+  mostBelievable(
+    destination: NodeKey,
+    nodes: readonly NodeKey[],
+    believed: ReadonlySet<NodeKey>,
+    nowMillis: number,
+  ): NodeKey {
+    const routes = this.#failedTo(destination);
+    const honest = [...believed].map((key) => this.#doubts.get(key));
+    let best: NodeKey | null = null;
+    let least = Number.POSITIVE_INFINITY;
+    for (const key of nodes) {
+      const { unlikely } = explain(routes, new Set([...honest, this.#doubts.get(key)]), nowMillis);
+      if (unlikely < least) [best, least] = [key, unlikely];
+    }
+    return present(best, 'there is one to believe');
+  }
+
+  #failedTo(destination: NodeKey): readonly Failed[] {
+    // A route's name is the keys of its ids, the destination's at the end.
+    return [...this.#failed].flatMap(([name, failed]) => (name.endsWith(destination) ? [failed] : []));
   }
 
   #doubtOf(router: NodeKey): Doubt {
@@ -179,7 +204,7 @@ function explain(
     // Whoever has delivered since did not drop all packets then: where all have, it was a link, or bad luck.
     const left = failed.doubts.filter(({ deliveredMillis }) => deliveredMillis < failed.lastMillis);
     if (left.length === 0 || isOver(failed, nowMillis)) continue;
-    const weight = BAD_LUCK * failed.failures;
+    const weight = BAD_LUCK + BAD_LUCK_AGAIN * (failed.failures - 1);
     unlikely += weight;
     const suspects = left.filter((doubt) => !honest.has(doubt));
     for (const doubt of suspects) {

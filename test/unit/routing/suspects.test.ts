@@ -30,6 +30,10 @@ class Source {
   culprits(...believed: readonly number[]): readonly NodeKey[] {
     return this.suspects.culprits(key(DESTINATION), new Set(keys(...believed)), 1);
   }
+
+  believable(nodes: readonly NodeKey[], ...believed: readonly number[]): NodeKey {
+    return this.suspects.mostBelievable(key(DESTINATION), nodes, new Set(keys(...believed)), 1);
+  }
 }
 
 function nameOf(routers: readonly number[]): string {
@@ -67,6 +71,25 @@ describe('suspects', () => {
     source.lost([5, 6, 7], 1);
     source.lost([5, 6, 8], 2);
     expect(source.doubt([5, 6, 7])).toBeLessThan(source.doubt([5, 6, 8]));
+  });
+
+  it('a route that fails again and again says less than several that fail', () => {
+    const often = new Source();
+    often.lost([1], 6);
+    const several = new Source();
+    for (const first of [11, 12, 13, 14, 15, 16]) several.lost([first, 1], 1);
+    expect(often.doubt([1])).toBeLessThan(several.doubt([1]));
+    expect(often.doubt([1])).toBeGreaterThan(0);
+  });
+
+  it('of those of whom one must be honest, whom the fewest routes speak against is believed', () => {
+    const source = new Source();
+    for (const first of [11, 12, 13]) source.lost([first, 1]);
+    source.lost([21, 2]);
+    expect(source.culprits()).toEqual(keys(1, 2));
+    for (const order of [keys(1, 2), keys(2, 1)]) expect(source.believable(order)).toBe(key(2));
+    // Who else must be at fault then counts: believing 21 as well leaves bad luck alone.
+    expect(source.believable(keys(1, 21), 2)).toBe(key(21));
   });
 
   it('who has delivered often is believed longer than a stranger', () => {
