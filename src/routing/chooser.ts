@@ -103,7 +103,6 @@ interface Candidate {
   /** Largest share among its routers after this packet; 0 while shares are not enforced. */
   readonly shareAfter: number;
   readonly repeats: boolean;
-  /** Whether it leads over an entity that owns more than its share of the nodes known here. */
   readonly isDominated: boolean;
   /** By what was lost over its routers (suspects.ts). */
   readonly doubt: number;
@@ -135,6 +134,11 @@ export class RouteChooser {
   /** c, as configured. */
   get maxEntityShare(): number {
     return this.policy.maxEntityShare;
+  }
+
+  /** Entities that own more than their share of the nodes known here. */
+  get dominant(): ReadonlySet<EntityKey> {
+    return this.#options.entities.dominant(this.maxEntityShare);
   }
 
   /** c_eff as things stand. */
@@ -190,6 +194,12 @@ export class RouteChooser {
   isGood(route: Route): boolean {
     const candidate = this.#candidate(route, undefined);
     return candidate.doubt === 0 && isPermitted(candidate, this.cap);
+  }
+
+  /** Whether a route leads over an entity that owns more than its share of the nodes known here. */
+  isDominated(route: Pick<Route, 'ids'>): boolean {
+    const { dominant } = this;
+    return dominant.size > 0 && this.#options.labels.of(route).entities.some((one) => dominant.has(one));
   }
 
   /** How doubtful a route is: 0 where nobody on it is suspect, otherwise more the less likely it works (suspects.ts). */
@@ -293,8 +303,7 @@ export class RouteChooser {
     const price = priceMsat(route, 0n);
     const routers = label.entities.length;
     const doubt = this.doubtOf(route);
-    const dominant = this.#options.entities.dominant(this.maxEntityShare);
-    const isDominated = dominant.size > 0 && label.entities.some((entity) => dominant.has(entity));
+    const isDominated = this.isDominated(route);
     let shareAfter = 0;
     for (const entity of label.entities) {
       this.#knownOf(entity);
@@ -361,14 +370,7 @@ export class RouteChooser {
   }
 
   #scoreOf(name: string): Score {
-    return (
-      this.#scores.get(name) ?? {
-        uses: 0,
-        successRate: 1,
-        failuresInARow: 0,
-        latencyMillis: null,
-      }
-    );
+    return this.#scores.get(name) ?? { uses: 0, successRate: 1, failuresInARow: 0, latencyMillis: null };
   }
 }
 
@@ -381,9 +383,13 @@ function leastDoubtful(candidates: readonly Candidate[]): readonly Candidate[] {
   return candidates.filter(({ doubt }) => doubt === least);
 }
 
-/** Of two that are not permitted: one router that all must pass is better than an owner of much of the network. */
+/**
+ * Of two that are not permitted: one router that all must pass is better than an owner of much of the network. A route
+ * that repeats an entity is not permitted whatever the shares are, so it may as well be the cheaper one.
+ */
 function isLessConcentrated(a: Candidate, b: Candidate): boolean {
   if (a.isDominated !== b.isDominated) return b.isDominated;
   if (a.repeats !== b.repeats) return b.repeats;
+  if (a.repeats) return a.priceMsat < b.priceMsat;
   return a.shareAfter < b.shareAfter;
 }
