@@ -9,7 +9,7 @@
  */
 import { LRUCache } from 'lru-cache';
 import { present } from '../core/assert.js';
-import { nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
+import type { NodeId } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import type { Clock, Random } from '../core/ports.js';
 import { Reason } from '../core/reasons.js';
@@ -103,7 +103,6 @@ interface Candidate {
   /** Largest share among its routers after this packet; 0 while shares are not enforced. */
   readonly shareAfter: number;
   readonly repeats: boolean;
-  /** Whether it leads over an entity that owns more than its share of the nodes known here. */
   readonly isDominated: boolean;
   /** By what was lost over its routers (suspects.ts). */
   readonly doubt: number;
@@ -116,7 +115,8 @@ export class RouteChooser {
   readonly #scores = new LRUCache<string, Score>({ maxSize: LIMITS.ROUTE_SCORES, sizeCalculation: () => 1 });
   /** Entities that were routers, newest use last. */
   readonly #known: LRUCache<EntityKey, Known>;
-  readonly #suspects = new Suspects();
+  /** Who loses packets. */
+  readonly suspects = new Suspects();
   readonly #counts = { chosen: 0, degraded: 0, refused: 0 };
 
   constructor(options: RouteChooserOptions) {
@@ -135,6 +135,11 @@ export class RouteChooser {
   /** c, as configured. */
   get maxEntityShare(): number {
     return this.policy.maxEntityShare;
+  }
+
+  /** Entities that own more than their share of the nodes known here. */
+  get dominant(): ReadonlySet<EntityKey> {
+    return this.#options.entities.dominant(this.maxEntityShare);
   }
 
   /** c_eff as things stand. */
@@ -174,7 +179,7 @@ export class RouteChooser {
   }
 
   #chosen({ route, label, doubt }: Candidate, isDegraded: boolean, isLosing: boolean): Choice {
-    if (doubt > 0) this.#suspects.tried(label.name, label.routers);
+    if (doubt > 0) this.suspects.tried(label.name, label.routers);
     return { ok: true, route, isDegraded, isLosing };
   }
 
@@ -192,21 +197,16 @@ export class RouteChooser {
     return candidate.doubt === 0 && isPermitted(candidate, this.cap);
   }
 
+  /** Whether a route leads over an entity that owns more than its share of the nodes known here. */
+  isDominated(route: Pick<Route, 'ids'>): boolean {
+    const { dominant } = this;
+    return dominant.size > 0 && this.#options.labels.of(route).entities.some((one) => dominant.has(one));
+  }
+
   /** How doubtful a route is: 0 where nobody on it is suspect, otherwise more the less likely it works (suspects.ts). */
   doubtOf(route: Pick<Route, 'ids'>): number {
     const { name, routers } = this.#options.labels.of(route);
-    return this.#suspects.doubtOf(name, routers, this.#options.clock.monotonicMillis());
-  }
-
-  /** Who most likely keeps packets from a destination, where some are believed to be honest (Suspects.culprits). */
-  culprits(destination: NodeId, believed: ReadonlySet<NodeKey>): readonly NodeKey[] {
-    return this.#suspects.culprits(nodeKey(destination), believed, this.#options.clock.monotonicMillis());
-  }
-
-  /** Which of some nodes, at least one, it takes least to believe honest (Suspects.mostBelievable). */
-  mostBelievable(destination: NodeId, nodes: readonly NodeKey[], believed: ReadonlySet<NodeKey>): NodeKey {
-    const now = this.#options.clock.monotonicMillis();
-    return this.#suspects.mostBelievable(nodeKey(destination), nodes, believed, now);
+    return this.suspects.doubtOf(name, routers, this.#options.clock.monotonicMillis());
   }
 
   /**
@@ -222,8 +222,8 @@ export class RouteChooser {
     score.successRate += weight * ((delivered ? 1 : 0) - score.successRate);
     score.failuresInARow = delivered ? 0 : score.failuresInARow + 1;
     const now = this.#options.clock.monotonicMillis();
-    if (delivered) this.#suspects.delivered(name, routers, now);
-    else this.#suspects.lost(name, routers, now);
+    if (delivered) this.suspects.delivered(name, routers, now);
+    else this.suspects.lost(name, routers, now);
     if (delivered) {
       for (const entity of new Set(entities)) this.#knownOf(entity).delivered += 1;
       if (latencyMillis !== null) {
@@ -299,8 +299,7 @@ export class RouteChooser {
     const price = priceMsat(route, 0n);
     const routers = label.entities.length;
     const doubt = this.doubtOf(route);
-    const dominant = this.#options.entities.dominant(this.maxEntityShare);
-    const isDominated = dominant.size > 0 && label.entities.some((entity) => dominant.has(entity));
+    const isDominated = this.isDominated(route);
     let shareAfter = 0;
     for (const entity of label.entities) {
       this.#knownOf(entity);
@@ -367,14 +366,7 @@ export class RouteChooser {
   }
 
   #scoreOf(name: string): Score {
-    return (
-      this.#scores.get(name) ?? {
-        uses: 0,
-        successRate: 1,
-        failuresInARow: 0,
-        latencyMillis: null,
-      }
-    );
+    return this.#scores.get(name) ?? { uses: 0, successRate: 1, failuresInARow: 0, latencyMillis: null };
   }
 }
 
@@ -387,9 +379,13 @@ function leastDoubtful(candidates: readonly Candidate[]): readonly Candidate[] {
   return candidates.filter(({ doubt }) => doubt === least);
 }
 
-/** Of two that are not permitted: one router that all must pass is better than an owner of much of the network. */
+/**
+ * Of two that are not permitted: one router that all must pass is better than an owner of much of the network. A route
+ * that repeats an entity is not permitted whatever the shares are, so it may as well be the cheaper one.
+ */
 function isLessConcentrated(a: Candidate, b: Candidate): boolean {
   if (a.isDominated !== b.isDominated) return b.isDominated;
   if (a.repeats !== b.repeats) return b.repeats;
+  if (a.repeats) return a.priceMsat < b.priceMsat;
   return a.shareAfter < b.shareAfter;
 }

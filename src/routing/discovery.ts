@@ -27,7 +27,7 @@ import type { RouteDiscoveryOptions } from './discovery-options.js';
 import { Hints } from './hints.js';
 import { Precursors } from './precursors.js';
 import { Refresher } from './refresher.js';
-import { reachOf, Relays } from './relays.js';
+import { admitsDominant, reachOf, Relays } from './relays.js';
 import { addCosts, hopsOf, includesNode, judgeResponse, UNREACHABLE, type Route } from './route.js';
 import { RouteSearches, type SearchLimits } from './searches.js';
 import { isFartherReaching, SeenRequests, type SeenRequest } from './seen.js';
@@ -217,8 +217,8 @@ export class RouteDiscovery {
     const now = this.#clock.monotonicMillis();
     const hopsLeft = Math.min(request.maxHops, LIMITS.ROUTE_HOPS);
     const seen = this.#seen.get(source, requestId, now);
-    const isThorough = shunnedBy(requestId) !== null;
-    if (seen !== undefined && isThorough) return this.#onCopy(from, fromKey, request, seen);
+    if (seen !== undefined && shunnedBy(requestId) !== null)
+      return this.#onCopy(from, fromKey, request, seen);
     if (seen !== undefined && !isFartherReaching(seen, request, hopsLeft)) return Reason.RequestSeen;
     if (!this.#allowances.of(fromKey, now).requests.take(now)) return Reason.RequestQuotaExceeded;
 
@@ -292,8 +292,10 @@ export class RouteDiscovery {
   ): Pick<Route, 'ids' | 'cost'> | null {
     if (equalBytes(destination, this.#self)) return { ids: [this.#self], cost: 0n };
     if (reachOf(requestId) === 'everybody') return null;
-    const fresh = this.#table.freshRoutes(destination, LIMITS.ANSWER_FRESH_MILLIS).find(({ ids }) => {
-      return hopsOf(ids) < hopsLeft && !includesNode(ids, from) && !includesNode(ids, source);
+    const fresh = this.#table.freshRoutes(destination, LIMITS.ANSWER_FRESH_MILLIS).find((route) => {
+      const { ids } = route;
+      const isAllowed = admitsDominant(requestId) || !this.#table.chooser.isDominated(route);
+      return isAllowed && hopsOf(ids) < hopsLeft && !includesNode(ids, from) && !includesNode(ids, source);
     });
     const cost = fresh === undefined ? UNREACHABLE : addCosts(fresh.cost, this.#hopCostSats);
     if (fresh === undefined || cost >= UNREACHABLE) return null;

@@ -12,7 +12,7 @@ import { nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import type { Clock, Random } from '../core/ports.js';
 import { shuffled } from '../core/random.js';
-import type { RouteChooser } from './chooser.js';
+import type { Suspects } from './suspects.js';
 
 /** A request without some nodes. */
 export interface Shunning {
@@ -25,7 +25,7 @@ export interface Shunning {
 export interface EliminationOptions {
   readonly clock: Clock;
   readonly random: Random;
-  readonly chooser: Pick<RouteChooser, 'culprits' | 'mostBelievable'>;
+  readonly suspects: Pick<Suspects, 'culprits' | 'mostBelievable'>;
 }
 
 export class Elimination {
@@ -54,7 +54,7 @@ export class Elimination {
     const askedMillis = this.#options.clock.monotonicMillis();
     const added: Shunning[] = [];
     for (let turn = 0; turn < LIMITS.THOROUGH_REQUESTS; turn++) {
-      const nodes = this.#propose(destination, shunnings, turn === 0);
+      const nodes = this.#propose(key, shunnings, turn === 0);
       if (nodes === null) continue;
       const shunning = { nodes, askedMillis, isAnswered: false };
       shunnings.push(shunning);
@@ -65,31 +65,31 @@ export class Elimination {
   }
 
   #propose(
-    destination: NodeId,
+    destination: NodeKey,
     shunnings: readonly Shunning[],
     isWeighed: boolean,
   ): readonly NodeKey[] | null {
+    const { clock, random, suspects } = this.#options;
+    const now = clock.monotonicMillis();
     const believed = new Set<NodeKey>();
+    const culprits = (): readonly NodeKey[] =>
+      suspects.culprits(destination, believed, now).slice(0, LIMITS.SHUNNED_NODES);
     const believeOneOf = (nodes: readonly NodeKey[]): void => {
       if (nodes.length === 0 || nodes.some((node) => believed.has(node))) return;
-      const drawn = shuffled(this.#options.random, nodes);
+      const drawn = shuffled(random, nodes);
       believed.add(
         isWeighed
-          ? this.#options.chooser.mostBelievable(destination, drawn, believed)
+          ? suspects.mostBelievable(destination, drawn, believed, now)
           : present(drawn[0], 'there is one'),
       );
     };
     for (const { nodes, isAnswered } of shunnings) if (!isAnswered) believeOneOf(nodes);
-    let nodes = this.#culprits(destination, believed);
+    let nodes = culprits();
     if (isKnown(shunnings, nodes)) {
       believeOneOf(nodes);
-      nodes = this.#culprits(destination, believed);
+      nodes = culprits();
     }
     return nodes.length === 0 || isKnown(shunnings, nodes) ? null : nodes;
-  }
-
-  #culprits(destination: NodeId, believed: ReadonlySet<NodeKey>): readonly NodeKey[] {
-    return this.#options.chooser.culprits(destination, believed).slice(0, LIMITS.SHUNNED_NODES);
   }
 }
 

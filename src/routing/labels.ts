@@ -3,7 +3,9 @@
  * per route and anew when entities change. Main thread only.
  */
 import { nodeKey, type NodeKey } from '../core/ids.js';
+import { LIMITS } from '../core/limits.js';
 import type { Entities, EntityKey } from './entities.js';
+import { repeatsEntity } from './monopoly.js';
 import type { Route } from './route.js';
 
 export interface RouteLabel {
@@ -54,20 +56,30 @@ export function likenessOf(routers: readonly NodeKey[], others: readonly NodeKey
 }
 
 /**
- * The order in which routes are worth keeping: greedily those that share no entity with one before and repeat none
- * among their own routers, then the rest.
+ * The few routes that are worth keeping: greedily those that share no entity with one before and repeat none among their
+ * own routers, then others that repeat none, then the rest. One that no entity dominates is among them, where there is
+ * one: cheaper ones would take its place, and be of no use once that entity has its share.
  * @param routes best first
  */
-export function disjointFirst<R extends Route>(routes: readonly R[], labels: RouteLabels): readonly R[] {
+export function mostDiverse<R extends Route>(
+  routes: readonly R[],
+  labels: RouteLabels,
+  isDominated: (route: R) => boolean,
+): readonly R[] {
   const used = new Set<EntityKey>();
-  const rest: R[] = [];
-  const disjoint = routes.filter((route) => {
+  const [disjoint, plain, repeating]: [R[], R[], R[]] = [[], [], []];
+  for (const route of routes) {
     const { entities } = labels.of(route);
-    const isDisjoint =
-      new Set(entities).size === entities.length && !entities.some((entity) => used.has(entity));
-    if (isDisjoint) for (const entity of entities) used.add(entity);
-    else rest.push(route);
-    return isDisjoint;
-  });
-  return [...disjoint, ...rest];
+    if (repeatsEntity(entities)) repeating.push(route);
+    else if (entities.some((entity) => used.has(entity))) plain.push(route);
+    else {
+      for (const entity of entities) used.add(entity);
+      disjoint.push(route);
+    }
+  }
+  const ordered = [...disjoint, ...plain, ...repeating];
+  const few = ordered.slice(0, LIMITS.ROUTES_PER_DESTINATION);
+  if (few.length === ordered.length || !few.every(isDominated)) return few;
+  const free = ordered.find((route) => !isDominated(route));
+  return free === undefined ? few : [...few.slice(0, -1), free];
 }

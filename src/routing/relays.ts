@@ -10,7 +10,9 @@
  * - everybody: what liars, losses and stale hints keep from the others is found by it.
  *
  * Neither of the first two goes through an entity that owns more than its share of the nodes known here, while there
- * are others. Rules: routing.md, Discovery and Anti-monopoly. Main thread only.
+ * are others. The third last bit lifts that for a single node at a time (`admitsDominant`): nobody next to such a node on
+ * the way passes the request to another one, since a route must not repeat an entity. Rules: routing.md, Discovery and
+ * Anti-monopoly. Main thread only.
  */
 import { equalBytes } from '../core/bytes.js';
 import { nodeKey, type NodeId, type NodeKey } from '../core/ids.js';
@@ -25,6 +27,7 @@ export const REACH = { frugal: 0n, everybody: 1n, selective: 2n } as const;
 export type Reach = keyof typeof REACH;
 
 const REACH_BITS = 3n;
+const ADMITS_BIT = 4n;
 
 export interface RelayQuestion {
   readonly requestId: bigint;
@@ -63,10 +66,18 @@ export function reachOf(requestId: bigint): Reach {
   return (requestId & REACH_BITS) === REACH.selective ? 'selective' : 'frugal';
 }
 
-/** A random number as the id of a request that goes so widely. */
-export function requestIdOf(random: bigint, reach: Reach): bigint {
-  return (random & ~REACH_BITS) | REACH[reach];
+/** Whether a request with this id, for few or some, may go through dominant entities although there are others. */
+export function admitsDominant(requestId: bigint): boolean {
+  return (requestId & ADMITS_BIT) !== 0n;
 }
+
+/** A random number as the id of a request that goes so widely. */
+export function requestIdOf(random: bigint, reach: Reach, admits = false): bigint {
+  return (random & ~(REACH_BITS | ADMITS_BIT)) | REACH[reach] | (admits ? ADMITS_BIT : 0n);
+}
+
+/** By the neighbour that the request came from, null for this node's own. */
+type RelaySets = Readonly<Record<Exclude<Reach, 'everybody'>, Map<NodeKey | null, readonly Relay[]>>>;
 
 /** Relay sets that hold until something is learned of the neighbourhood, or its hints grow old. */
 interface Remembered {
@@ -74,8 +85,9 @@ interface Remembered {
   readonly hints: number;
   readonly entities: number;
   readonly sinceMillis: number;
-  /** By the neighbour that the request came from, null for this node's own. */
-  readonly relays: Readonly<Record<Exclude<Reach, 'everybody'>, Map<NodeKey | null, readonly Relay[]>>>;
+  readonly guarded: RelaySets;
+  /** Dominant entities not left out. */
+  readonly open: RelaySets;
 }
 
 export class Relays {
@@ -105,13 +117,14 @@ export class Relays {
     }
     const hinted = this.hinted(question, nowMillis);
     if (hinted.length > 0) {
-      const allowed = this.#withoutDominant(this.#others(question));
+      const others = this.#others(question);
+      const allowed = this.#isOpen(question) ? others : this.#withoutDominant(others);
       const cheapest = hinted.find((nodeId) => allowed.some((peer) => equalBytes(peer.nodeId, nodeId)));
       if (cheapest !== undefined) return [cheapest];
     }
     // The destination is not among what is known, and what is behind that is out of reach.
     const isWithinKnown = hopsLeft <= (reach === 'frugal' ? 3 : 2);
-    const relays = this.#relaysOf(from, reach, nowMillis).filter(
+    const relays = this.#relaysOf(question, reach, nowMillis).filter(
       ({ nodeId, isKnown }) => !equalBytes(nodeId, question.source) && !(isWithinKnown && isKnown),
     );
     return relays.map(({ nodeId }) => nodeId);
@@ -131,16 +144,29 @@ export class Relays {
     return this.#options.table.directPeers().filter(({ nodeId }) => !isOneOf(nodeId, from, source));
   }
 
+  /** Whether the request may go to a dominant entity from here: neither this node nor the one before it is of one. */
+  #isOpen({ requestId, from }: RelayQuestion): boolean {
+    if (!admitsDominant(requestId)) return false;
+    const { self, table } = this.#options;
+    const { dominant } = table.chooser;
+    return ![self, from].some((node) => node !== null && dominant.has(table.entities.entityOfId(node)));
+  }
+
   #withoutDominant(peers: readonly DirectPeer[]): readonly DirectPeer[] {
     const { entities, chooser } = this.#options.table;
-    const dominant = entities.dominant(chooser.maxEntityShare);
+    const { dominant } = chooser;
     if (dominant.size === 0) return peers;
     const allowed = peers.filter(({ nodeId }) => !dominant.has(entities.entityOfId(nodeId)));
     return allowed.length > 0 ? allowed : peers;
   }
 
   /** The relay set for requests from a neighbour, or for this node's own: made once for many of them. */
-  #relaysOf(from: NodeId | null, reach: Exclude<Reach, 'everybody'>, nowMillis: number): readonly Relay[] {
+  #relaysOf(
+    question: RelayQuestion,
+    reach: Exclude<Reach, 'everybody'>,
+    nowMillis: number,
+  ): readonly Relay[] {
+    const { from } = question;
     const { table, hints } = this.#options;
     const peers = table.directPeers();
     let known = this.#remembered;
@@ -151,19 +177,17 @@ export class Relays {
       nowMillis - known.sinceMillis < LIMITS.GATHERED_MILLIS;
     if (known === null || !isGood) {
       const versions = { hints: hints.version, entities: table.entities.version };
-      const relays = {
-        frugal: new Map<NodeKey | null, readonly Relay[]>(),
-        selective: new Map<NodeKey | null, readonly Relay[]>(),
-      };
-      known = { peers, ...versions, sinceMillis: nowMillis, relays };
+      known = { peers, ...versions, sinceMillis: nowMillis, guarded: noSets(), open: noSets() };
       this.#remembered = known;
     }
-    const relaysFor = known.relays[reach];
+    const isOpen = this.#isOpen(question);
+    const relaysFor = (isOpen ? known.open : known.guarded)[reach];
     const fromKey = from === null ? null : (table.directKey(from) ?? nodeKey(from));
     const ready = relaysFor.get(fromKey);
     if (ready !== undefined) return ready;
     const others = from === null ? peers : peers.filter(({ nodeId }) => !equalBytes(nodeId, from));
-    const relays = this.#covering(this.#withoutDominant(others), from, reach, nowMillis);
+    const allowed = isOpen ? others : this.#withoutDominant(others);
+    const relays = this.#covering(allowed, from, reach, nowMillis);
     relaysFor.set(fromKey, relays);
     return relays;
   }
@@ -230,6 +254,10 @@ export class Relays {
     }
     return chosen;
   }
+}
+
+function noSets(): RelaySets {
+  return { frugal: new Map(), selective: new Map() };
 }
 
 function isOneOf(nodeId: NodeId, from: NodeId | null, source: NodeId): boolean {

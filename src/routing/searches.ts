@@ -17,32 +17,10 @@ import { Reason } from '../core/reasons.js';
 import type { RouteRequest, RouteResponse } from '../packet/discovery.js';
 import { Elimination, type Shunning } from './elimination.js';
 import { requestIdOf, type RelayQuestion } from './relays.js';
+import { RINGS, RINGS_END_AT, THOROUGH_FROM, type Ring } from './rings.js';
 import { judgeResponse, type Route } from './route.js';
 import { shunningId } from './shunning.js';
 import type { RoutingTable } from './table.js';
-
-/**
- * How far each ring goes, whom it asks under how many ids, and when it starts, in thirtieths of the whole time. A ring
- * that finds nobody to ask takes no time. A single lost message ends an answer: so the widest ring is asked again and
- * again, everybody twice, the second time thoroughly (shunning.ts), and few more often, which costs less for each way that it tries.
- */
-const RINGS = [
-  { hops: LIMITS.ROUTE_HOPS, whom: 'hinted', ids: 3, startsAt: 0 },
-  { hops: 2, whom: 'frugal', ids: 3, startsAt: 0.4 },
-  { hops: 4, whom: 'frugal', ids: 3, startsAt: 0.6 },
-  { hops: LIMITS.ROUTE_HOPS, whom: 'frugal', ids: 3, startsAt: 1 },
-  { hops: LIMITS.ROUTE_HOPS, whom: 'selective', ids: 2, startsAt: 3 },
-  { hops: LIMITS.ROUTE_HOPS, whom: 'everybody', ids: 1, startsAt: 6 },
-  { hops: LIMITS.ROUTE_HOPS, whom: 'frugal', ids: 3, startsAt: 10 },
-  { hops: LIMITS.ROUTE_HOPS, whom: 'selective', ids: 3, startsAt: 14 },
-  { hops: LIMITS.ROUTE_HOPS, whom: 'thoroughly', ids: 1, startsAt: 19 },
-  { hops: LIMITS.ROUTE_HOPS, whom: 'selective', ids: 3, startsAt: 25 },
-] as const;
-const RINGS_END_AT = 30;
-/** When a search begins to ask thoroughly as well (shunning.ts), where all known routes lose packets. */
-const THOROUGH_FROM = 3;
-
-type Ring = (typeof RINGS)[number];
 
 export interface SearchLimits {
   /** Hops of the longest route wanted: 1 to 10, 10 by default. */
@@ -105,7 +83,7 @@ export class RouteSearches {
   constructor(options: SearchesOptions) {
     const { clock, random, table } = options;
     this.#options = options;
-    this.#elimination = new Elimination({ clock, random, chooser: table.chooser });
+    this.#elimination = new Elimination({ clock, random, suspects: table.chooser.suspects });
   }
 
   /** Searches in flight, those in their grace included. */
@@ -205,18 +183,32 @@ export class RouteSearches {
 
   /** Sends the requests of a ring; false where there is nobody to ask. */
   #ask(search: Search, ring: Ring): boolean {
-    const { random } = this.#options;
     if (ring.startsAt >= THOROUGH_FROM) this.#askAround(search);
-    if (ring.whom === 'thoroughly') return this.#askWithout(search, null);
-    const maxHops = Math.min(ring.hops, search.maxHops);
-    const reach = ring.whom === 'hinted' ? 'frugal' : ring.whom;
-    const peers = this.#whom(search, ring.whom, requestIdOf(0n, reach), maxHops);
-    const ids = ring.ids;
+    const { whom, ids, openIds } = ring;
+    if (whom === 'thoroughly') return this.#askWithout(search, null);
+    const hops = Math.min(ring.hops, search.maxHops);
+    const isAsked = this.#deal(search, whom, hops, ids, false);
+    if (openIds === 0 || this.#options.table.chooser.dominant.size === 0) return isAsked;
+    return this.#deal(search, whom, hops, openIds, true) || isAsked;
+  }
+
+  /** Deals the neighbours to ask out over some ids, which admit dominant entities or do not; false where there are none. */
+  #deal(
+    search: Search,
+    whom: Exclude<Ring['whom'], 'thoroughly'>,
+    hops: number,
+    ids: number,
+    admits: boolean,
+  ): boolean {
+    const { random } = this.#options;
+    const reach = whom === 'hinted' ? 'frugal' : whom;
+    const peers = this.#whom(search, whom, requestIdOf(0n, reach, admits), hops);
     // Those who are hinted at are few, and asked one by one.
-    const asked = ring.whom === 'hinted' ? peers.slice(0, ids) : shuffled(random, peers);
+    const asked = whom === 'hinted' ? peers.slice(0, ids) : shuffled(random, peers);
     for (let offset = 0; offset < ids; offset++) {
       const dealt = asked.filter((_, index) => index % ids === offset);
-      if (dealt.length > 0) this.#askUnder(requestIdOf(randomU64(random), reach), search, maxHops, dealt);
+      if (dealt.length > 0)
+        this.#askUnder(requestIdOf(randomU64(random), reach, admits), search, hops, dealt);
     }
     return peers.length > 0;
   }

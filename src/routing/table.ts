@@ -15,7 +15,7 @@ import { RouteChooser } from './chooser.js';
 import { DirectPeers } from './direct-peers.js';
 import { Entities } from './entities.js';
 import { prefixOf } from './id-map.js';
-import { disjointFirst, likenessOf, RouteLabels } from './labels.js';
+import { likenessOf, mostDiverse, RouteLabels } from './labels.js';
 import { LearnedRoutes, type Destination, type Learned } from './learned.js';
 import { DEFAULT_MONOPOLY } from './monopoly.js';
 import { NetworkGroups } from './network-group.js';
@@ -371,7 +371,7 @@ export class RoutingTable {
   #worthKeeping<R extends Route>(routes: readonly R[], labels: RouteLabels): readonly R[] {
     const rated = routes.map((route) => ({ route, doubt: this.chooser.doubtOf(route) }));
     const trusted = rated.filter(({ doubt }) => doubt === 0).map(({ route }) => route);
-    const few = disjointFirst(trusted, labels).slice(0, LIMITS.ROUTES_PER_DESTINATION);
+    const few = mostDiverse(trusted, labels, (route) => this.chooser.isDominated(route));
     const doubted = rated
       .filter(({ doubt }) => doubt > 0)
       .map(({ route, doubt }) => ({ route, doubt, likeness: 0 }));

@@ -145,6 +145,16 @@ describe('chooser > share limit', () => {
     table.entities.setPayee(key(5), 'rival');
     expect([...drawn(table, 9, 50).keys()]).toEqual([2]);
   });
+
+  it('of routes that repeat an entity the cheapest is used: no share would permit the others', () => {
+    const table = tableOf([1, 2]);
+    table.learn(ids(0, 1, 5, 9), 1n);
+    table.learn(ids(0, 2, 6, 7, 8, 9), 2n);
+    for (const rival of [1, 5, 2, 8]) table.entities.setPayee(key(rival), 'rival');
+    for (let i = 0; i < 100; i++) table.shares.record(ids(1, 5), 1_000n);
+    expect([...drawn(table, 9, 50).keys()]).toEqual([1]);
+    expect(table.chooser.stats()).toMatchObject({ chosen: 50, degraded: 50 });
+  });
 });
 
 describe('chooser > quality', () => {

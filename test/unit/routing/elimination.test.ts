@@ -1,6 +1,7 @@
 /** Without whom a source asks, where all that it knows loses packets: what brought no answer tells who cannot be done without. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { present } from '../../../src/core/assert.js';
 import { VirtualClock } from '../../../src/core/clock.js';
 import { nodeKey, type NodeKey } from '../../../src/core/ids.js';
 import { LIMITS } from '../../../src/core/limits.js';
@@ -25,7 +26,7 @@ class Source {
     this.elimination = new Elimination({
       clock: this.clock,
       random: new SeededRandom(seed),
-      chooser: {
+      suspects: {
         culprits: (_, believed) => [
           ...new Set(this.#ways.flatMap((way) => way.find((node) => !believed.has(node)) ?? [])),
         ],
@@ -44,7 +45,8 @@ class Source {
 
   #least(nodes: readonly NodeKey[]): NodeKey {
     const ranks = this.#ways.flat();
-    return [...nodes].sort((a, b) => ranks.lastIndexOf(b) - ranks.lastIndexOf(a))[0] ?? '';
+    const [least] = [...nodes].sort((a, b) => ranks.lastIndexOf(b) - ranks.lastIndexOf(a));
+    return present(least, 'there is one to believe');
   }
 }
 
