@@ -116,7 +116,7 @@ export class RouteChooser {
   /** Entities that were routers, newest use last. */
   readonly #known: LRUCache<EntityKey, Known>;
   /** Who loses packets. */
-  readonly suspects = new Suspects();
+  readonly suspects: Suspects = new Suspects();
   readonly #counts = { chosen: 0, degraded: 0, refused: 0 };
 
   constructor(options: RouteChooserOptions) {
