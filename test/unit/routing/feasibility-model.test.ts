@@ -1,8 +1,8 @@
 /**
  * Which advertised routes a running node takes as hints, against a slow model over random schedules (routing.md,
  * Discovery): from an authenticated neighbour, hop_count below 10, next_hop not this node, and feasible: strictly below
- * all that the node was seen to announce itself for the destination, until a newer request is answered. The model is a
- * list of those announcements, as they left the node.
+ * all that the node was seen to announce itself for the destination, until a newer request is answered or three minutes
+ * pass without an announcement. The model is a list of those announcements, as they left the node.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -56,6 +56,8 @@ class Schedule {
   readonly seen: { feasible: number; infeasible: number; insane: number; answered: number };
   readonly #peers = new Set([1, 2, 3, 4]);
   #announced: Announced[] = [];
+  /** Destinations of which the model cannot tell whether what was announced before was over when it was announced anew. */
+  readonly #unsure = new Set<number>();
   /** The id under which each neighbour was asked for 90 last. */
   readonly #askedFor90 = new Map<number, bigint>();
   #requests = 0;
@@ -109,18 +111,37 @@ class Schedule {
       }
       if (message.kind !== 'RouteAdvertisement') continue;
       for (const { destination, cost } of message.routes) {
-        if (cost === UNREACHABLE) continue;
-        this.#announced.push({ destination: numberOf(destination), cost, atMillis: this.#now });
+        if (cost !== UNREACHABLE) this.#announce(numberOf(destination), cost);
       }
     }
+  }
+
+  #announce(destination: number, cost: bigint): void {
+    const quietMillis = this.#quietMillis(destination);
+    if (isAboutOver(quietMillis)) this.#unsure.add(destination);
+    // What was over by then is so for good.
+    if (quietMillis > LIMITS.ANNOUNCED_MILLIS) this.#forget(destination);
+    this.#announced.push({ destination, cost, atMillis: this.#now });
+  }
+
+  /** Since it was announced last. */
+  #quietMillis(destination: number): number {
+    return this.#now - Math.max(...this.#own(destination).map(({ atMillis }) => atMillis));
+  }
+
+  #own(destination: number): readonly Announced[] {
+    return this.#announced.filter((one) => one.destination === destination);
+  }
+
+  #forget(destination: number): void {
+    this.#announced = this.#announced.filter((one) => one.destination !== destination);
   }
 
   #hear({ from, destination, cost, hopCount, nextHop }: StepOf<'hear'>): void {
     // No more than a neighbour may.
     this.#wait(1_000);
-    const own = this.#announced.filter((one) => one.destination === destination);
-    const age = this.#now - Math.max(...own.map(({ atMillis }) => atMillis));
-    if (Math.abs(age - LIMITS.ANNOUNCED_MILLIS) <= LISTEN_MILLIS) return;
+    const quietMillis = this.#quietMillis(destination);
+    if (isAboutOver(quietMillis) || this.#unsure.has(destination)) return;
     const isSane =
       this.#peers.has(from) &&
       hopCount >= 1 &&
@@ -129,7 +150,8 @@ class Schedule {
       destination !== 0 &&
       cost > 0n;
     // What was announced counts until three minutes after the last time.
-    const isFeasible = age > LIMITS.ANNOUNCED_MILLIS || own.every((one) => cost < one.cost);
+    const isFeasible =
+      quietMillis > LIMITS.ANNOUNCED_MILLIS || this.#own(destination).every((one) => cost < one.cost);
     const before = this.bench.table.list().length;
     const route = { destination: id(destination), nextHop: id(nextHop), cost, hopCount };
     const verdict = this.bench.from(from, { ...advertisement(from), routes: [route] });
@@ -160,9 +182,14 @@ class Schedule {
 
   #answered(): void {
     this.#listen();
-    this.#announced = this.#announced.filter(({ destination }) => destination !== 90);
+    this.#forget(90);
     this.seen.answered += 1;
   }
+}
+
+/** Whether the three minutes end about now, as far as the model knows the time. */
+function isAboutOver(quietMillis: number): boolean {
+  return Math.abs(quietMillis - LIMITS.ANNOUNCED_MILLIS) <= LISTEN_MILLIS;
 }
 
 describe('feasibility', () => {
