@@ -56,6 +56,11 @@ class Bench {
     return (await this.bed.status(1)).counters.counts['questions_asked'] ?? 0;
   }
 
+  /** Payments of a kind that were accepted. */
+  async paid(kind: PaymentProof['kind']): Promise<number> {
+    return (await this.bed.status(1)).counters.counts[`proofs_${kind}`] ?? 0;
+  }
+
   /** A request of node 1 for 10 sats, paid and in a block, and the proof of it. */
   payRequest(): OnChainProof {
     const { payments } = this.bed.at(1).node;
@@ -92,6 +97,7 @@ describe('settlement on the chain', () => {
     expect(await bench.send(onChain(other.paymentRequestId, proof.txHash))).toBe('PaymentOtherTransaction');
     expect(await bench.send(proof)).toBe('delivered');
     expect(await bench.send({ ...proof, timestamp: proof.timestamp - 1n })).toBe('ReplayedPayment');
+    expect(await bench.paid('OnChainSettlement')).toBe(1);
     await bench.bed.at(1).module.kill();
     await bench.bed.restart(1);
     await bench.bed.greeted();
@@ -132,6 +138,7 @@ describe('settlement by covenant', () => {
     expect(await bench.send(covenant(bench.fund(p2wsh)))).toBe('delivered');
     expect(await bench.send(covenant(bench.fund(bare, 99n)))).toBe('FundingTooLow');
     expect(await bench.send(covenant(bench.fund(RECEIVE_SCRIPT)))).toBe('FundingScriptMismatch');
+    expect(await bench.paid('InstantSettlement')).toBe(2);
   });
 
   it('cheat 48 > pays for nothing where its output is spent, unconfirmed or absent', async () => {
