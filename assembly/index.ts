@@ -1,8 +1,9 @@
 // What the host may call. Inputs lie anywhere from inputAddress() on; reserveInput() makes room for so many bytes there.
+import { MOST_AHEAD } from './ahead';
 import { detectAt, HOST_HASH_BYTES, isChecksumOfResult } from './detect';
 import { makeTables, readInvoiceAt } from './invoice';
-import { FOUND, INPUT, INVOICE, RESULT, RULES, SECRET, SIGNED, TABLES, TABLES_BYTES } from './layout';
-import { examineAt } from './packet';
+import { AHEAD, FOUND, INPUT, INVOICE, RESULT, RULES, SECRET, SIGNED, TABLES, TABLES_BYTES } from './layout';
+import { examineAt, lookAheadAt } from './packet';
 import { hash } from './sha256';
 import { siphash } from './siphash';
 
@@ -69,6 +70,19 @@ export function detectMany(at: usize, bytes: u32, count: u32): void {
     store<u8>(codes + i, detectAt(at + start, end - start));
     start = end;
   }
+}
+
+export function aheadAddress(): usize {
+  return AHEAD;
+}
+
+export function mostAhead(): u32 {
+  return MOST_AHEAD;
+}
+
+/** Looks at so many packets ahead, whose beginnings and lengths lie at aheadAddress(), a word each. */
+export function lookAhead(count: u32): void {
+  lookAheadAt(AHEAD, count);
 }
 
 /** What the packet of `length` bytes at `at` is; more about it at foundAddress(). */

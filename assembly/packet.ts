@@ -1,11 +1,13 @@
 // One pass over a packet of a neighbour where it lies: what src/packet/quick-packet.ts, structure.ts and the free half of
 // policy.ts say of it, for packets that come all the time and that pass. Whatever this is not sure of, refusals
 // included, is UNSURE: then those files decide, which are the plain twin.
+import { clear, hashesOf, hashNoted, MOST_AHEAD_BYTES, note } from './ahead';
 import {
   BITCOIN_HEADER,
   BITCOIN_IF_CHECKSUM,
   BITCOIN_P2P,
   detectAt,
+  HOST_HASH_BYTES,
   isChecksumOfResult,
   MESH_MAGIC,
   STRATUM_V2,
@@ -113,11 +115,11 @@ export function examineAt(start: usize, length: u32): u32 {
   store<u64>(FOUND, load<u64>(behind), SEQUENCE);
   store<u64>(FOUND, load<u64>(behind, 8), TIMESTAMP);
   if (type === TYPE_PAID) return PAID;
-  return judgeFree(type, payload, <u32>payloadBytes, at, end);
+  return judgeFree(type, payload, <u32>payloadBytes, start, at, end);
 }
 
 /** A free packet is what a strict parse of its payload says, and of this node's network. */
-function judgeFree(type: u32, payload: usize, payloadBytes: u32, at: usize, end: usize): u32 {
+function judgeFree(type: u32, payload: usize, payloadBytes: u32, start: usize, at: usize, end: usize): u32 {
   if (type !== TYPE_BITCOIN && type !== TYPE_STRATUM) return UNSURE;
   const found = detectAt(payload, payloadBytes);
   if (type === TYPE_STRATUM) {
@@ -126,28 +128,72 @@ function judgeFree(type: u32, payload: usize, payloadBytes: u32, at: usize, end:
     if (found !== BITCOIN_P2P && found !== BITCOIN_IF_CHECKSUM) return UNSURE;
     if (load<u32>(payload) !== load<u32>(RULES, NETWORK_MAGIC)) return UNSURE;
   }
-  if (found === BITCOIN_IF_CHECKSUM) return FREE_IF_CHECKSUM;
+  if (found === BITCOIN_IF_CHECKSUM) {
+    const hashes = hashesOf(start);
+    if (hashes === 0) return FREE_IF_CHECKSUM;
+    if (load<u32>(payload, 20) !== load<u32>(hashes, 32)) return UNSURE;
+    markDigested(hashes);
+    return FREE;
+  }
   siphash(at, <u32>(end - at), FOUND + MARK);
   return FREE;
 }
 
 /**
  * Whether the packet that was examined last is free, of which that was left open: the result is the SHA-256 of the body
- * of its message. Its mark is made then, in which that digest stands for the body (src/packet/mark.ts); the packet itself
- * is not whole any more.
+ * of its message.
  */
 export function isFreeByResult(): bool {
+  memory.copy(DIGEST, RESULT, 32);
+  if (!isChecksumOfResult(<usize>load<u32>(FOUND, PAYLOAD_AT))) return false;
+  markDigested(DIGEST);
+  return true;
+}
+
+/**
+ * Makes the mark of the packet that was examined last, in which a digest stands for the body of its message
+ * (src/packet/mark.ts); the packet itself is not whole any more.
+ */
+function markDigested(digest: usize): void {
   const at = <usize>load<u32>(FOUND, BINCODE_AT);
   const end = <usize>load<u32>(FOUND, END);
   const payload = <usize>load<u32>(FOUND, PAYLOAD_AT);
-  memory.copy(DIGEST, RESULT, 32);
-  if (!isChecksumOfResult(payload)) return false;
   const body = payload + BITCOIN_HEADER;
   const behind = payload + <usize>load<u32>(FOUND, PAYLOAD_BYTES);
-  memory.copy(body, DIGEST, 32);
+  memory.copy(body, digest, 32);
   memory.copy(body + 32, behind, end - behind);
   siphash(at, <u32>(body + 32 + (end - behind) - at), FOUND + MARK);
-  return true;
+}
+
+/**
+ * Hashes the bodies of Bitcoin messages together that are short and in packets of a list: where each begins and its length, a
+ * word each, in the order in which they lie and are examined then. What they are besides is not looked at.
+ */
+export function lookAheadAt(list: usize, count: u32): void {
+  clear();
+  for (let entry = list; entry < list + 8 * count; entry += 8) {
+    const start = <usize>load<u32>(entry);
+    const end = start + <usize>load<u32>(entry, 4);
+    const payload = bitcoinPayload(start, end);
+    if (payload === 0) continue;
+    const bytes = <u32>load<u64>(payload - 8) - BITCOIN_HEADER;
+    if (bytes >= HOST_HASH_BYTES && bytes <= MOST_AHEAD_BYTES) note(start, payload + BITCOIN_HEADER, bytes);
+  }
+  hashNoted();
+}
+
+/** Where the payload of a packet begins that says it is a Bitcoin message of this network; 0 of others. */
+function bitcoinPayload(start: usize, end: usize): usize {
+  if (end - start < 4 + ROUTE + 2 * ID_BYTES + BEHIND_ROUTE + 8 + BITCOIN_HEADER) return 0;
+  const at = load<u32>(start) === MESH_MAGIC ? start + 4 : start;
+  const ids = load<u64>(at, ROUTE_COUNT);
+  if (load<u32>(at, 1) !== TYPE_BITCOIN || ids > MOST_IDS) return 0;
+  const behind = at + ROUTE + <usize>ids * ID_BYTES;
+  const payload = behind + BEHIND_ROUTE + 8;
+  if (payload + BITCOIN_HEADER > end || <u32>load<u8>(behind, 16) !== 0) return 0;
+  const bytes = load<u64>(behind, BEHIND_ROUTE);
+  if (bytes > <u64>(end - payload) || <u64>load<u32>(payload, 16) + BITCOIN_HEADER !== bytes) return 0;
+  return load<u32>(payload) === load<u32>(RULES, NETWORK_MAGIC) ? payload : 0;
 }
 
 /** A Lightning proof whose invoice is ASCII. @returns where it ends, or 0 */

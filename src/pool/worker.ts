@@ -98,6 +98,7 @@ function judgeBatch(batch: Batch, tools: JudgeTools, judge: typeof judgePacket):
     batch.claiming(index);
   };
   batch.copyPackets(scratch);
+  lookAhead(batch, index, tools);
   let context: PacketContext | null = null;
   for (; index < taken; index++) {
     batch.judging(index);
@@ -110,6 +111,18 @@ function judgeBatch(batch: Batch, tools: JudgeTools, judge: typeof judgePacket):
     batch.write(index, judge(bytes, context, tools));
   }
   batch.judging(taken);
+}
+
+/** Has what the packets of a batch need made together, as far as it can be. */
+function lookAhead(batch: Batch, begin: number, { gate, rules }: JudgeTools): void {
+  if (!gate.isGated) return;
+  const { ahead } = kernel;
+  const count = Math.min(batch.taken - begin, ahead.length / 2);
+  for (let i = 0; i < count; i++) {
+    ahead[2 * i] = scratch.byteOffset + batch.offset(begin + i);
+    ahead[2 * i + 1] = batch.length(begin + i);
+  }
+  kernel.lookAhead(rules, count);
 }
 
 /** Reads invoices with their signatures: the list is one packet, and the answer takes its place. */

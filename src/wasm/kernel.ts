@@ -63,6 +63,11 @@ interface KernelExports {
   readonly siphash128: (at: number, length: number) => void;
   readonly rulesAddress: () => number;
   readonly foundAddress: () => number;
+  readonly aheadAddress: () => number;
+  /** Packets that fit there. */
+  readonly mostAhead: () => number;
+  /** Hashes the bodies of Bitcoin messages in so many packets together. */
+  readonly lookAhead: (count: number) => void;
   /** What a packet is, as an Examined. */
   readonly examine: (at: number, length: number) => number;
   /** Not 0 where that packet is free, of which that was left open, the result being the SHA-256 of its message's body. */
@@ -114,6 +119,7 @@ export class WasmKernel implements BatchDetector, Fingerprinter, PacketExaminer,
   #result: Int32Array;
   #packet: PacketInPlace;
   #invoice: InvoiceInPlace;
+  #ahead: Uint32Array;
   /** By which packets are examined; the kernel has a copy. */
   #rules: ExaminerRules | null = null;
   /** Whose packets are examined: the kernel has a copy. */
@@ -133,6 +139,7 @@ export class WasmKernel implements BatchDetector, Fingerprinter, PacketExaminer,
     this.#result = new Int32Array(this.#memory, this.#resultAddress, SHA256_BYTES / 4);
     this.#packet = this.#packetInPlace();
     this.#invoice = this.#invoiceInPlace();
+    this.#ahead = this.#packetsAhead();
 
     const tables = detectTables();
     assert(tables.length <= this.#exports.tablesBytes(), 'the detection tables fit in their area');
@@ -191,6 +198,20 @@ export class WasmKernel implements BatchDetector, Fingerprinter, PacketExaminer,
     const answer = this.#exports.examine(bytes.byteOffset, bytes.length);
     if (answer === Examined.Unsure) return null;
     return answer !== Examined.FreeIfChecksum || this.#isFree() ? this.#packet : null;
+  }
+
+  /** Where packets of the workspace that are to be looked at ahead are told: the address of each, and its length. */
+  get ahead(): Uint32Array {
+    return this.#ahead;
+  }
+
+  /**
+   * Hashes short Bitcoin messages together, of which examining one by one would take longer.
+   * @param count packets in `ahead`, in the order in which they lie and will be examined, their bytes unchanged until then
+   */
+  lookAhead(rules: ExaminerRules, count: number): void {
+    if (this.#rules !== rules) this.#follow(rules);
+    this.#exports.lookAhead(count);
   }
 
   parseInvoice(ascii: Uint8Array): InvoiceParts | null {
@@ -274,6 +295,12 @@ export class WasmKernel implements BatchDetector, Fingerprinter, PacketExaminer,
     this.#result = new Int32Array(this.#memory, this.#resultAddress, SHA256_BYTES / 4);
     this.#packet = this.#packetInPlace();
     this.#invoice = this.#invoiceInPlace();
+    this.#ahead = this.#packetsAhead();
+  }
+
+  #packetsAhead(): Uint32Array {
+    const { aheadAddress, mostAhead } = this.#exports;
+    return new Uint32Array(this.#memory, aheadAddress(), 2 * mostAhead());
   }
 
   #packetInPlace(): PacketInPlace {

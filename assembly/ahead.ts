@@ -1,0 +1,55 @@
+// Hashes of the bodies of a batch's Bitcoin messages, made together before its packets are looked at (lanes.ts).
+import { HASHES_BYTES, hashTwice, MESSAGE_BYTES } from './lanes';
+
+/** Packets that are looked at ahead. */
+export const MOST_AHEAD: u32 = 256;
+
+/** The longest body: the host's hash has overtaken four lanes there. */
+export const MOST_AHEAD_BYTES: u32 = 640;
+
+/** Fewer leave lanes empty, and are hashed one by one as fast. */
+const LEAST: u32 = 3;
+
+/** Of each: where its packet begins, then its hashes. */
+const SLOT_BYTES: u32 = 4 + HASHES_BYTES;
+const SLOTS: usize = memory.data(256 * 40, 16);
+const MESSAGES: usize = memory.data(256 * 12, 16);
+
+let noted: u32 = 0;
+/** The next one that may be asked for: packets are looked at in their order. */
+let next: u32 = 0;
+
+/** Forgets all. */
+export function clear(): void {
+  noted = 0;
+  next = 0;
+}
+
+/** Notes a body of a packet that begins behind all that were noted. */
+export function note(packet: usize, body: usize, bytes: u32): void {
+  const slot = SLOTS + noted * SLOT_BYTES;
+  const message = MESSAGES + noted * MESSAGE_BYTES;
+  store<u32>(slot, <u32>packet);
+  store<u32>(message, <u32>body);
+  store<u32>(message, bytes, 4);
+  store<u32>(message, <u32>(slot + 4), 8);
+  noted += 1;
+}
+
+/** Hashes what was noted. */
+export function hashNoted(): void {
+  if (noted < LEAST) clear();
+  else hashTwice(MESSAGES, noted);
+}
+
+/** The hashes of a packet's body, as lanes.ts lays them, 0 where there are none. Given once: its bytes may be others later. */
+export function hashesOf(packet: usize): usize {
+  while (next < noted) {
+    const slot = SLOTS + next * SLOT_BYTES;
+    const start = <usize>load<u32>(slot);
+    if (start > packet) return 0;
+    next += 1;
+    if (start === packet) return slot + 4;
+  }
+  return 0;
+}
