@@ -46,6 +46,8 @@ export class TokenBucket {
   }
 
   #refill(nowMillis: number): void {
+    // Packets come many at a time.
+    if (nowMillis === this.#updatedMillis) return;
     const elapsed = Math.max(0, nowMillis - this.#updatedMillis);
     this.#updatedMillis = nowMillis;
     this.#tokens = Math.min(this.#capacity, this.#tokens + (elapsed * this.#perSecond) / 1_000);

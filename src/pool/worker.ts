@@ -99,6 +99,7 @@ function judgeBatch(batch: Batch, tools: JudgeTools, judge: typeof judgePacket):
   };
   batch.copyPackets(scratch);
   lookAhead(batch, index, tools);
+  const { buffer, byteOffset } = scratch;
   let context: PacketContext | null = null;
   for (; index < taken; index++) {
     batch.judging(index);
@@ -106,8 +107,7 @@ function judgeBatch(batch: Batch, tools: JudgeTools, judge: typeof judgePacket):
       const { previousHop, origin } = batch.sender(index);
       context = { previousHop, origin, nowSeconds, beforeClaim };
     }
-    const start = scratch.byteOffset + batch.offset(index);
-    const bytes = new Uint8Array(scratch.buffer, start, batch.length(index));
+    const bytes = new Uint8Array(buffer, byteOffset + batch.offset(index), batch.length(index));
     batch.write(index, judge(bytes, context, tools));
   }
   batch.judging(taken);
@@ -117,9 +117,10 @@ function judgeBatch(batch: Batch, tools: JudgeTools, judge: typeof judgePacket):
 function lookAhead(batch: Batch, begin: number, { gate, rules }: JudgeTools): void {
   if (!gate.isGated) return;
   const { ahead } = kernel;
+  const { byteOffset } = scratch;
   const count = Math.min(batch.taken - begin, ahead.length / 2);
   for (let i = 0; i < count; i++) {
-    ahead[2 * i] = scratch.byteOffset + batch.offset(begin + i);
+    ahead[2 * i] = byteOffset + batch.offset(begin + i);
     ahead[2 * i + 1] = batch.length(begin + i);
   }
   kernel.lookAhead(rules, count);

@@ -253,7 +253,9 @@ export class WasmKernel implements BatchDetector, Fingerprinter, PacketExaminer,
   }
 
   #hashBody(start: number, length: number): void {
-    this.#hostSha256(this.#bytes.subarray(start + BITCOIN_HEADER_BYTES, start + length));
+    this.#hostSha256(
+      new Uint8Array(this.#memory, start + BITCOIN_HEADER_BYTES, length - BITCOIN_HEADER_BYTES),
+    );
   }
 
   /** OpenSSL's SHA-256 as the result. A text of a character for each byte comes back much faster than an array. */
