@@ -4,6 +4,9 @@ import { HASHES_BYTES, hashTwice, MESSAGE_BYTES } from './lanes';
 /** Packets that are looked at ahead. */
 export const MOST_AHEAD: u32 = 256;
 
+/** The list of them: where each begins and its length, a word each, written by the host. */
+export const AHEAD: usize = memory.data(MOST_AHEAD * 8, 16);
+
 /** The longest body: the host's hash has overtaken four lanes there. */
 export const MOST_AHEAD_BYTES: u32 = 640;
 
@@ -12,8 +15,8 @@ const LEAST: u32 = 3;
 
 /** Of each: where its packet begins, then its hashes. */
 const SLOT_BYTES: u32 = 4 + HASHES_BYTES;
-const SLOTS: usize = memory.data(256 * 40, 16);
-const MESSAGES: usize = memory.data(256 * 12, 16);
+const SLOTS: usize = memory.data(MOST_AHEAD * SLOT_BYTES, 16);
+const MESSAGES: usize = memory.data(MOST_AHEAD * MESSAGE_BYTES, 16);
 
 let noted: u32 = 0;
 /** The next one that may be asked for: packets are looked at in their order. */

@@ -1,8 +1,8 @@
 // What the host may call. Inputs lie anywhere from inputAddress() on; reserveInput() makes room for so many bytes there.
-import { MOST_AHEAD } from './ahead';
+import { AHEAD, MOST_AHEAD } from './ahead';
 import { detectAt, HOST_HASH_BYTES, isChecksumOfResult } from './detect';
 import { makeTables, readInvoiceAt } from './invoice';
-import { AHEAD, FOUND, INPUT, INVOICE, RESULT, RULES, SECRET, SIGNED, TABLES, TABLES_BYTES } from './layout';
+import { FOUND, INPUT, INVOICE, RESULT, RULES, SECRET, SIGNED, TABLES, TABLES_BYTES } from './layout';
 import { examineAt, lookAheadAt } from './packet';
 import { hash } from './sha256';
 import { siphash } from './siphash';

@@ -1,9 +1,8 @@
 // SHA-256 twice (FIPS 180-4), as the checksums of Bitcoin messages want it, of many short messages: four at a time, each in
 // its own lane of the vectors. A message that ends makes room for the next one in its lane.
-import { K, START } from './sha256';
+import { BLOCK, K, layEnd, START } from './sha256';
 
 const LANES: u32 = 4;
-const BLOCK: u32 = 64;
 const DIGEST: u32 = 32;
 
 /** The words of the state, and of the message schedule, each of four lanes. */
@@ -79,13 +78,8 @@ function take(lane: u32, message: usize): void {
 /** `length` bytes at `at`, from their first block on. */
 function begin(lane: u32, at: usize, length: u32): void {
   for (let i: u32 = 0; i < 8; i++) store<u32>(STATE + 16 * i + 4 * lane, load<u32>(START + 4 * i));
-  const rest = length % BLOCK;
   const end = ENDS + 2 * BLOCK * lane;
-  const endBytes: u32 = rest + 9 <= BLOCK ? BLOCK : 2 * BLOCK;
-  memory.fill(end, 0, endBytes);
-  memory.copy(end, at + (length - rest), rest);
-  store<u8>(end + rest, 0x80);
-  store<u64>(end + endBytes - 8, bswap<u64>((<u64>length) << 3));
+  const endBytes = layEnd(end, at + (length - (length % BLOCK)), length);
   const whole = length / BLOCK;
   store<u32>(AT + 4 * lane, <u32>(whole === 0 ? end : at));
   store<u32>(LEFT + 4 * lane, whole);

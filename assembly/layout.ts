@@ -20,9 +20,6 @@ export const RULES: usize = memory.data(72, 16);
 /** A SHA-256 digest that is needed once more after another was made. */
 export const DIGEST: usize = memory.data(32, 16);
 
-/** Packets to look at ahead: where each begins and its length, a word each, written by the host. */
-export const AHEAD: usize = memory.data(256 * 8, 16);
-
 /** What was found in the packet that was examined last (packet.ts). */
 export const FOUND: usize = memory.data(112, 16);
 

@@ -1,7 +1,7 @@
 // SHA-256 (FIPS 180-4), reading whole blocks where they lie; only the padded end is copied.
 import { TAIL } from './layout';
 
-const BLOCK: u32 = 64;
+export const BLOCK: u32 = 64;
 
 /** The constants of the rounds. */
 // prettier-ignore
@@ -49,12 +49,7 @@ export function hash(at: usize, length: u32, out: usize): void {
   const end = at + (length - rest);
   for (let block = at; block < end; block += BLOCK) compress(block);
 
-  // The end: what is left, a one bit, zeros, and the length in bits in the last eight bytes.
-  const tailBytes: u32 = rest + 9 <= BLOCK ? BLOCK : 2 * BLOCK;
-  memory.fill(TAIL, 0, tailBytes);
-  memory.copy(TAIL, end, rest);
-  store<u8>(TAIL + rest, 0x80);
-  store<u64>(TAIL + tailBytes - 8, bswap<u64>((<u64>length) << 3));
+  const tailBytes = layEnd(TAIL, end, length);
   compress(TAIL);
   if (tailBytes > BLOCK) compress(TAIL + BLOCK);
 
@@ -66,6 +61,20 @@ export function hash(at: usize, length: u32, out: usize): void {
   store<u32>(out, bswap<u32>(h5), 20);
   store<u32>(out, bswap<u32>(h6), 24);
   store<u32>(out, bswap<u32>(h7), 28);
+}
+
+/**
+ * The end of a message of `length` bytes, padded: what of it begins at `rest` and fills no block, a one bit, zeros, and the length
+ * in bits in the last eight bytes. @returns its bytes, one block or two
+ */
+export function layEnd(out: usize, rest: usize, length: u32): u32 {
+  const restBytes = length % BLOCK;
+  const bytes: u32 = restBytes + 9 <= BLOCK ? BLOCK : 2 * BLOCK;
+  memory.fill(out, 0, bytes);
+  memory.copy(out, rest, restBytes);
+  store<u8>(out + restBytes, 0x80);
+  store<u64>(out + bytes - 8, bswap<u64>((<u64>length) << 3));
+  return bytes;
 }
 
 // Small pieces of a round, put in place by the compiler.

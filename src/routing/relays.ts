@@ -115,16 +115,16 @@ export class Relays {
       }
       return others;
     }
+    const isOpen = this.#isOpen(question);
     const hinted = this.hinted(question, nowMillis);
     if (hinted.length > 0) {
-      const others = this.#others(question);
-      const allowed = this.#isOpen(question) ? others : this.#withoutDominant(others);
+      const allowed = this.#allowed(this.#others(question), isOpen);
       const cheapest = hinted.find((nodeId) => allowed.some((peer) => equalBytes(peer.nodeId, nodeId)));
       if (cheapest !== undefined) return [cheapest];
     }
     // The destination is not among what is known, and what is behind that is out of reach.
     const isWithinKnown = hopsLeft <= (reach === 'frugal' ? 3 : 2);
-    const relays = this.#relaysOf(question, reach, nowMillis).filter(
+    const relays = this.#relaysOf(from, reach, isOpen, nowMillis).filter(
       ({ nodeId, isKnown }) => !equalBytes(nodeId, question.source) && !(isWithinKnown && isKnown),
     );
     return relays.map(({ nodeId }) => nodeId);
@@ -152,21 +152,22 @@ export class Relays {
     return ![self, from].some((node) => node !== null && dominant.has(table.entities.entityOfId(node)));
   }
 
-  #withoutDominant(peers: readonly DirectPeer[]): readonly DirectPeer[] {
+  /** Those of some neighbours that a request may go to. @param isOpen whether dominant entities are among them */
+  #allowed(peers: readonly DirectPeer[], isOpen: boolean): readonly DirectPeer[] {
     const { entities, chooser } = this.#options.table;
     const { dominant } = chooser;
-    if (dominant.size === 0) return peers;
+    if (isOpen || dominant.size === 0) return peers;
     const allowed = peers.filter(({ nodeId }) => !dominant.has(entities.entityOfId(nodeId)));
     return allowed.length > 0 ? allowed : peers;
   }
 
   /** The relay set for requests from a neighbour, or for this node's own: made once for many of them. */
   #relaysOf(
-    question: RelayQuestion,
+    from: NodeId | null,
     reach: Exclude<Reach, 'everybody'>,
+    isOpen: boolean,
     nowMillis: number,
   ): readonly Relay[] {
-    const { from } = question;
     const { table, hints } = this.#options;
     const peers = table.directPeers();
     let known = this.#remembered;
@@ -180,14 +181,12 @@ export class Relays {
       known = { peers, ...versions, sinceMillis: nowMillis, guarded: noSets(), open: noSets() };
       this.#remembered = known;
     }
-    const isOpen = this.#isOpen(question);
     const relaysFor = (isOpen ? known.open : known.guarded)[reach];
     const fromKey = from === null ? null : (table.directKey(from) ?? nodeKey(from));
     const ready = relaysFor.get(fromKey);
     if (ready !== undefined) return ready;
     const others = from === null ? peers : peers.filter(({ nodeId }) => !equalBytes(nodeId, from));
-    const allowed = isOpen ? others : this.#withoutDominant(others);
-    const relays = this.#covering(allowed, from, reach, nowMillis);
+    const relays = this.#covering(this.#allowed(others, isOpen), from, reach, nowMillis);
     relaysFor.set(fromKey, relays);
     return relays;
   }

@@ -18,6 +18,7 @@ import type { DevNode } from '../../src/dev/index.js';
 import { encodePacket } from '../../src/packet/packet.js';
 import { MeshBed } from '../support/mesh-bed.js';
 import {
+  CLI,
   endAll,
   MeshProcess,
   runCli,
@@ -27,7 +28,6 @@ import {
 } from '../support/mesh-process.js';
 
 const LAUNCHER = fileURLToPath(new URL('../../bin/blvm-mesh', import.meta.url));
-const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 const MIB = 1_048_576;
 
 /** What the issue asks for, with 2 workers. */

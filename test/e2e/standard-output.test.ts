@@ -1,10 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
-import { endAll, MeshProcess, runCli, temporaryDirectory, waitFor } from '../support/mesh-process.js';
-
-const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+import { CLI, endAll, MeshProcess, runCli, temporaryDirectory, waitFor } from '../support/mesh-process.js';
 
 afterEach(endAll);
 

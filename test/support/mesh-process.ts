@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+/** The compiled command line. */
+export const CLI: string = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 const POLL_MILLIS = 5;
 const STOP_MILLIS = 5_000;
 
