@@ -1,5 +1,5 @@
 // What the host may call. Inputs lie anywhere from inputAddress() on; reserveInput() makes room for so many bytes there.
-import { AHEAD, MOST_AHEAD } from './ahead';
+import { AHEAD, LONG, MOST_AHEAD } from './ahead';
 import { detectAt, HOST_HASH_BYTES, isChecksumOfResult } from './detect';
 import { makeTables, readInvoiceAt } from './invoice';
 import { FOUND, INPUT, INVOICE, RESULT, RULES, SECRET, SIGNED, TABLES, TABLES_BYTES } from './layout';
@@ -9,8 +9,9 @@ import { siphash } from './siphash';
 
 makeTables();
 
+export { hashNoted } from './ahead';
 export { reserveInput } from './layout';
-export { isFreeByResult } from './packet';
+export { forgetBeginning, isFreeByResult } from './packet';
 
 export function inputAddress(): usize {
   return INPUT;
@@ -80,9 +81,16 @@ export function mostAhead(): u32 {
   return MOST_AHEAD;
 }
 
-/** Looks at so many packets ahead, whose beginnings and lengths lie at aheadAddress(), a word each. */
-export function lookAhead(count: u32): void {
-  lookAheadAt(AHEAD, count);
+export function longAddress(): usize {
+  return LONG;
+}
+
+/**
+ * Looks at so many packets ahead, whose beginnings and lengths lie at aheadAddress(), a word each. So many bodies at
+ * longAddress() as it returns are to be hashed then, before hashNoted() is called.
+ */
+export function lookAhead(count: u32): u32 {
+  return lookAheadAt(AHEAD, count);
 }
 
 /** What the packet of `length` bytes at `at` is; more about it at foundAddress(). */

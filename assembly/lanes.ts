@@ -3,7 +3,7 @@
 import { BLOCK, K, layEnd, START } from './sha256';
 
 const LANES: u32 = 4;
-const DIGEST: u32 = 32;
+export const DIGEST_BYTES: u32 = 32;
 
 /** The words of the state, and of the message schedule, each of four lanes. */
 const STATE: usize = memory.data(8 * 16, 16);
@@ -24,11 +24,14 @@ const IDLE: u32 = 0;
 const FIRST: u32 = 1;
 const SECOND: u32 = 2;
 
-/** A message in a list: where it lies, its length, and where the hashes go; a word each. */
+/**
+ * A message in a list: where it lies, its length, and where the hashes go; a word each. One that lies where they go is a digest
+ * that was made elsewhere: only its own is.
+ */
 export const MESSAGE_BYTES: u32 = 12;
 
 /** What comes out: the digest, and the first word of the digest of that. */
-export const HASHES_BYTES: u32 = DIGEST + 4;
+export const HASHES_BYTES: u32 = DIGEST_BYTES + 4;
 
 /** Hashes all messages of a list. */
 export function hashTwice(list: usize, count: u32): void {
@@ -53,10 +56,10 @@ export function hashTwice(list: usize, count: u32): void {
       if (turn === FIRST) {
         for (let i: u32 = 0; i < 8; i++) store<u32>(out + 4 * i, wordOf(lane, i));
         store<u32>(TURN + 4 * lane, SECOND);
-        begin(lane, out, DIGEST);
+        begin(lane, out, DIGEST_BYTES);
         continue;
       }
-      store<u32>(out, wordOf(lane, 0), DIGEST);
+      store<u32>(out, wordOf(lane, 0), DIGEST_BYTES);
       if (next === end) {
         store<u32>(TURN + 4 * lane, IDLE);
         busy -= 1;
@@ -70,9 +73,11 @@ export function hashTwice(list: usize, count: u32): void {
 
 /** The next message of the list, in a lane that is free. */
 function take(lane: u32, message: usize): void {
-  store<u32>(OUT + 4 * lane, load<u32>(message, 8));
-  store<u32>(TURN + 4 * lane, FIRST);
-  begin(lane, load<u32>(message), load<u32>(message, 4));
+  const at = load<u32>(message);
+  const out = load<u32>(message, 8);
+  store<u32>(OUT + 4 * lane, out);
+  store<u32>(TURN + 4 * lane, at === out ? SECOND : FIRST);
+  begin(lane, at, load<u32>(message, 4));
 }
 
 /** `length` bytes at `at`, from their first block on. */

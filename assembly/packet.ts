@@ -1,7 +1,7 @@
 // One pass over a packet of a neighbour where it lies: what src/packet/quick-packet.ts, structure.ts and the free half of
 // policy.ts say of it, for packets that come all the time and that pass. Whatever this is not sure of, refusals
 // included, is UNSURE: then those files decide, which are the plain twin.
-import { clear, hashesOf, hashNoted, MOST_AHEAD_BYTES, note } from './ahead';
+import { clear, hashesOf, longerOnes, note } from './ahead';
 import {
   BITCOIN_HEADER,
   BITCOIN_IF_CHECKSUM,
@@ -65,6 +65,8 @@ const AMOUNT: usize = 64;
 const PROOF_TIMESTAMP: usize = 72;
 const EXPIRES_AT: usize = 80;
 const END: usize = 88;
+/** 1 where the packet begins as the one before, else 0. */
+const FOLLOWS: usize = 92;
 const MARK: usize = 96;
 
 // What this node is, at RULES.
@@ -72,8 +74,27 @@ const SELF: usize = 0;
 const NETWORK_MAGIC: usize = 32;
 const PREVIOUS_HOP: usize = 40;
 
+/**
+ * How the packet begins that was examined last, all before its sequence number, where that was free: packets come in runs
+ * that begin alike, of which the route is looked at once. No bytes where there is none.
+ */
+const BEGINNING: usize = memory.data(<i32>(ROUTE + MOST_IDS * ID_BYTES), 16);
+let beginning: u32 = 0;
+/** Where this node stands on that route. */
+let standing: u32 = 0;
+/** Bytes of the beginning of the packet that is examined, where it may become the one above. */
+let latest: u32 = 0;
+
+/** Other rules hold, or another neighbour speaks: no beginning is known any more. */
+export function forgetBeginning(): void {
+  beginning = 0;
+  latest = 0;
+}
+
 /** The packet of `length` bytes at `start`. */
 export function examineAt(start: usize, length: u32): u32 {
+  const known = beginning;
+  forgetBeginning();
   const end = start + length;
   const at = length >= 4 && load<u32>(start) === MESH_MAGIC ? start + 4 : start;
   if (end - at < ROUTE + 2 * ID_BYTES + BEHIND_ROUTE + 8 + 1) return UNSURE;
@@ -84,13 +105,12 @@ export function examineAt(start: usize, length: u32): u32 {
   const behind = at + ROUTE + count * ID_BYTES;
   if (behind + BEHIND_ROUTE + 8 + 1 > end) return UNSURE;
 
-  // The route: from source to destination, no id twice, this node behind another.
-  const last = behind - ID_BYTES;
-  if (!isSame(at + SOURCE, at + ROUTE) || !isSame(at + DESTINATION, last)) return UNSURE;
-  if (repeatsId(at + ROUTE, count)) return UNSURE;
-  let self = at + ROUTE + ID_BYTES;
-  while (self <= last && !isSame(self, RULES + SELF)) self += ID_BYTES;
-  if (self > last || !isSame(self - ID_BYTES, RULES + PREVIOUS_HOP)) return UNSURE;
+  const beginningBytes = <u32>(behind - at);
+  const follows = known === beginningBytes && isBeginning(at, known);
+  if (!follows) {
+    standing = standingOn(at, count);
+    if (standing === 0) return UNSURE;
+  }
 
   let p = behind + BEHIND_ROUTE;
   const hasProof = load<u8>(behind, 16);
@@ -105,17 +125,46 @@ export function examineAt(start: usize, length: u32): u32 {
   if (payloadBytes > MOST_PAYLOAD || payloadBytes >= <u64>(end - payload)) return UNSURE;
   if (!readMetadata(payload + <usize>payloadBytes, end)) return UNSURE;
 
-  store<u32>(FOUND, <u32>((self - at - ROUTE) / ID_BYTES), POSITION);
+  store<u32>(FOUND, standing, POSITION);
   store<u32>(FOUND, type, TYPE);
   store<u32>(FOUND, <u32>at, BINCODE_AT);
   store<u32>(FOUND, count, IDS);
   store<u32>(FOUND, <u32>payload, PAYLOAD_AT);
   store<u32>(FOUND, <u32>payloadBytes, PAYLOAD_BYTES);
   store<u32>(FOUND, <u32>end, END);
+  store<u32>(FOUND, <u32>follows, FOLLOWS);
   store<u64>(FOUND, load<u64>(behind), SEQUENCE);
   store<u64>(FOUND, load<u64>(behind, 8), TIMESTAMP);
   if (type === TYPE_PAID) return PAID;
-  return judgeFree(type, payload, <u32>payloadBytes, start, at, end);
+  if (!follows) memory.copy(BEGINNING, at, beginningBytes);
+  latest = beginningBytes;
+  const judged = judgeFree(type, payload, <u32>payloadBytes, start, at, end);
+  if (judged === FREE) beginning = latest;
+  return judged;
+}
+
+/** Whether the packet at `at`, of a version that is known, begins with the bytes of the known beginning. */
+function isBeginning(at: usize, bytes: u32): bool {
+  if (load<u32>(at, 1) !== load<u32>(BEGINNING, 1)) return false;
+  for (let i: usize = SOURCE; i < <usize>bytes; i += 8) {
+    if (load<u64>(at + i) !== load<u64>(BEGINNING + i)) return false;
+  }
+  return true;
+}
+
+/**
+ * Where this node stands on a route from source to destination, in which no id is there twice, behind the neighbour that
+ * speaks; 0 where it does not.
+ */
+function standingOn(at: usize, count: u32): u32 {
+  const route = at + ROUTE;
+  const last = route + (count - 1) * ID_BYTES;
+  if (!isSame(at + SOURCE, route) || !isSame(at + DESTINATION, last)) return 0;
+  if (repeatsId(route, count)) return 0;
+  let self = route + ID_BYTES;
+  while (self <= last && !isSame(self, RULES + SELF)) self += ID_BYTES;
+  if (self > last || !isSame(self - ID_BYTES, RULES + PREVIOUS_HOP)) return 0;
+  return <u32>((self - route) / ID_BYTES);
 }
 
 /** A free packet is what a strict parse of its payload says, and of this node's network. */
@@ -147,6 +196,7 @@ export function isFreeByResult(): bool {
   memory.copy(DIGEST, RESULT, 32);
   if (!isChecksumOfResult(<usize>load<u32>(FOUND, PAYLOAD_AT))) return false;
   markDigested(DIGEST);
+  beginning = latest;
   return true;
 }
 
@@ -166,10 +216,11 @@ function markDigested(digest: usize): void {
 }
 
 /**
- * Hashes the bodies of Bitcoin messages together that are short and in packets of a list: where each begins and its length, a
- * word each, in the order in which they lie and are examined then. What they are besides is not looked at.
+ * Notes the bodies of Bitcoin messages in packets of a list, to be hashed together: where each begins and its length, a word
+ * each, in the order in which they lie and are examined then. What they are besides is not looked at.
+ * @returns how many the host has to hash (ahead.ts)
  */
-export function lookAheadAt(list: usize, count: u32): void {
+export function lookAheadAt(list: usize, count: u32): u32 {
   clear();
   for (let entry = list; entry < list + 8 * count; entry += 8) {
     const start = <usize>load<u32>(entry);
@@ -177,9 +228,9 @@ export function lookAheadAt(list: usize, count: u32): void {
     const payload = bitcoinPayload(start, end);
     if (payload === 0) continue;
     const bytes = <u32>load<u64>(payload - 8) - BITCOIN_HEADER;
-    if (bytes >= HOST_HASH_BYTES && bytes <= MOST_AHEAD_BYTES) note(start, payload + BITCOIN_HEADER, bytes);
+    if (bytes >= HOST_HASH_BYTES) note(start, payload + BITCOIN_HEADER, bytes);
   }
-  hashNoted();
+  return longerOnes();
 }
 
 /** Where the payload of a packet begins that says it is a Bitcoin message of this network; 0 of others. */

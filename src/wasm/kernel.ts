@@ -66,10 +66,15 @@ interface KernelExports {
   readonly aheadAddress: () => number;
   /** Packets that fit there. */
   readonly mostAhead: () => number;
-  /** Hashes the bodies of Bitcoin messages in so many packets together. */
-  readonly lookAhead: (count: number) => void;
+  /** Looks for Bitcoin messages in so many packets. @returns how many bodies the host has to hash, at longAddress */
+  readonly lookAhead: (count: number) => number;
+  readonly longAddress: () => number;
+  /** Hashes what was found. */
+  readonly hashNoted: () => void;
   /** What a packet is, as an Examined. */
   readonly examine: (at: number, length: number) => number;
+  /** To be called where other rules hold, or another neighbour speaks. */
+  readonly forgetBeginning: () => void;
   /** Not 0 where that packet is free, of which that was left open, the result being the SHA-256 of its message's body. */
   readonly isFreeByResult: () => number;
   /** Not 0 where the invoice was read. */
@@ -120,6 +125,8 @@ export class WasmKernel implements BatchDetector, Fingerprinter, PacketExaminer,
   #packet: PacketInPlace;
   #invoice: InvoiceInPlace;
   #ahead: Uint32Array;
+  /** Bodies that the host hashes ahead: where each lies, its length, and where its digest goes. */
+  #long: Uint32Array;
   /** By which packets are examined; the kernel has a copy. */
   #rules: ExaminerRules | null = null;
   /** Whose packets are examined: the kernel has a copy. */
@@ -139,7 +146,8 @@ export class WasmKernel implements BatchDetector, Fingerprinter, PacketExaminer,
     this.#result = new Int32Array(this.#memory, this.#resultAddress, SHA256_BYTES / 4);
     this.#packet = this.#packetInPlace();
     this.#invoice = this.#invoiceInPlace();
-    this.#ahead = this.#packetsAhead();
+    this.#ahead = this.#listOf(this.#exports.aheadAddress(), 2);
+    this.#long = this.#listOf(this.#exports.longAddress(), 3);
 
     const tables = detectTables();
     assert(tables.length <= this.#exports.tablesBytes(), 'the detection tables fit in their area');
@@ -206,12 +214,18 @@ export class WasmKernel implements BatchDetector, Fingerprinter, PacketExaminer,
   }
 
   /**
-   * Hashes short Bitcoin messages together, of which examining one by one would take longer.
+   * Hashes Bitcoin messages together, which takes longer one by one.
    * @param count packets in `ahead`, in the order in which they lie and will be examined, their bytes unchanged until then
    */
   lookAhead(rules: ExaminerRules, count: number): void {
     if (this.#rules !== rules) this.#follow(rules);
-    this.#exports.lookAhead(count);
+    const longer = this.#exports.lookAhead(count);
+    for (let i = 0; i < longer; i++) {
+      const entry = 3 * i;
+      const body = new Uint8Array(this.#memory, this.#long[entry], this.#long[entry + 1]);
+      this.#hostSha256(body, this.#long[entry + 2]);
+    }
+    this.#exports.hashNoted();
   }
 
   parseInvoice(ascii: Uint8Array): InvoiceParts | null {
@@ -258,11 +272,10 @@ export class WasmKernel implements BatchDetector, Fingerprinter, PacketExaminer,
     );
   }
 
-  /** OpenSSL's SHA-256 as the result. A text of a character for each byte comes back much faster than an array. */
-  #hostSha256(data: Uint8Array): void {
+  /** OpenSSL's SHA-256 in the memory. A text of a character for each byte comes back much faster than an array. */
+  #hostSha256(data: Uint8Array, at = this.#resultAddress): void {
     const digest = hash('sha256', data, 'binary');
     const bytes = this.#bytes;
-    const at = this.#resultAddress;
     for (let i = 0; i < SHA256_BYTES; i++) bytes[at + i] = digest.charCodeAt(i);
   }
 
@@ -270,11 +283,13 @@ export class WasmKernel implements BatchDetector, Fingerprinter, PacketExaminer,
     const at = this.#exports.rulesAddress();
     this.#bytes.set(rules.self, at);
     this.#bytes.set(BITCOIN_MAGICS[rules.network], at + rules.self.length);
+    this.#exports.forgetBeginning();
     this.#rules = rules;
   }
 
   #listenTo(previousHop: NodeId): void {
     this.#bytes.set(previousHop, this.#exports.rulesAddress() + PREVIOUS_HOP);
+    this.#exports.forgetBeginning();
     this.#previousHop = previousHop;
   }
 
@@ -297,12 +312,13 @@ export class WasmKernel implements BatchDetector, Fingerprinter, PacketExaminer,
     this.#result = new Int32Array(this.#memory, this.#resultAddress, SHA256_BYTES / 4);
     this.#packet = this.#packetInPlace();
     this.#invoice = this.#invoiceInPlace();
-    this.#ahead = this.#packetsAhead();
+    this.#ahead = this.#listOf(this.#exports.aheadAddress(), 2);
+    this.#long = this.#listOf(this.#exports.longAddress(), 3);
   }
 
-  #packetsAhead(): Uint32Array {
-    const { aheadAddress, mostAhead } = this.#exports;
-    return new Uint32Array(this.#memory, aheadAddress(), 2 * mostAhead());
+  /** Of all packets that can be looked at ahead, so many words each. */
+  #listOf(address: number, words: number): Uint32Array {
+    return new Uint32Array(this.#memory, address, words * this.#exports.mostAhead());
   }
 
   #packetInPlace(): PacketInPlace {

@@ -24,6 +24,7 @@ const INVOICE_BYTES = 7;
 const METADATA = 8;
 const PROTOCOL_AT = 9;
 const PROTOCOL_BYTES = 10;
+const FOLLOWS = 23;
 const SEQUENCE = 6;
 const TIMESTAMP = 7;
 const AMOUNT = 8;
@@ -31,7 +32,7 @@ const PROOF_TIMESTAMP = 9;
 const EXPIRES_AT = 10;
 /** In bytes. */
 const MARK = 96;
-const MARK_BYTES = 16;
+const MARK_WORDS = 4;
 
 /** METADATA: none, without the name of a protocol, or with it. */
 const NO_METADATA = 0;
@@ -48,7 +49,7 @@ const NO_FIELDS: ReadonlyMap<string, string> = new Map();
 
 export class PacketInPlace implements ExaminedPacket, MeshPacket {
   readonly version: number = PACKET_VERSION;
-  readonly mark: Uint8Array;
+  readonly mark: Int32Array;
   readonly #bytes: Uint8Array;
   readonly #words: Int32Array;
   readonly #wide: BigUint64Array;
@@ -59,7 +60,7 @@ export class PacketInPlace implements ExaminedPacket, MeshPacket {
     this.#bytes = new Uint8Array(memory);
     this.#words = new Int32Array(memory, found, FOUND_BYTES / 4);
     this.#wide = new BigUint64Array(memory, found, FOUND_BYTES / 8);
-    this.mark = new Uint8Array(memory, found + MARK, MARK_BYTES);
+    this.mark = new Int32Array(memory, found + MARK, MARK_WORDS);
     this.#proof = new LightningInPlace(this.#bytes, this.#words, this.#wide);
   }
 
@@ -78,6 +79,15 @@ export class PacketInPlace implements ExaminedPacket, MeshPacket {
 
   get position(): number {
     return this.#word(POSITION);
+  }
+
+  get follows(): boolean {
+    return this.#word(FOLLOWS) === 1;
+  }
+
+  get sequenceNumber(): number {
+    const high = (this.#words[2 * SEQUENCE + 1] ?? 0) >>> 0;
+    return high * 2 ** 32 + (this.#word(2 * SEQUENCE) >>> 0);
   }
 
   get packetType(): PacketType {

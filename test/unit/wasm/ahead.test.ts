@@ -2,7 +2,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { present } from '../../../src/core/assert.js';
-import { toHex } from '../../../src/core/bytes.js';
 import { LIMITS } from '../../../src/core/limits.js';
 import { SeededRandom } from '../../../src/core/random.js';
 import { encodeBitcoinMessage } from '../../../src/packet/bitcoin-wire.js';
@@ -50,7 +49,7 @@ class Desk {
     const examined = this.kernel.examine(placed, rules, SOURCE);
     return examined === null
       ? 'unsure'
-      : `${examined.kind} ${examined.protocol} at ${examined.position}: ${toHex(examined.mark)}`;
+      : `${examined.kind} ${examined.protocol} at ${examined.position}: ${[...examined.mark].join(' ')}`;
   }
 }
 
@@ -73,11 +72,11 @@ function changed(bytes: Uint8Array, fromEnd: number): Uint8Array {
 }
 
 const packet = fc.oneof(
-  { weight: 6, arbitrary: fc.integer({ min: 0, max: 900 }).map((bytes) => bitcoin(bytes)) },
+  { weight: 6, arbitrary: fc.integer({ min: 0, max: 2_000 }).map((bytes) => bitcoin(bytes)) },
   {
     weight: 3,
     arbitrary: fc
-      .tuple(fc.integer({ min: 0, max: 700 }), fc.nat(1_000))
+      .tuple(fc.integer({ min: 0, max: 1_500 }), fc.nat(2_000))
       .map(([bytes, fromEnd]) => changed(bitcoin(bytes), fromEnd)),
   },
   { weight: 1, arbitrary: fc.constantFrom(stratum, paid, bitcoin(200, 'mainnet'), new Uint8Array(0)) },
@@ -107,6 +106,15 @@ describe('wasm § packets looked at ahead', () => {
     }
   });
 
+  it.each([1, 2, 3, 7])('%i bodies that are all long', (count) => {
+    const packets = Array.from({ length: count }, (_, index) => bitcoin(900 + 300 * index));
+    const expected = plain.place(packets).map((placed) => plain.said(placed));
+    expect(ahead.placeAhead(packets).map((placed) => ahead.said(placed))).toEqual(expected);
+    const wrong = packets.map((bytes, index) => (index % 2 === 0 ? changed(bytes, 40) : bytes));
+    const judged = ahead.placeAhead(wrong).map((placed) => ahead.said(placed));
+    expect(judged).toEqual(expected.map((said, index) => (index % 2 === 0 ? 'unsure' : said)));
+  });
+
   it('more than fit into the list, and some of them left out', () => {
     const packets = Array.from({ length: 300 }, (_, index) => bitcoin(64 + index));
     const expected = plain.place(packets).map((placed) => plain.said(placed));
@@ -114,6 +122,12 @@ describe('wasm § packets looked at ahead', () => {
     for (const [index, one] of placed.entries()) {
       if (index % 3 !== 1) expect(ahead.said(one)).toBe(expected[index]);
     }
+  });
+
+  it('all of the list, long ones and short ones', () => {
+    const packets = Array.from({ length: 256 }, (_, index) => bitcoin(index % 2 === 0 ? 1_000 : 100));
+    const expected = plain.place(packets).map((placed) => plain.said(placed));
+    expect(ahead.placeAhead(packets).map((placed) => ahead.said(placed))).toEqual(expected);
   });
 
   it('a hash is for the bytes that were there: others in the same place are hashed anew', () => {
