@@ -3,12 +3,12 @@
 /** Value, unit, reason. */
 export const TRANSPORT_LIMIT_TABLE = {
   TRANSPORT_BLOCK_BYTES: [
-    65_536,
+    262_144,
     'bytes',
-    'written to a peer at once: a write for each small frame is 9 to 37 times slower',
+    'written at once to a peer that reads fast: a write for each small frame is 9 to 37 times slower',
   ],
   TRANSPORT_BLOCKS: [
-    256,
+    128,
     'blocks',
     'out at once, of all peers: what is told to a thousand peers in one turn is written without',
   ],

@@ -61,6 +61,15 @@ export interface OutboxParts {
 /** Of a class that refused: so little of its room is taken when it tells of room. One source may have half of it. */
 const ROOM_SHARE = 1 / 4;
 
+/** Into so many pieces is cut what the socket of a peer may be handed. */
+const PIECES = 4;
+
+/** Frames that are written at once, and the block in which they lie, where they do. */
+interface Piece {
+  readonly bytes: Uint8Array;
+  readonly block: Uint8Array | null;
+}
+
 /** In the order in which they go. */
 const CLASSES: readonly DeclaredTraffic[] = ['control', 'paid', 'free'];
 
@@ -75,7 +84,10 @@ export class Outbox {
   #single: Uint8Array | null = null;
   /** Bytes in one of the two. */
   #filled = 0;
-  /** Blocks that the channel has not written yet. */
+  /** What was gathered while the channel was writing: it is given one piece at a time, of several it would make a copy. */
+  #ready: Piece[] = [];
+  #isWriting = false;
+  /** Blocks that are full, or with the channel. */
   #blocksOut = 0;
   /** Since when something lies there. */
   #heldSince = 0;
@@ -111,7 +123,7 @@ export class Outbox {
 
   /** Whether the next packet is copied to be written, and not kept. */
   get isClear(): boolean {
-    return this.#unsentBytes < this.#unsentMost && this.waitingBytes === 0;
+    return this.#hasRoom && this.waitingBytes === 0;
   }
 
   /** Bytes in queues and in the channel. */
@@ -144,15 +156,9 @@ export class Outbox {
     return true;
   }
 
-  /** Writes what was gathered. */
+  /** Writes what was gathered, or lets it gather until the channel is done with what it has. */
   flush(): void {
-    const block = this.#block;
-    const bytes = block === null ? this.#single : block.subarray(0, this.#filled);
-    if (bytes === null || this.#isClosed) return;
-    this.#block = null;
-    this.#single = null;
-    this.#filled = 0;
-    this.#write(bytes, block);
+    if (!this.#isWriting) this.#cut();
   }
 
   /** Drops everything. What the channel still holds is its own. */
@@ -165,13 +171,14 @@ export class Outbox {
     this.#block = null;
     this.#single = null;
     this.#filled = 0;
+    this.#ready = [];
   }
 
   #gather(packet: Uint8Array, now: number): void {
     const { blocks } = this.#parts;
     const frameBytes = FRAME_HEADER_BYTES + packet.length;
     this.frames += 1;
-    if (this.#filled + frameBytes > LIMITS.TRANSPORT_BLOCK_BYTES) this.flush();
+    if (this.#filled + frameBytes > this.#pieceMost) this.#cut();
     if (this.#filled === 0) this.#heldSince = now;
     if (this.#filled === 0 && frameBytes <= SINGLE_BYTES) {
       this.#single = frameOf(packet);
@@ -182,8 +189,8 @@ export class Outbox {
     const isLarge = frameBytes > LIMITS.TRANSPORT_BLOCK_BYTES;
     const block = isLarge ? null : (this.#block ?? blocks.take());
     if (block === null) {
-      this.flush();
-      this.#write(frameOf(packet), null);
+      this.#cut();
+      this.#give({ bytes: frameOf(packet), block });
       return;
     }
     this.#block = block;
@@ -204,15 +211,43 @@ export class Outbox {
     });
   }
 
-  #write(bytes: Uint8Array, block: Uint8Array | null): void {
+  /** Whether more may be gathered for the channel. */
+  get #hasRoom(): boolean {
+    return this.#unsentBytes + this.#filled < this.#unsentMost;
+  }
+
+  /** Bytes that are written at once: fewer to a peer that is slow to take them, so that each is seen to be taken. */
+  get #pieceMost(): number {
+    return Math.min(LIMITS.TRANSPORT_BLOCK_BYTES, this.#unsentMost / PIECES);
+  }
+
+  /** What was gathered goes as it is. */
+  #cut(): void {
+    const block = this.#block;
+    const bytes = block === null ? this.#single : block.subarray(0, this.#filled);
+    if (bytes === null || this.#isClosed) return;
+    this.#block = null;
+    this.#single = null;
+    this.#filled = 0;
+    this.#give({ bytes, block });
+  }
+
+  #give(piece: Piece): void {
+    if (this.#unsentBytes === 0) this.#movedAt = this.#parts.clock.monotonicMillis();
+    if (piece.block !== null) this.#blocksOut += 1;
+    this.#unsentBytes += piece.bytes.length;
+    this.bytes += piece.bytes.length;
+    if (this.#isWriting) this.#ready.push(piece);
+    else this.#write(piece);
+  }
+
+  #write({ bytes, block }: Piece): void {
     const { channel, clock, blocks } = this.#parts;
-    const now = clock.monotonicMillis();
-    if (this.#unsentBytes === 0) this.#movedAt = now;
-    this.lastWriteMillis = now;
-    if (block !== null) this.#blocksOut += 1;
-    this.#unsentBytes += bytes.length;
-    this.bytes += bytes.length;
+    const since = clock.monotonicMillis();
+    this.#isWriting = true;
+    this.lastWriteMillis = since;
     channel.write(bytes, () => {
+      this.#isWriting = false;
       if (block !== null && !this.#isClosed) {
         this.#blocksOut -= 1;
         blocks.giveBack(block);
@@ -220,17 +255,20 @@ export class Outbox {
       this.#unsentBytes -= bytes.length;
       this.#movedAt = clock.monotonicMillis();
       this.#unsentMost =
-        this.#movedAt - now < LIMITS.TRANSPORT_PROMPT_MILLIS
+        this.#movedAt - since < LIMITS.TRANSPORT_PROMPT_MILLIS
           ? Math.min(2 * this.#unsentMost, LIMITS.TRANSPORT_UNSENT_MOST_BYTES)
           : LIMITS.TRANSPORT_UNSENT_BYTES;
+      const next = this.#ready.shift();
+      if (next !== undefined) this.#write(next);
       this.#refill();
+      this.flush();
       this.#tellRoom();
     });
   }
 
   /** Lets what waits go on, the most urgent first. */
   #refill(): void {
-    while (this.#unsentBytes < this.#unsentMost && !this.#isClosed) {
+    while (this.#hasRoom && !this.#isClosed) {
       if (!CLASSES.some((name) => this.#queues[name].take(this.#gatherNext))) return;
     }
   }

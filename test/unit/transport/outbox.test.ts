@@ -23,6 +23,8 @@ function bed(): {
   readonly writes: { readonly bytes: Uint8Array; readonly onWritten: () => void }[];
   readonly endTurn: () => void;
   readonly frames: () => Uint8Array[];
+  /** Lets the channel take all that it has, and what it is given then. */
+  readonly drain: () => void;
   /** What was pending whenever it told of room. */
   readonly rooms: number[];
 } {
@@ -47,7 +49,10 @@ function bed(): {
   const endTurn = (): void => {
     for (const turn of turns.splice(0)) turn();
   };
-  return { outbox, clock, writes, endTurn, frames: () => received, rooms };
+  const drain = (): void => {
+    for (let next = writes.shift(); next !== undefined; next = writes.shift()) next.onWritten();
+  };
+  return { outbox, clock, writes, endTurn, frames: () => received, drain, rooms };
 }
 
 function packet(bytes: number, fill: number, head: Uint8Array = new Uint8Array(0)): Uint8Array {
@@ -67,15 +72,54 @@ describe('outbox', () => {
   });
 
   it('writes a full block at once, and a frame larger than a block by itself, in order', () => {
-    const { outbox, writes, endTurn, frames } = bed();
+    const { outbox, writes, endTurn, frames, drain } = bed();
     outbox.put(packet(60_000, 1), 'a');
     outbox.put(packet(10_000, 2), 'a');
-    expect(writes).toHaveLength(1);
-    outbox.put(packet(150_000, 3), 'a');
-    expect(writes).toHaveLength(3);
+    expect(writes.map(({ bytes }) => bytes.length)).toEqual([60_004]);
+    outbox.put(packet(300_000, 3), 'a');
     outbox.put(packet(10, 4), 'a');
+    drain();
     endTurn();
+    drain();
     expect(frames().map((frame) => frame[5])).toEqual([1, 2, 3, 4]);
+  });
+
+  it('gives the channel one piece at a time, and gathers more meanwhile', () => {
+    const { outbox, writes, endTurn, frames } = bed();
+    const lengths = (): number[] => writes.map(({ bytes }) => bytes.length);
+    outbox.put(packet(100, 1), 'a');
+    endTurn();
+    for (let i = 0; i < 3; i++) outbox.put(packet(100, 2), 'a');
+    endTurn();
+    outbox.put(packet(100, 3), 'a');
+    endTurn();
+    expect(lengths()).toEqual([104]);
+    writes.shift()?.onWritten();
+    expect(lengths()).toEqual([416]);
+    writes.shift()?.onWritten();
+    expect(writes).toEqual([]);
+    expect(frames().map((frame) => frame[5])).toEqual([1, 2, 2, 2, 3]);
+    expect(outbox.pendingBytes).toBe(0);
+  });
+
+  it('writes larger pieces to a peer that takes them at once, and smaller ones again to one that is slow', () => {
+    const { outbox, clock, writes, endTurn } = bed();
+    const longest = (isSlow: boolean): number => {
+      let most = 0;
+      for (let i = 0; i < 200; i++) outbox.put(packet(10_000, 1), 'a');
+      endTurn();
+      for (let next = writes.shift(); next !== undefined; next = writes.shift()) {
+        most = Math.max(most, next.bytes.length);
+        if (isSlow) clock.advance(LIMITS.TRANSPORT_PROMPT_MILLIS);
+        next.onWritten();
+      }
+      return most;
+    };
+    const least = LIMITS.TRANSPORT_UNSENT_BYTES / 4;
+    longest(false);
+    expect(longest(false)).toBeGreaterThan(LIMITS.TRANSPORT_BLOCK_BYTES - 20_000);
+    longest(true);
+    expect(longest(true)).toBeLessThanOrEqual(least);
   });
 
   it('holds no frame longer than a millisecond while more come', () => {
@@ -90,17 +134,15 @@ describe('outbox', () => {
   });
 
   it('lets control pass paid and paid pass free where the peer reads slowly', () => {
-    const { outbox, writes, endTurn, frames } = bed();
+    const { outbox, endTurn, frames, drain } = bed();
     for (let i = 0; i < 5; i++) outbox.put(packet(60_000, 0), 'a');
     endTurn();
-    const before = frames().length;
     const free = packet(100, 7);
     const paid = packet(100, 8, PAID);
     expect([free, paid, CONTROL].map(declaredTraffic)).toEqual(['free', 'paid', 'control']);
     for (const each of [free, paid, CONTROL]) expect(outbox.put(each, 'a')).toBe(true);
-    for (const { onWritten } of writes.splice(0)) onWritten();
-    endTurn();
-    expect(frames().slice(before).map(declaredTraffic)).toEqual(['control', 'paid', 'free']);
+    drain();
+    expect(frames().slice(5).map(declaredTraffic)).toEqual(['control', 'paid', 'free']);
   });
 
   it('refuses what has no room, and what comes after its end', () => {
@@ -120,14 +162,11 @@ describe('outbox', () => {
   });
 
   it('tells once of room for what it has refused, when a part of that is gone', () => {
-    const { outbox, writes, endTurn, rooms } = bed();
+    const { outbox, endTurn, rooms, drain } = bed();
     let taken = 0;
     while (outbox.put(packet(10_000, 1), 'a')) taken++;
     expect(outbox.put(packet(10_000, 1), 'a')).toBe(false);
-    for (let rounds = 0; rounds < 50 && writes.length > 0; rounds++) {
-      for (const { onWritten } of writes.splice(0)) onWritten();
-      endTurn();
-    }
+    drain();
     expect(taken).toBeGreaterThan(100);
     expect(rooms).toHaveLength(1);
     expect(rooms[0]).toBeLessThan(
@@ -137,7 +176,7 @@ describe('outbox', () => {
     // Nothing was refused since: there is nothing to tell.
     outbox.put(packet(10_000, 1), 'a');
     endTurn();
-    for (const { onWritten } of writes.splice(0)) onWritten();
+    drain();
     expect(rooms).toHaveLength(1);
   });
 
@@ -148,8 +187,14 @@ describe('outbox', () => {
     expect(blocks.take()).toBeNull();
     // Without a block a frame goes by itself.
     const writes: Uint8Array[] = [];
+    const ends: (() => void)[] = [];
     const outbox = new Outbox({
-      channel: { write: (bytes) => writes.push(bytes.slice()) },
+      channel: {
+        write: (bytes, onWritten) => {
+          writes.push(bytes.slice());
+          ends.push(onWritten);
+        },
+      },
       clock: new VirtualClock(),
       blocks,
       atEndOfTurn: () => undefined,
@@ -157,7 +202,9 @@ describe('outbox', () => {
     });
     outbox.put(packet(10, 1), 'a');
     outbox.put(packet(20, 1), 'a');
+    ends.shift()?.();
     expect(writes.map(({ length }) => length)).toEqual([14, 24]);
+    ends.shift()?.();
     blocks.lose(1);
     outbox.put(packet(10, 2), 'a');
     outbox.put(packet(20, 2), 'a');
@@ -214,14 +261,14 @@ describe('outbox', () => {
   });
 
   it('knows how long a peer has taken nothing', () => {
-    const { outbox, clock, writes, endTurn } = bed();
+    const { outbox, clock, endTurn, drain } = bed();
     clock.advance(5_000);
     expect(outbox.stalledMillis).toBe(0);
     outbox.put(packet(100, 1), 'a');
     endTurn();
     clock.advance(3_000);
     expect(outbox.stalledMillis).toBe(3_000);
-    for (const { onWritten } of writes) onWritten();
+    drain();
     expect(outbox.stalledMillis).toBe(0);
   });
 });
