@@ -66,6 +66,11 @@ export function textKey(bytes: Uint8Array): string {
   return key;
 }
 
+/** The same of 32-bit words, an even number of them. */
+export function textKeyOfWords(words: Int32Array): string {
+  return textKey(new Uint8Array(words.buffer, words.byteOffset, words.byteLength));
+}
+
 function unitAt(bytes: Uint8Array, at: number): number {
   return (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8);
 }

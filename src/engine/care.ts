@@ -8,7 +8,7 @@
  * payment key lets it through each node once. Main thread only.
  */
 import { assert } from '../core/assert.js';
-import { keepable, textKey } from '../core/bytes.js';
+import { keepable, textKeyOfWords } from '../core/bytes.js';
 import type { NodeId } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import type { Clock, Random, Timer } from '../core/ports.js';
@@ -100,9 +100,9 @@ export class PacketCare {
     return this.#held.get(key)?.cared.cameAs(bytes) === true;
   }
 
-  /** Whether the free packet with this mark, 16 bytes, is in care already: the mark stands for all its bytes. */
-  holdsFree(mark: Uint8Array): boolean {
-    return this.#options.passed.has(mark) || (this.#held.size > 0 && this.#held.has(textKey(mark)));
+  /** Whether the free packet with this mark is in care already: the mark stands for all its bytes. */
+  holdsFree(mark: Int32Array): boolean {
+    return this.#options.passed.has(mark) || (this.#held.size > 0 && this.#held.has(textKeyOfWords(mark)));
   }
 
   /**
@@ -159,7 +159,7 @@ export class PacketCare {
     const { clock, ttlMillis } = this.#options;
     const now = clock.monotonicMillis();
     for (const { mark, bytes, takenMillis, from, position } of this.#options.passed.takeBack(isLost)) {
-      const key = textKey(mark);
+      const key = textKeyOfWords(mark);
       const deadlineMillis = takenMillis + ttlMillis();
       if (deadlineMillis <= now || this.#held.has(key)) continue;
       const cared = new CaredPacket({ key, mark, from, position, paidMsat: 0n }, new PacketHead(bytes));

@@ -12,10 +12,10 @@ import { secondsLeft } from '../packet/ttl.js';
 
 /** How a packet came into care. */
 export interface Acceptance {
-  /** What names it in this process: its payment's key, or the mark of a packet that nobody paid for (textKey). */
+  /** What names it in this process: its payment's key, or the mark of a packet that nobody paid for (textKey, textKeyOfWords). */
   readonly key: string;
-  /** The mark of a packet that nobody paid for, 16 bytes; null for the others. */
-  readonly mark: Uint8Array | null;
+  /** The mark of a packet that nobody paid for, four words; null for the others. */
+  readonly mark: Int32Array | null;
   /** The peer that gave it to us, or null where it started here. */
   readonly from: string | null;
   /** Where this node stands on the route. */
@@ -26,7 +26,7 @@ export interface Acceptance {
 
 export class CaredPacket implements Acceptance {
   readonly key: string;
-  readonly mark: Uint8Array | null;
+  readonly mark: Int32Array | null;
   readonly from: string | null;
   readonly position: number;
   readonly paidMsat: bigint;

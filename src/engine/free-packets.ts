@@ -5,16 +5,19 @@
  * Rules: payments.md, Free traffic, and any proof, 6 (replays); routing.md (source routes). Under load they are nearly
  * all that passes, so that no object is made for one here. Main thread only.
  */
+import type { NodeId } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import type { Clock, PeerLink } from '../core/ports.js';
 import { Reason } from '../core/reasons.js';
 import type { Counters } from '../metrics/counters.js';
 import type { FlightRecorder } from '../metrics/recorder.js';
 import { declaredTraffic } from '../packet/declared.js';
-import type { PacketHead } from '../packet/head.js';
+import { PacketHead } from '../packet/head.js';
 import type { PacketVerdict } from '../pool/judge-port.js';
 import type { ReplayPrevention } from '../replay/replay-prevention.js';
+import type { Sequence } from '../replay/sequence-window.js';
 import type { RoutingTable } from '../routing/table.js';
+import type { DirectPeer } from '../routing/table-types.js';
 import type { PacketCare } from './care.js';
 import type { NextHops } from './next-hops.js';
 import type { PassedPackets } from './passed.js';
@@ -30,11 +33,39 @@ export interface FreePacketsParts {
   readonly link: PeerLink;
 }
 
+const NOTHING = new Uint8Array(0);
+
+/** What packets have in common that follow each other: their sender, and all that stands before their sequence numbers. */
+interface Run {
+  /** Address of the sender, or null where they start here. */
+  from: string | null;
+  /** The number of the first. */
+  sequence: Sequence;
+  /** The next hop, where there is one that is a neighbour. */
+  nextPeer: DirectPeer | null;
+  /** Whether their quota of free traffic was not charged when they came: where all is free, so is what says that it is paid. */
+  isUncharged: boolean;
+  /** Whose numbers theirs are, where the link vouches for it: a payment's own key protects paid packets. */
+  window: NodeId | null;
+  /** When the first was passed on. */
+  sinceMillis: number;
+}
+
 export class FreePackets {
   readonly #parts: FreePacketsParts;
   readonly #care: PacketCare;
   readonly #passed: PassedPackets;
   readonly #hops: NextHops;
+  /** Of the packet that was asked for last. */
+  readonly #run: Run = {
+    from: null,
+    sequence: 0,
+    nextPeer: null,
+    isUncharged: false,
+    window: null,
+    sinceMillis: 0,
+  };
+  readonly #passing: { bytes: Uint8Array; from: string } = { bytes: NOTHING, from: '' };
 
   constructor(parts: FreePacketsParts, care: PacketCare, passed: PassedPackets, hops: NextHops) {
     this.#parts = parts;
@@ -44,48 +75,63 @@ export class FreePackets {
   }
 
   /**
-   * Whether a packet is taken; a refusal changes nothing but the quota of who sent it.
+   * Whether a packet is taken; a refusal changes nothing but the quota of who sent it. To be asked for every free packet, in
+   * the order of their verdicts, since those that follow others are not looked at again.
    * @param from address of the peer that gave it to us, or null where it started here
    * @returns Accepted, `duplicate` where it is in care already, or why it is refused
    */
-  admit(head: PacketHead, { mark, position }: PacketVerdict, from: string | null): Reason | 'duplicate' {
+  admit(bytes: Uint8Array, verdict: PacketVerdict, from: string | null): Reason | 'duplicate' {
     const { peers, replay } = this.#parts;
+    const run = this.#run;
+    if (!verdict.follows || run.from !== from) this.#begin(new PacketHead(bytes), verdict, from);
     // Nothing else tells a packet that was relayed from the same one offered again.
-    if (this.#care.holdsFree(mark)) return 'duplicate';
-    if (this.#isBacklogged(head, position)) return Reason.LinkFull;
+    if (this.#care.holdsFree(verdict.mark)) return 'duplicate';
+    if (this.#isBacklogged(run)) return Reason.LinkFull;
     if (from === null) return Reason.Accepted;
-    // Where all is free, so is what says that it is paid.
-    const isUncharged = declaredTraffic(head.bytes) === 'paid';
-    if (isUncharged && !peers.chargeFree(from, head.bytes.length)) return Reason.FreeQuotaExceeded;
-    // A payment's own key protects paid packets.
-    return position === 1 ? replay.checkReplay(null, peers.windowOf(from), head.sequence) : Reason.Accepted;
+    if (run.isUncharged && !peers.chargeFree(from, bytes.length)) return Reason.FreeQuotaExceeded;
+    if (run.window === null) return Reason.Accepted;
+    return replay.checkReplay(null, run.window, verdict.follows ? verdict.sequence : run.sequence);
   }
 
   /**
-   * Gives a packet that was admitted to its next hop, where that has a link which takes it at once.
+   * Gives the packet that was admitted last to its next hop, where that has a link which takes it at once.
    * @returns false where nothing was done
    */
-  passOn(head: PacketHead, { mark, position, hasTtl }: PacketVerdict, from: string): boolean {
-    if (hasTtl || position === head.ids - 1) return false;
-    const { bytes } = head;
-    const { clock, counters, link, peers, recorder, table } = this.#parts;
-    const peer = table.directPeerOf(bytes, head.idAt(position + 1));
-    const now = clock.monotonicMillis();
-    if (peer === null || !link.passOn(peer.address, bytes, from, now)) return false;
+  passOn(bytes: Uint8Array, { mark, position, hasTtl, follows }: PacketVerdict, from: string): boolean {
+    const { clock, counters, link, peers, recorder } = this.#parts;
+    const run = this.#run;
+    const { nextPeer } = run;
+    if (hasTtl || nextPeer === null) return false;
+    // A run is over in the turn of the event loop in which it began.
+    if (!follows) run.sinceMillis = clock.monotonicMillis();
+    const now = run.sinceMillis;
+    if (!link.passOn(nextPeer.address, bytes, from, now)) return false;
     counters.hot.packets_sent.count++;
     counters.hot.packets_forwarded.count++;
     counters.passed('free', bytes.length);
-    peers.sentTo(peer.address);
-    recorder.passed('forwarded', { bytes, from }, Reason.Accepted);
-    this.#hops.noteUse(head, position, now);
-    this.#passed.add(bytes, mark, from, position, peer.nodeId, now);
+    peers.sentTo(nextPeer.address);
+    this.#passing.bytes = bytes;
+    this.#passing.from = from;
+    recorder.passed('forwarded', this.#passing, Reason.Accepted);
+    if (!follows) this.#hops.noteUse(new PacketHead(bytes), position, now);
+    this.#passed.add(bytes, mark, from, position, nextPeer.nodeId, now);
     return true;
   }
 
+  #begin(head: PacketHead, { position }: PacketVerdict, from: string | null): void {
+    const { peers, table } = this.#parts;
+    const run = this.#run;
+    run.from = from;
+    run.sequence = head.sequence;
+    const isAtEnd = position === head.ids - 1;
+    run.nextPeer = isAtEnd ? null : table.directPeerOf(head.bytes, head.idAt(position + 1));
+    run.isUncharged = declaredTraffic(head.bytes) === 'paid';
+    run.window = from !== null && position === 1 ? peers.windowOf(from) : null;
+  }
+
   /** Whether so much waits for the link to the next hop already that free packets are refused. */
-  #isBacklogged(head: PacketHead, position: number): boolean {
-    if (!this.#care.isAnyBlocked || position === head.ids - 1) return false;
-    const peer = this.#parts.table.directPeerOf(head.bytes, head.idAt(position + 1));
-    return peer !== null && this.#care.blockedBytesAt(peer.address) >= LIMITS.LINK_BLOCKED_BYTES;
+  #isBacklogged({ nextPeer }: Run): boolean {
+    if (nextPeer === null || !this.#care.isAnyBlocked) return false;
+    return this.#care.blockedBytesAt(nextPeer.address) >= LIMITS.LINK_BLOCKED_BYTES;
   }
 }

@@ -4,7 +4,7 @@
  * Rules: architecture.md (one packet's way and back), payments.md (order of checks; nothing is acted on before its
  * payment is claimed and durable), routing.md (source routes, repair). Main thread only.
  */
-import { equalBytes, keepable, textKey, toHex } from '../core/bytes.js';
+import { equalBytes, keepable, textKey, textKeyOfWords, toHex } from '../core/bytes.js';
 import { errorText, MeshError } from '../core/errors.js';
 import { nodeKey, type NodeId } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
@@ -341,7 +341,7 @@ export class MeshManager {
   #accept(bytes: Uint8Array, verdict: PacketVerdict, how: Accepting): void {
     const { accounts, publisher, replay, log } = this.#parts;
     if (verdict.kind !== 'paid') {
-      this.#acceptFree(new PacketHead(bytes), verdict, how);
+      this.#acceptFree(bytes, verdict, how);
       return;
     }
     const head = new PacketHead(keepable(bytes));
@@ -368,14 +368,14 @@ export class MeshManager {
     if (paymentProof !== null) this.#parts.counters.count(`proofs_${paymentProof.kind}`);
   }
 
-  #acceptFree(head: PacketHead, verdict: PacketVerdict, how: Accepting): void {
+  #acceptFree(bytes: Uint8Array, verdict: PacketVerdict, how: Accepting): void {
     const { from, until, onOutcome } = how;
-    const reason = this.#free.admit(head, verdict, from);
+    const reason = this.#free.admit(bytes, verdict, from);
     if (reason === 'duplicate') this.#duplicate(onOutcome);
-    else if (reason !== Reason.Accepted) this.#refuse(reason, onOutcome, head.bytes, from);
-    else if (from !== null && this.#free.passOn(head, verdict, from)) {
+    else if (reason !== Reason.Accepted) this.#refuse(reason, onOutcome, bytes, from);
+    else if (from !== null && this.#free.passOn(bytes, verdict, from)) {
       onOutcome(until === 'attempted' ? ATTEMPTED.handedOver : ACCEPTED);
-    } else this.#take(head, verdict, textKey(verdict.mark), how);
+    } else this.#take(new PacketHead(bytes), verdict, textKeyOfWords(verdict.mark), how);
   }
 
   #take(head: PacketHead, verdict: PacketVerdict, key: string, how: Accepting): void {

@@ -6,11 +6,11 @@
  * and FREE_KEPT_BYTES. Two rings in memory made once, since they are all that a busy router is given: one of entries,
  * one of bytes. Keeping one allocates nothing. Main thread only.
  */
-import { holdsAt } from '../core/bytes.js';
+import { assert } from '../core/assert.js';
 import type { NodeId } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import type { Clock, Timer } from '../core/ports.js';
-import { MARK_BYTES } from '../pool/judge.js';
+import { FINGERPRINT_WORDS } from '../replay/fingerprint.js';
 
 /** One that is taken back. */
 export interface TakenBack {
@@ -20,16 +20,19 @@ export interface TakenBack {
   readonly position: number;
   /** A copy. */
   readonly bytes: Uint8Array;
-  readonly mark: Uint8Array;
+  readonly mark: Int32Array;
   /** When it came, by the monotonic clock. */
   readonly takenMillis: number;
 }
 
 const ENTRIES: number = LIMITS.FREE_KEPT_PACKETS;
 const ARENA_BYTES: number = LIMITS.FREE_KEPT_BYTES;
-/** A power of two: chains of entries whose marks begin alike. */
+/** A power of two, as ENTRIES is: chains of entries whose marks begin alike. */
 const CHAINS = 4_096;
 const NONE = -1;
+
+for (const size of [ENTRIES, ARENA_BYTES])
+  assert((size & (size - 1)) === 0, 'rings have sizes of powers of two');
 
 export interface PassedOptions {
   readonly clock: Clock;
@@ -40,7 +43,7 @@ export interface PassedOptions {
 export class PassedPackets {
   readonly #options: PassedOptions;
   #forgetting: Timer | null = null;
-  /** The next entry's number; they count up, and the one of number n lies in place n % ENTRIES. */
+  /** The next entry's number; they count up. */
   #next = 0;
   /** The number of the oldest. */
   #oldest = 0;
@@ -54,7 +57,7 @@ export class PassedPackets {
   readonly #lengths = new Int32Array(ENTRIES);
   readonly #takenMillis = new Float64Array(ENTRIES);
   readonly #positions = new Uint8Array(ENTRIES);
-  readonly #marks = new Uint8Array(ENTRIES * MARK_BYTES);
+  readonly #marks = new Int32Array(ENTRIES * FINGERPRINT_WORDS);
   readonly #nextHops = new Array<NodeId | null>(ENTRIES).fill(null);
   readonly #froms = new Array<string | null>(ENTRIES).fill(null);
   /** By what a mark begins with: the number of the newest such entry; and of each entry, that of the one before it. */
@@ -75,15 +78,15 @@ export class PassedPackets {
     return this.#bytes;
   }
 
-  /** Whether the packet with this mark, 16 bytes, is kept. */
-  has(mark: Uint8Array): boolean {
+  /** Whether the packet with this mark is kept. */
+  has(mark: Int32Array): boolean {
     // Newer ones stand in front: behind one that is gone there is none left.
     for (
       let n = this.#chains[chainOf(mark)] ?? NONE;
       n >= this.#oldest;
-      n = this.#before[n % ENTRIES] ?? NONE
+      n = this.#before[placeOf(n)] ?? NONE
     ) {
-      if (this.#lengths[n % ENTRIES] !== 0 && this.#isMarked(n % ENTRIES, mark)) return true;
+      if (this.#lengths[placeOf(n)] !== 0 && this.#isMarked(placeOf(n), mark)) return true;
     }
     return false;
   }
@@ -91,12 +94,12 @@ export class PassedPackets {
   /**
    * Keeps a packet, in place of the oldest where there is no more room.
    * @param bytes copied, unless they are more than all room
-   * @param mark 16 bytes @param from who gave it to us, or null @param position of this node on its route
+   * @param mark four words @param from who gave it to us, or null @param position of this node on its route
    * @param nextHop who took it, kept
    */
   add(
     bytes: Uint8Array,
-    mark: Uint8Array,
+    mark: Int32Array,
     from: string | null,
     position: number,
     nextHop: NodeId,
@@ -104,21 +107,21 @@ export class PassedPackets {
   ): void {
     const { length } = bytes;
     if (length > ARENA_BYTES) return;
-    const left = ARENA_BYTES - (this.#written % ARENA_BYTES);
+    const left = ARENA_BYTES - offsetOf(this.#written);
     const start = this.#written + (length > left ? left : 0);
     const n = this.#next;
     while (this.#oldest < n && (n - this.#oldest >= ENTRIES || this.#isOverwritten(start + length)))
       this.#dropOldest();
     this.#written = start + length;
-    this.#arena.set(bytes, start % ARENA_BYTES);
-    const place = n % ENTRIES;
+    this.#arena.set(bytes, offsetOf(start));
+    const place = placeOf(n);
     this.#starts[place] = start;
     this.#lengths[place] = length;
     this.#takenMillis[place] = nowMillis;
     this.#positions[place] = position;
     this.#nextHops[place] = nextHop;
     this.#froms[place] = from;
-    for (let i = 0; i < MARK_BYTES; i++) this.#marks[place * MARK_BYTES + i] = mark[i] ?? 0;
+    for (let i = 0; i < mark.length; i++) this.#marks[place * FINGERPRINT_WORDS + i] = mark[i] ?? 0;
     const chain = chainOf(mark);
     this.#before[place] = this.#chains[chain] ?? NONE;
     this.#chains[chain] = n;
@@ -139,14 +142,14 @@ export class PassedPackets {
   takeBack(isLost: (nextHop: NodeId) => boolean): TakenBack[] {
     const taken: TakenBack[] = [];
     for (let n = this.#oldest; n < this.#next; n++) {
-      const place = n % ENTRIES;
+      const place = placeOf(n);
       const nextHop = this.#nextHops[place] ?? null;
       const length = this.#lengths[place] ?? 0;
       if (length === 0 || nextHop === null || !isLost(nextHop)) continue;
-      const at = (this.#starts[place] ?? 0) % ARENA_BYTES;
+      const at = offsetOf(this.#starts[place] ?? 0);
       taken.push({
         bytes: this.#arena.slice(at, at + length),
-        mark: this.#marks.slice(place * MARK_BYTES, (place + 1) * MARK_BYTES),
+        mark: this.#marks.slice(place * FINGERPRINT_WORDS, (place + 1) * FINGERPRINT_WORDS),
         from: this.#froms[place] ?? null,
         position: this.#positions[place] ?? 0,
         takenMillis: this.#takenMillis[place] ?? 0,
@@ -156,13 +159,16 @@ export class PassedPackets {
     return taken;
   }
 
-  #isMarked(place: number, mark: Uint8Array): boolean {
-    return holdsAt(this.#marks, place * MARK_BYTES, mark);
+  #isMarked(place: number, mark: Int32Array): boolean {
+    for (let i = 0; i < mark.length; i++) {
+      if (this.#marks[place * FINGERPRINT_WORDS + i] !== mark[i]) return false;
+    }
+    return true;
   }
 
   /** Whether the oldest would not be whole any more where so much was written. */
   #isOverwritten(written: number): boolean {
-    return written - (this.#starts[this.#oldest % ENTRIES] ?? 0) > ARENA_BYTES;
+    return written - (this.#starts[placeOf(this.#oldest)] ?? 0) > ARENA_BYTES;
   }
 
   /** One timer for all: those that came at that time, and earlier, go when they have been kept long enough. */
@@ -178,11 +184,11 @@ export class PassedPackets {
   }
 
   get #oldestMillis(): number {
-    return this.#takenMillis[this.#oldest % ENTRIES] ?? 0;
+    return this.#takenMillis[placeOf(this.#oldest)] ?? 0;
   }
 
   #dropOldest(): void {
-    this.#release(this.#oldest % ENTRIES);
+    this.#release(placeOf(this.#oldest));
     this.#oldest += 1;
   }
 
@@ -196,6 +202,18 @@ export class PassedPackets {
   }
 }
 
-function chainOf(mark: Uint8Array): number {
-  return ((mark[0] ?? 0) | ((mark[1] ?? 0) << 8)) & (CHAINS - 1);
+function chainOf(mark: Int32Array): number {
+  return (mark[0] ?? 0) & (CHAINS - 1);
+}
+
+// By bits: the remainder of numbers that grow for ever is a division of floating point.
+
+/** Where the entry of a number lies. */
+function placeOf(n: number): number {
+  return n & (ENTRIES - 1);
+}
+
+/** Where a byte lies in the arena, of all that were ever written. */
+function offsetOf(written: number): number {
+  return written & (ARENA_BYTES - 1);
 }

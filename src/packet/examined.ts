@@ -35,8 +35,12 @@ export interface ExaminedPacket extends PacketSize {
   readonly position: number;
   /** As viewPacket gives it; the parts are made when they are asked for. The payload is there where it is `paid`. */
   readonly packet: MeshPacket;
-  /** The mark of a free packet (mark.ts), 16 bytes. */
-  readonly mark: Uint8Array;
+  /** The mark of a free packet (mark.ts), four words. */
+  readonly mark: Int32Array;
+  /** Whether the packet that was examined before it was free and began alike: all before the sequence number. */
+  readonly follows: boolean;
+  /** The sequence number; exact where it is a safe integer. */
+  readonly sequenceNumber: number;
 }
 
 export interface PacketExaminer {

@@ -34,16 +34,21 @@ const NOW_SECONDS = 8; // f64
 const TAKEN_MILLIS = 10; // f64, of the clock that all threads have in common
 const HEADER_BYTES = 64;
 
-/** A record: where a packet lies, who sent it, then its verdict. Offsets in bytes. */
+/**
+ * A record: where a packet lies, who sent it, then its verdict. Offsets in bytes. What one thread writes lies in a line of
+ * its own.
+ */
 const OFFSET = 0; // u32, from the batch's packet bytes
 const LENGTH = 4; // u32
 const SENDER_FLAGS = 8; // u32
 const PREVIOUS_HOP = 16;
-const VERDICT = 48;
-const RECORD_BYTES: number = VERDICT + VERDICT_BYTES;
+const VERDICT = 64;
+const RECORD_BYTES: number = Math.ceil((VERDICT + VERDICT_BYTES) / 64) * 64;
 
 const HAS_PREVIOUS_HOP = 1;
 const IS_LOCAL = 2;
+/** The sender is that of the packet before, and is not written again. */
+const IS_SAME = 4;
 
 /** WORD: state in bits 0 and 1, holder in 2 to 11, packets from 12 on. */
 const OPEN = 0;
@@ -77,6 +82,8 @@ export class Batch implements RecordView {
   /** The main thread's own count, which WORD repeats. */
   #count = 0;
   #used = 0;
+  /** Of the packet that was put last. */
+  #sender: Omit<PacketSender, 'peer'> | null = null;
 
   constructor(memory: SharedArrayBuffer, start: number, packets: number) {
     const length = batchBytes(packets);
@@ -104,6 +111,7 @@ export class Batch implements RecordView {
     Atomics.store(words, SEQUENCE, sequence);
     this.#count = 0;
     this.#used = 0;
+    this.#sender = null;
   }
 
   /** Main thread: packets put into it. */
@@ -127,12 +135,8 @@ export class Batch implements RecordView {
     const start = this.#used + (packet.byteOffset & 7);
     words[word + OFFSET / 4] = start;
     words[word + LENGTH / 4] = packet.length;
-    let flags = sender.origin === 'local' ? IS_LOCAL : 0;
-    if (sender.previousHop !== null) {
-      flags |= HAS_PREVIOUS_HOP;
-      this.bytes.set(sender.previousHop, record + PREVIOUS_HOP);
-    }
-    words[word + SENDER_FLAGS / 4] = flags;
+    const isSame = this.#isSame(sender);
+    words[word + SENDER_FLAGS / 4] = isSame ? IS_SAME : this.#writeSender(sender, record);
     this.bytes.set(packet, this.#bytesOffset + start);
     const used = (start + packet.length + 7) & ~7;
     words[USED_BYTES] = used;
@@ -141,7 +145,21 @@ export class Batch implements RecordView {
     if (Atomics.compareExchange(words, WORD, before, after) !== before) return false;
     this.#used = used;
     this.#count = count + 1;
+    this.#sender = sender;
     return true;
+  }
+
+  #isSame({ previousHop, origin }: Omit<PacketSender, 'peer'>): boolean {
+    const before = this.#sender;
+    return before !== null && before.previousHop === previousHop && before.origin === origin;
+  }
+
+  /** @returns the flags */
+  #writeSender({ previousHop, origin }: Omit<PacketSender, 'peer'>, record: number): number {
+    const flags = origin === 'local' ? IS_LOCAL : 0;
+    if (previousHop === null) return flags;
+    this.bytes.set(previousHop, record + PREVIOUS_HOP);
+    return flags | HAS_PREVIOUS_HOP;
   }
 
   /** Whether it is open and holds packets. */
@@ -221,23 +239,17 @@ export class Batch implements RecordView {
     return this.bytes.subarray(start, start + this.length(index));
   }
 
-  /** Whether a packet has the same sender as the one before it. */
+  /** Whether a packet is known to have the same sender as the one before it. */
   isSenderSame(index: number): boolean {
-    const { words } = this;
-    const record = (HEADER_BYTES + index * RECORD_BYTES) >> 2;
-    const before = record - RECORD_BYTES / 4;
-    if (words[record + SENDER_FLAGS / 4] !== words[before + SENDER_FLAGS / 4]) return false;
-    for (let at = PREVIOUS_HOP / 4; at < VERDICT / 4; at++) {
-      if (words[record + at] !== words[before + at]) return false;
-    }
-    return true;
+    return (this.#flags(index) & IS_SAME) !== 0;
   }
 
   /** Who sent a packet; the id lies in place. */
   sender(index: number): Omit<PacketSender, 'peer'> {
-    const record = HEADER_BYTES + index * RECORD_BYTES;
-    const flags = this.words[(record + SENDER_FLAGS) >> 2] ?? 0;
-    const hop = record + PREVIOUS_HOP;
+    let first = index;
+    while (this.isSenderSame(first)) first--;
+    const flags = this.#flags(first);
+    const hop = HEADER_BYTES + first * RECORD_BYTES + PREVIOUS_HOP;
     return {
       previousHop:
         (flags & HAS_PREVIOUS_HOP) === 0 ? null : nodeIdOf(this.bytes.subarray(hop, hop + NODE_ID_BYTES)),
@@ -245,9 +257,13 @@ export class Batch implements RecordView {
     };
   }
 
-  /** Worker: writes a verdict. */
-  write(index: number, verdict: PacketVerdict): void {
-    writeVerdict(this, HEADER_BYTES + index * RECORD_BYTES + VERDICT, verdict);
+  #flags(index: number): number {
+    return this.words[(HEADER_BYTES + index * RECORD_BYTES + SENDER_FLAGS) >> 2] ?? 0;
+  }
+
+  /** Worker: writes a verdict. @param isInRun whether it wrote that on the packet before, which has the same sender */
+  write(index: number, verdict: PacketVerdict, isInRun: boolean): void {
+    writeVerdict(this, HEADER_BYTES + index * RECORD_BYTES + VERDICT, verdict, isInRun);
   }
 
   /**

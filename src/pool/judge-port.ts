@@ -51,13 +51,21 @@ export interface PacketVerdict {
   /** The payee's Lightning key, 33 bytes in hex, as soon as it is known; null for payments on the chain. */
   readonly payee: string | null;
   /**
-   * What tells a free packet from all others in this process, 16 bytes: a fingerprint of its bytes (packet/mark.ts) under the
+   * What tells a free packet from all others in this process: a fingerprint of its bytes (packet/mark.ts), four words, under the
    * secret of the replay table (a packet id, which is a SHA-256, would cost as much as all checks of a free packet). All zeros for
    * all others: one that is paid for is named by its replay key.
    */
-  readonly mark: Uint8Array;
+  readonly mark: Int32Array;
   /** Whether its sender gave a packet that was accepted a time (packet/ttl.ts): most have none. */
   readonly hasTtl: boolean;
+  /**
+   * Whether a free packet came from the same sender as the one whose verdict was told right before in the same turn of the
+   * event loop, which was free too, and begins as that did, with all that stands before its sequence number. A hint: false says
+   * nothing.
+   */
+  readonly follows: boolean;
+  /** The sequence number of a packet that follows; 0 for others. */
+  readonly sequence: number;
 }
 
 /**

@@ -8,7 +8,7 @@ import { present } from '../core/assert.js';
 import { nodeIdOfKey, type NodeId } from '../core/ids.js';
 import type { JudgePolicy } from '../core/policy.js';
 import { Reason } from '../core/reasons.js';
-import type { ProtocolDetector } from '../packet/detect.js';
+import type { DetectedProtocol, ProtocolDetector } from '../packet/detect.js';
 import type { ExaminedPacket, ExaminerRules, PacketExaminer, PacketSize } from '../packet/examined.js';
 import { markedBytes } from '../packet/mark.js';
 import { viewPacket, type MeshPacket } from '../packet/packet.js';
@@ -24,11 +24,8 @@ import { claimReason } from '../replay/replay-prevention.js';
 import type { ReplayTable } from '../replay/table.js';
 import type { PacketSender, PacketVerdict } from './judge-port.js';
 
-/** Length of a packet's mark. */
-export const MARK_BYTES: number = 4 * FINGERPRINT_WORDS;
-
 /** Of packets that nobody asks for again. */
-export const NO_MARK: Uint8Array = new Uint8Array(MARK_BYTES);
+export const NO_MARK: Int32Array = new Int32Array(FINGERPRINT_WORDS);
 
 /** What does not change with the policy. */
 export interface JudgeParts {
@@ -81,8 +78,7 @@ export function judgePacket(bytes: Uint8Array, context: PacketContext, tools: Ju
   const examined = examine(bytes, context, tools);
   if (examined === null) return judgePlainly(bytes, context, tools);
   const { kind, protocol, position, packet } = examined;
-  // It has no fields in its metadata, and so no ttl.
-  if (kind === 'free') return passed({ kind, protocol }, position, examined.mark, false);
+  if (kind === 'free') return passedFree(protocol, examined);
   return judgePayment(packet, examined, position, context, tools);
 }
 
@@ -114,12 +110,24 @@ function judgePlainly(bytes: Uint8Array, context: PacketContext, tools: JudgeToo
   return passed(gate, position, mark, hasTtl(packet));
 }
 
-/** The verdict on a packet that passes the gate without a payment. */
+/** The verdict on a packet that was examined and is free. */
+function passedFree(protocol: DetectedProtocol, examined: ExaminedPacket): PacketVerdict {
+  const { position, mark, follows, sequenceNumber } = examined;
+  // It has no fields in its metadata, and so no ttl.
+  const sequence = follows && Number.isSafeInteger(sequenceNumber) ? sequenceNumber : null;
+  return passed({ kind: 'free', protocol }, position, mark, false, sequence);
+}
+
+/**
+ * The verdict on a packet that passes the gate without a payment.
+ * @param sequence of one that follows another; null where it does not
+ */
 export function passed(
   gate: PassingVerdict,
   position: number,
-  mark: Uint8Array,
+  mark: Int32Array,
   hasTtl: boolean,
+  sequence: number | null = null,
 ): PacketVerdict {
   // Written out: objects copied by spread took more time than all checks together.
   return {
@@ -135,13 +143,15 @@ export function passed(
     payee: null,
     mark,
     hasTtl,
+    follows: sequence !== null,
+    sequence: sequence ?? 0,
   };
 }
 
-function markOf(marked: Uint8Array, { fingerprinter }: JudgeTools): Uint8Array {
+function markOf(marked: Uint8Array, { fingerprinter }: JudgeTools): Int32Array {
   const words = new Int32Array(FINGERPRINT_WORDS);
   fingerprinter.fingerprint(marked, words);
-  return new Uint8Array(words.buffer);
+  return words;
 }
 
 /** By reason; made when first wanted. */
@@ -162,6 +172,8 @@ export function refusedVerdict(reason: Reason): PacketVerdict {
     payee: null,
     mark: NO_MARK,
     hasTtl: false,
+    follows: false,
+    sequence: 0,
   });
 }
 
@@ -215,5 +227,7 @@ function told(
     payee,
     mark: NO_MARK,
     hasTtl,
+    follows: false,
+    sequence: 0,
   };
 }

@@ -9,7 +9,8 @@ import { fromHex, holdsAt, toHex } from '../core/bytes.js';
 import { reasonOf } from '../core/reasons.js';
 import { CONTROL_PROTOCOLS } from '../packet/control.js';
 import { DETECTED_PROTOCOLS } from '../packet/detect.js';
-import { MARK_BYTES, NO_MARK, passed, refusedVerdict } from './judge.js';
+import { FINGERPRINT_WORDS } from '../replay/fingerprint.js';
+import { NO_MARK, passed, refusedVerdict } from './judge.js';
 import { VERDICT_KINDS, type PacketVerdict } from './judge-port.js';
 
 /** One piece of memory, seen four ways. */
@@ -31,16 +32,19 @@ const AMOUNT = 8; // u64
 const PRICE = 16; // u64
 const EXPIRES_AT = 24; // f64
 const REPLAY_KEY = 32; // 32 bytes
-const MARK = 64; // 16 bytes
-const PAYEE = 80; // 33 bytes
+const PAYEE = 64; // 33 bytes
+/** Of free packets, which have none of those behind FLAGS: 32 bytes are all that passes between threads for one of them. */
+const MARK = 8; // 4 words
+const SEQUENCE = 24; // f64
 
 /** Bytes of a record. */
-export const VERDICT_BYTES = 120;
+export const VERDICT_BYTES = 104;
 
 const HAS_SUMS = 1; // amount, price, expiry
 const HAS_KEY = 2;
 const HAS_PAYEE = 4;
 const HAS_TTL = 8;
+const FOLLOWS = 16; // has a sequence number
 
 const KEY_BYTES = 32;
 const PAYEE_BYTES = 33;
@@ -54,10 +58,12 @@ const PROTOCOL_CODES: ReadonlyMap<string, number> = new Map(
 /** The payee that was written or read last on this thread: most payments go to few. */
 const last: { text: string; bytes: Uint8Array } = { text: '', bytes: new Uint8Array(PAYEE_BYTES) };
 
-export function writeVerdict({ bytes, wide, real }: RecordView, at: number, verdict: PacketVerdict): void {
+/** @param isInRun whether the packet before has the same sender, and was written before this one */
+export function writeVerdict(view: RecordView, at: number, verdict: PacketVerdict, isInRun: boolean): void {
+  const { bytes, wide, real } = view;
   const { reason, kind, controlProtocol, priceMsat, replayKey, payee } = verdict;
   if (kind === 'free') {
-    writeFree(bytes, at, verdict);
+    writeFree(view, at, verdict, isInRun);
     return;
   }
   let flags = 0;
@@ -86,12 +92,22 @@ export function writeVerdict({ bytes, wide, real }: RecordView, at: number, verd
 }
 
 /** Most packets under load are free: no more is written of them than is read. */
-function writeFree(bytes: Uint8Array, at: number, { protocol, position, mark, hasTtl }: PacketVerdict): void {
+function writeFree(
+  { bytes, words, real }: RecordView,
+  at: number,
+  { protocol, position, mark, hasTtl, follows, sequence }: PacketVerdict,
+  isInRun: boolean,
+): void {
+  let flags = hasTtl ? HAS_TTL : 0;
+  if (follows && isInRun) {
+    flags |= FOLLOWS;
+    real[(at + SEQUENCE) / 8] = sequence;
+  }
   bytes[at + KIND] = FREE;
   bytes[at + PROTOCOL] = DETECTED_PROTOCOLS.indexOf(protocol);
   bytes[at + POSITION] = position;
-  bytes[at + FLAGS] = hasTtl ? HAS_TTL : 0;
-  for (let i = 0; i < MARK_BYTES; i++) bytes[at + MARK + i] = mark[i] ?? 0;
+  bytes[at + FLAGS] = flags;
+  for (let i = 0; i < mark.length; i++) words[(at + MARK) / 4 + i] = mark[i] ?? 0;
 }
 
 type Changing<T> = { -readonly [K in keyof T]: T[K] };
@@ -100,22 +116,26 @@ type Changing<T> = { -readonly [K in keyof T]: T[K] };
 const free: Changing<PacketVerdict> = passed(
   { kind: 'free', protocol: 'Unknown' },
   0,
-  new Uint8Array(MARK_BYTES),
+  new Int32Array(FINGERPRINT_WORDS),
   false,
 );
 
-function readFree(bytes: Uint8Array, at: number, flags: number): PacketVerdict {
+function readFree({ bytes, words, real }: RecordView, at: number, flags: number): PacketVerdict {
   free.protocol = present(DETECTED_PROTOCOLS[bytes[at + PROTOCOL] ?? 0], 'a worker writes known protocols');
   free.position = bytes[at + POSITION] ?? 0;
-  for (let i = 0; i < MARK_BYTES; i++) free.mark[i] = bytes[at + MARK + i] ?? 0;
+  const { mark } = free;
+  for (let i = 0; i < mark.length; i++) mark[i] = words[(at + MARK) / 4 + i] ?? 0;
   free.hasTtl = (flags & HAS_TTL) !== 0;
+  free.follows = (flags & FOLLOWS) !== 0;
+  free.sequence = free.follows ? (real[(at + SEQUENCE) / 8] ?? 0) : 0;
   return free;
 }
 
 /** The verdict of a record; bytes in it are copies. That of a free packet holds until the next is read. */
-export function readVerdict({ bytes, wide, real }: RecordView, at: number): PacketVerdict {
+export function readVerdict(view: RecordView, at: number): PacketVerdict {
+  const { bytes, wide, real } = view;
   const flags = bytes[at + FLAGS] ?? 0;
-  if (bytes[at + KIND] === FREE) return readFree(bytes, at, flags);
+  if (bytes[at + KIND] === FREE) return readFree(view, at, flags);
   const code = (bytes[at + REASON] ?? 0) | ((bytes[at + REASON + 1] ?? 0) << 8);
   const reason = present(reasonOf(code), 'a worker writes known reasons');
   const kind = present(VERDICT_KINDS[bytes[at + KIND] ?? 0], 'a worker writes known kinds');
@@ -134,6 +154,8 @@ export function readVerdict({ bytes, wide, real }: RecordView, at: number): Pack
     payee: (flags & HAS_PAYEE) === 0 ? null : payeeText(bytes, at + PAYEE),
     mark: NO_MARK,
     hasTtl: (flags & HAS_TTL) !== 0,
+    follows: false,
+    sequence: 0,
   };
 }
 

@@ -103,12 +103,13 @@ function judgeBatch(batch: Batch, tools: JudgeTools, judge: typeof judgePacket):
   let context: PacketContext | null = null;
   for (; index < taken; index++) {
     batch.judging(index);
-    if (context === null || !batch.isSenderSame(index)) {
+    const isInRun = context !== null && batch.isSenderSame(index);
+    if (context === null || !isInRun) {
       const { previousHop, origin } = batch.sender(index);
       context = { previousHop, origin, nowSeconds, beforeClaim };
     }
     const bytes = new Uint8Array(buffer, byteOffset + batch.offset(index), batch.length(index));
-    batch.write(index, judge(bytes, context, tools));
+    batch.write(index, judge(bytes, context, tools), isInRun);
   }
   batch.judging(taken);
 }

@@ -79,9 +79,9 @@ function wordIn(low: number): number {
   return low >>> WORD_SHIFT;
 }
 
-/** The word of a number. */
+/** The word of a number: in whole numbers of 32 bits, whose remainders take no division of floating point. */
 function placeOf(high: number, low: number): number {
-  return ((high % WORDS) * (WORDS_A_HALF % WORDS) + wordIn(low)) % WORDS;
+  return ((((high >>> 0) % WORDS) * (WORDS_A_HALF % WORDS) + wordIn(low)) >>> 0) % WORDS;
 }
 
 function bitOf(low: number): number {

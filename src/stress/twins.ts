@@ -5,7 +5,6 @@
  * Rules: architecture.md (contract, plain twin, fast path); payments.md. Packets of one window stand in no relation to
  * each other (trace.ts), so the order in which the workers come to them decides nothing.
  */
-import { equalBytes } from '../core/bytes.js';
 import { present } from '../core/assert.js';
 import type { JudgePolicy } from '../core/policy.js';
 import type { Clock } from '../core/ports.js';
@@ -209,20 +208,24 @@ class TwinCampaign {
   }
 }
 
-/** What two verdicts say differently, field by field; empty where they are the same. */
+/** Fields that depend on what was judged before. */
+const HINTS: ReadonlySet<keyof PacketVerdict> = new Set(['follows', 'sequence']);
+
+/** What two verdicts say differently of a packet, field by field; empty where they are the same. */
 export function differences(expected: PacketVerdict, found: PacketVerdict): readonly string[] {
-  const fields = Object.keys(expected) as readonly (keyof PacketVerdict)[];
+  const fields = (Object.keys(expected) as readonly (keyof PacketVerdict)[]).filter(
+    (field) => !HINTS.has(field),
+  );
   return fields.flatMap((field) => {
-    const [one, other] = [expected[field], found[field]];
-    const isSame =
-      one instanceof Uint8Array && other instanceof Uint8Array ? equalBytes(one, other) : one === other;
-    return isSame ? [] : [`${field} is ${shown(field, one)} plainly and ${shown(field, other)} fast`];
+    const [plain, fast] = [shown(field, expected[field]), shown(field, found[field])];
+    return plain === fast ? [] : [`${field} is ${plain} plainly and ${fast} fast`];
   });
 }
 
 function shown(field: keyof PacketVerdict, value: PacketVerdict[keyof PacketVerdict]): string {
   if (field === 'reason') return reasonName(value as Reason);
-  return value instanceof Uint8Array ? Buffer.from(value).toString('hex') : String(value);
+  if (!ArrayBuffer.isView(value)) return String(value);
+  return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex');
 }
 
 function usualPolicy({ world }: Trace): JudgePolicy {

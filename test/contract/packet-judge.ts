@@ -5,11 +5,11 @@ import { VirtualClock } from '../../src/core/clock.js';
 import { sha256 } from '../../src/core/hash.js';
 import { LIMITS } from '../../src/core/limits.js';
 import type { JudgePolicy } from '../../src/core/policy.js';
-import { SeededRandom } from '../../src/core/random.js';
+import { randomBelow, SeededRandom } from '../../src/core/random.js';
 import { reasonName } from '../../src/core/reasons.js';
 import { encodeBitcoinMessage } from '../../src/packet/bitcoin-wire.js';
 import { markedBytes } from '../../src/packet/mark.js';
-import { encodePacket, viewPacket } from '../../src/packet/packet.js';
+import { encodePacket, viewPacket, type MeshPacket } from '../../src/packet/packet.js';
 import type { PaymentProof } from '../../src/packet/proof.js';
 import { Bolt11Decoder } from '../../src/payment/bolt11/decode.js';
 import { KEEP_KEY_FOREVER } from '../../src/payment/keys.js';
@@ -24,9 +24,10 @@ import {
 import { FINGERPRINT_WORDS, PlainFingerprinter } from '../../src/replay/fingerprint.js';
 import { SharedReplayTable } from '../../src/replay/shared-table.js';
 import { PlainReplayTable } from '../../src/replay/table.js';
+import { followingNumber, withoutHint, type ToldPacket } from '../support/follows.js';
 import { makeInvoice } from '../support/invoices.js';
 import { honestPacket, judgeTrace } from '../support/judge-trace.js';
-import { paidPacket, PAYEES, SOURCE, testPolicy } from '../support/paid-packets.js';
+import { paidPacket, PAYEES, SELF, SOURCE, testNode, testPolicy } from '../support/paid-packets.js';
 
 export interface JudgeSetUp {
   readonly policy: JudgePolicy;
@@ -44,19 +45,25 @@ function freshBytes(): Uint8Array {
   return encodePacket(honestPacket(payments++));
 }
 
+/** A Bitcoin message, which is free. */
+function freePacket(): MeshPacket {
+  const payload = encodeBitcoinMessage('regtest', 'tx', new Uint8Array(payments % 900));
+  return { ...honestPacket(payments++), packetType: 'BitcoinP2P', paymentProof: null, payload };
+}
+
 /** The mark of a free Bitcoin packet, under the secret of the set-up. */
-function markUnder(secret: Uint8Array, bytes: Uint8Array): Uint8Array {
+function markUnder(secret: Uint8Array, bytes: Uint8Array): Int32Array {
   const words = new Int32Array(FINGERPRINT_WORDS);
   const decoded = viewPacket(bytes);
   if (!decoded.ok) throw new Error('the sample decodes');
   const marked = markedBytes(bytes, decoded.value.packet, 'BitcoinP2P', sha256);
   new PlainFingerprinter(secret).fingerprint(marked, words);
-  return new Uint8Array(words.buffer);
+  return words;
 }
 
-/** A verdict with its reason by name, for one readable line a difference. */
+/** A verdict with its reason by name, for one readable line a difference, and without hints. */
 function shown(verdict: PacketVerdict): object {
-  return { ...verdict, reason: reasonName(verdict.reason) };
+  return { ...withoutHint(verdict), reason: reasonName(verdict.reason) };
 }
 
 export function packetJudgeContract(name: string, make: (setUp: JudgeSetUp) => Promise<PacketJudge>): void {
@@ -68,7 +75,7 @@ export function packetJudgeContract(name: string, make: (setUp: JudgeSetUp) => P
       secret,
       clock: new VirtualClock(),
     };
-    const markOf = (bytes: Uint8Array): Uint8Array => markUnder(secret, bytes);
+    const markOf = (bytes: Uint8Array): Int32Array => markUnder(secret, bytes);
     let judge: PacketJudge;
     beforeAll(async () => {
       judge = await make(setUp);
@@ -106,6 +113,42 @@ export function packetJudgeContract(name: string, make: (setUp: JudgeSetUp) => P
         expect(keys.has(key), what).toBe(false);
         keys.add(key);
       }
+    });
+
+    it('says of a packet that it follows another only where it does', async () => {
+      const random = new SeededRandom(11);
+      const others = judgeTrace(12, 40);
+      const runs = [1, 2, 3].map((last) => ({ ...freePacket(), route: [SOURCE, SELF, testNode(last)] }));
+      let before: ToldPacket | null = null;
+      let followed = 0;
+      const told: Promise<void>[] = [];
+      for (let index = 0; index < 2_000; index++) {
+        const other = present(others[randomBelow(random, others.length)], 'a packet of the trace');
+        const run = present(runs[Math.floor(index / 50) % runs.length], 'a run');
+        const sequence = BigInt(index) + (index % 300 === 7 ? 2n ** 60n : 0n);
+        const isBroken = index % 17 === 3;
+        const payload = isBroken ? run.payload.subarray(1) : run.payload;
+        const destination = present(run.route[2], 'the last of the run');
+        const bytes = encodePacket({ ...run, destination, sequence, payload }, { magic: index % 5 !== 0 });
+        const packet = index % 13 === 5 ? other : { bytes, sender: fromSource };
+        const { sender } = packet;
+        const toldOf = (resolve: () => void) => (verdict: PacketVerdict) => {
+          const now = { bytes: packet.bytes, sender, kind: verdict.kind };
+          if (verdict.follows) {
+            expect(BigInt(verdict.sequence), `packet ${index}`).toBe(followingNumber(before, now));
+            followed += 1;
+          } else expect(verdict.sequence).toBe(0);
+          before = now;
+          resolve();
+        };
+        told.push(
+          new Promise((resolve) => {
+            judge.judge(packet.bytes, sender, toldOf(resolve));
+          }),
+        );
+      }
+      await Promise.all(told);
+      if (judge.stats().workers > 0) expect(followed).toBeGreaterThan(200);
     });
 
     it('fills in a paid verdict', async () => {
@@ -191,12 +234,7 @@ export function packetJudgeContract(name: string, make: (setUp: JudgeSetUp) => P
     });
 
     it('marks a free packet by its bytes, with MESH or without', async () => {
-      const free = {
-        ...honestPacket(payments++),
-        packetType: 'BitcoinP2P',
-        paymentProof: null,
-        payload: encodeBitcoinMessage('regtest', 'tx', new Uint8Array(payments % 900)),
-      } as const;
+      const free = freePacket();
       const verdict = await judged(judge, encodePacket(free), fromSource);
       expect(verdict).toMatchObject({
         kind: 'free',

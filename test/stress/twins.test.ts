@@ -35,7 +35,7 @@ describe('twin campaign › tells', () => {
       kind: 'paid',
       amountMsat: 5n,
       replayKey: null,
-      mark: new Uint8Array(16).fill(2),
+      mark: new Int32Array(4).fill(0x02020202),
     });
     expect([...found].sort()).toEqual([
       'amountMsat is 0 plainly and 5 fast',

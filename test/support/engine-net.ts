@@ -56,6 +56,8 @@ export interface EngineNetOptions {
   readonly replayKeys?: number;
   /** Worker threads of each node; none unless said otherwise. */
   readonly workers?: (index: number) => number;
+  /** Whether plain judges say of packets that they follow each other; they do unless said otherwise. */
+  readonly hints?: boolean;
   readonly maxUnsettledMsat?: bigint;
 }
 
@@ -325,6 +327,7 @@ export class EngineNet {
       maxPeers: this.#options.maxPeers ?? 64,
       replayKeys: this.#options.replayKeys ?? 100_000,
       workers: this.#options.workers?.(index) ?? 0,
+      hints: this.#options.hints ?? true,
       maxUnsettledMsat: this.#options.maxUnsettledMsat ?? 0n,
     });
   }

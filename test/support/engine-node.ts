@@ -39,6 +39,7 @@ import { PlainReplayTable, type ReplayTable } from '../../src/replay/table.js';
 import type { RouteDiscovery } from '../../src/routing/discovery.js';
 import { RoutingTable } from '../../src/routing/table.js';
 import { Journal, JOURNAL_FILE } from '../../src/store/journal.js';
+import { hinting } from './follows.js';
 import type { MemoryDisk } from '../unit/store/memory-disk.js';
 
 /** The parts run on the net's steps instead of module.ts's timer; as often. */
@@ -60,6 +61,8 @@ export interface EngineNodeOptions {
   readonly replayKeys: number;
   /** Worker threads that judge its packets; 0 for the plain judge on this thread. */
   readonly workers: number;
+  /** Whether the plain judge says of packets that they follow each other. */
+  readonly hints: boolean;
   /** What a payee may owe the node; 0 for no cap. */
   readonly maxUnsettledMsat: bigint;
 }
@@ -77,11 +80,12 @@ interface Judging {
 }
 
 async function judgingOf(options: EngineNodeOptions, log: Log): Promise<Judging> {
-  const { policy, clock, random, replayKeys, workers } = options;
+  const { policy, clock, random, replayKeys, workers, hints } = options;
   const secret = random.bytes(FINGERPRINT_SECRET_BYTES);
   if (workers === 0) {
     const table = new PlainReplayTable(replayKeys);
-    return { table, judge: new InlineJudge({ policy, table, secret, clock }) };
+    const judge = new InlineJudge({ policy, table, secret, clock });
+    return { table, judge: hints ? hinting(judge) : judge };
   }
   const table = SharedReplayTable.create(new PlainFingerprinter(secret), replayKeys);
   const judge = await VerdictPool.start({ workers, policy, table: table.memory, secret, log, clock });

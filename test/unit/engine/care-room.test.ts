@@ -1,7 +1,7 @@
 // Accepted packets that wait for the room of a link, and those that are kept after it took them: in order, and bounded.
 // Rules: src/engine/care.ts; limits FREE_KEPT_*, PACKETS_IN_CARE_BYTES.
 import { describe, expect, it } from 'vitest';
-import { textKey } from '../../../src/core/bytes.js';
+import { textKeyOfWords } from '../../../src/core/bytes.js';
 import { VirtualClock } from '../../../src/core/clock.js';
 import { nodeIdOf, type NodeId } from '../../../src/core/ids.js';
 import { LIMITS } from '../../../src/core/limits.js';
@@ -34,15 +34,15 @@ function cared(key: string, bytes = BARE.length): CaredPacket {
 }
 
 /** The mark of a packet that nobody paid for. */
-function markOf(number: number): Uint8Array {
-  const mark = new Uint8Array(16);
-  new DataView(mark.buffer).setUint32(number % 12, number, true);
+function markOf(number: number): Int32Array {
+  const mark = new Int32Array(4);
+  mark[number % 4] = number;
   return mark;
 }
 
 function free(number: number, bytes?: number): CaredPacket {
   const mark = markOf(number);
-  const acceptance = { key: textKey(mark), mark, from: 'peer', position: 1, paidMsat: 0n };
+  const acceptance = { key: textKeyOfWords(mark), mark, from: 'peer', position: 1, paidMsat: 0n };
   return new CaredPacket(acceptance, cared('', bytes).head);
 }
 

@@ -59,7 +59,7 @@ function* work({ theirs, claims }: Bed, worker: number): Generator<string, never
       claims.set(number, (claims.get(number) ?? 0) + 1);
       yield 'claimed';
       const first = claims.get(number) === 1;
-      batch.write(index, refusedVerdict(first ? Reason.Accepted : Reason.ReplayedPayment));
+      batch.write(index, refusedVerdict(first ? Reason.Accepted : Reason.ReplayedPayment), false);
       yield 'written';
     }
     batch.judging(taken);
@@ -201,7 +201,7 @@ describe('desk § batches', () => {
     const slow = (): void => {
       for (let batch = all.theirs.take(0); batch !== null; batch = all.theirs.take(0)) {
         for (let index = 0; index < batch.taken; index++)
-          batch.write(index, refusedVerdict(Reason.Truncated));
+          batch.write(index, refusedVerdict(Reason.Truncated), false);
         batch.judging(batch.taken);
         batch.finish(0, 100 * batch.taken);
       }
@@ -231,14 +231,17 @@ describe('desk § batches', () => {
       payee: '02'.repeat(33),
       mark: NO_MARK,
       hasTtl: true,
+      follows: false,
+      sequence: 0,
     };
     const free: PacketVerdict = {
       ...{ ...paid, kind: 'free', protocol: 'StratumV2', position: 3 },
       ...{ amountMsat: 0n, priceMsat: 0n, expiresAt: 0, replayKey: null, payee: null },
-      ...{ mark: Uint8Array.from({ length: 16 }, (_, i) => 7 * i), hasTtl: false },
+      ...{ mark: Int32Array.of(7, -1, 2 ** 31 - 1, 0), hasTtl: false },
     };
+    const next: PacketVerdict = { ...free, follows: true, sequence: 2 ** 53 - 1 };
     const told: PacketVerdict[] = [];
-    const packets = [Uint8Array.of(1), Uint8Array.of(2)];
+    const packets = [1, 2, 3, 4].map((byte) => Uint8Array.of(byte));
     for (const [index, bytes] of packets.entries()) {
       all.desk.put(bytes, fromPeer, (one, judged) => {
         expect(judged).toBe(packets[index]);
@@ -247,14 +250,15 @@ describe('desk § batches', () => {
       });
     }
     const batch = present(all.theirs.take(0), 'a batch waits');
-    for (const [index, verdict] of [paid, free].entries()) {
+    for (const [index, verdict] of [paid, free, next, next].entries()) {
       batch.judging(index);
-      batch.write(index, verdict);
+      // Who says that one follows knows nothing of batches and senders.
+      batch.write(index, verdict, index !== 3);
     }
-    batch.judging(2);
+    batch.judging(4);
     batch.finish(0, 1);
     all.desk.collect();
-    expect(told).toEqual([paid, free]);
+    expect(told).toEqual([paid, free, next, free]);
     expect(batch.sender(0)).toEqual({ previousHop: null, origin: 'peer' });
   });
 });

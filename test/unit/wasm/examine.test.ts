@@ -1,4 +1,5 @@
 // Packets looked at where they lie: what the kernel takes is what the plain twin says, and ordinary packets are taken.
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { mutated } from '../../../src/api/fuzz/mutate.js';
 import { present } from '../../../src/core/assert.js';
@@ -19,6 +20,7 @@ import type { PacketVerdict } from '../../../src/pool/judge-port.js';
 import { PlainFingerprinter } from '../../../src/replay/fingerprint.js';
 import { PlainReplayTable } from '../../../src/replay/table.js';
 import { WasmKernel } from '../../../src/wasm/kernel.js';
+import { followingNumber, withoutHint, type ToldPacket } from '../../support/follows.js';
 import { ISSUED_AT, makeInvoice, proofOf } from '../../support/invoices.js';
 import { honestPacket, judgeTrace } from '../../support/judge-trace.js';
 import { paidPacket, SELF, SOURCE, testNode, testPolicy } from '../../support/paid-packets.js';
@@ -106,7 +108,7 @@ describe('wasm § packets where they lie', () => {
       const mark = new Int32Array(4);
       const marked = markedBytes(bytes, plain, examined.protocol, sha256);
       new PlainFingerprinter(SECRET).fingerprint(marked, mark);
-      expect(examined.mark).toEqual(new Uint8Array(mark.buffer));
+      expect(examined.mark).toEqual(mark);
     } else {
       const proof = plain.paymentProof;
       const text = proof?.kind === 'Lightning' ? proof.invoice : '';
@@ -151,6 +153,71 @@ describe('wasm § packets where they lie', () => {
   });
 });
 
+describe('wasm § packets that follow each other', () => {
+  const sender = { previousHop: SOURCE, origin: 'peer', peer: '' } as const;
+
+  it('are those that begin as the free packet before, whatever comes in between', () => {
+    const numbers = fc.bigInt({ min: 0n, max: (1n << 64n) - 1n });
+    const beginnings = [
+      { type: bitcoin, route: [SOURCE, SELF, testNode(70)] },
+      { type: bitcoin, route: [SOURCE, SELF, testNode(71)] },
+      { type: bitcoin, route: [SOURCE, SELF] },
+      { type: bitcoin, route: [SOURCE, SELF, testNode(60), testNode(70)] },
+      { type: stratum, route: [SOURCE, SELF, testNode(70)] },
+    ];
+    const one = fc.record({
+      ...{ kind: fc.nat(beginnings.length + 10), sequence: numbers, body: fc.nat(900), magic: fc.boolean() },
+      change: fc.option(fc.nat(2_000), { freq: 9 }),
+    });
+    const made = one.map(({ kind, sequence, body, magic, change }) => {
+      const { type, route } = present(beginnings[kind] ?? beginnings[0], 'a beginning');
+      const destination = present(route[route.length - 1], 'a last one');
+      const bytes = encodePacket(
+        { ...type(type === stratum ? 7 : body), sequence, route, destination },
+        { magic },
+      );
+      // One byte changed, whichever.
+      if (change !== null && change < bytes.length) bytes[change] = (bytes[change] ?? 0) ^ 1;
+      return bytes;
+    });
+    const other = fc
+      .constantFrom(honestPacket(1), free('CommonsGovernance', SOURCE))
+      .map((p) => encodePacket(p));
+    let followed = 0;
+    fc.assert(
+      fc.property(fc.array(fc.oneof({ weight: 9, arbitrary: made }, other), { maxLength: 60 }), (packets) => {
+        let before: ToldPacket | null = null;
+        kernel.examine(placed(encodePacket(honestPacket(1))), rules, SOURCE);
+        for (const bytes of packets) {
+          const examined = kernel.examine(placed(bytes), rules, SOURCE);
+          const now: ToldPacket = { bytes, sender, kind: examined?.kind ?? 'refused' };
+          const number = followingNumber(before, now);
+          if (examined?.kind === 'free') {
+            expect(examined.follows).toBe(number !== null);
+            const { sequenceNumber } = examined;
+            if (Number.isSafeInteger(sequenceNumber))
+              expect(BigInt(sequenceNumber)).toBe(examined.packet.sequence);
+            else expect(examined.packet.sequence).toBeGreaterThan(BigInt(Number.MAX_SAFE_INTEGER));
+          }
+          if (number !== null) followed += 1;
+          before = now;
+        }
+      }),
+    );
+    expect(followed).toBeGreaterThan(50);
+  });
+
+  it('are none where other rules hold, or another neighbour speaks', () => {
+    const bytes = encodePacket(bitcoin(100));
+    const said = (theirs: typeof rules, from: typeof SOURCE): boolean | null =>
+      kernel.examine(placed(bytes), theirs, from)?.follows ?? null;
+    expect([said(rules, SOURCE), said(rules, SOURCE)]).toEqual([false, true]);
+    expect([said(rules, testNode(77)), said(rules, SOURCE)]).toEqual([null, false]);
+    expect(said({ ...rules, self: testNode(78) }, SOURCE)).toBeNull();
+    expect([said(rules, SOURCE), said(rules, SOURCE)]).toEqual([false, true]);
+  });
+});
+
 describe('wasm § verdicts on packets where they lie', () => {
   it(`are those of the plain way, for honest, hostile and damaged packets (seed ${seed})`, () => {
     const random = new SeededRandom(seed);
@@ -186,7 +253,7 @@ function toolsWith(isFast: boolean): JudgeTools {
 }
 
 function readable(verdict: PacketVerdict): object {
-  return { ...verdict, reason: reasonName(verdict.reason) };
+  return { ...withoutHint(verdict), reason: reasonName(verdict.reason) };
 }
 
 function longRoute(packet: MeshPacket): MeshPacket['route'] {
