@@ -15,6 +15,9 @@ const IDLE_PEERS = 1_000;
 const QUICK_IDLE_PEERS = 100;
 /** Connections that come and go before memory is looked at. */
 const IDLE_WARM = 30;
+/** Until a process is idle: what it has used to start, or while they came, and needs no more, is given back. */
+const SETTLE_MILLIS = 15_000;
+const QUICK_SETTLE_MILLIS = 2_000;
 const MOST_KILOBYTES = 64;
 
 const MINUTES = 10;
@@ -44,8 +47,10 @@ export async function idlePeers(
     memory: () => Promise<number>,
   ): Promise<number> => {
     await source.call('comeAndGo', { port, kind, count: IDLE_WARM });
+    await settled(isQuick);
     const before = await memory();
     await source.call('stay', { port, kind, count });
+    await settled(isQuick);
     return ((await memory()) - before) / count / 1_000;
   };
   try {
@@ -76,6 +81,7 @@ export function idleMinutes(): Runner {
       const { port } = node;
       try {
         await source.call('comeAndGo', { port, kind: 'node', count: IDLE_WARM });
+        await settled(isQuick);
         const before = await node.child.call('memory');
         await source.call('stay', { port, kind: 'node', count });
         const samples: number[] = [];
@@ -104,6 +110,10 @@ export function idleMinutes(): Runner {
       }
     },
   };
+}
+
+function settled(isQuick: boolean): Promise<void> {
+  return pause(isQuick ? QUICK_SETTLE_MILLIS : SETTLE_MILLIS);
 }
 
 async function allThere(node: EngineProcess, count: number): Promise<void> {

@@ -21,18 +21,18 @@ import { benchIdentity } from './transport-link.js';
 const LARGE_BYTES = 1_400;
 const SMALL_BYTES = 403;
 
-/** Before a clock runs, of each flow in each round. */
-const WARM_MILLIS = 100;
-const LOOK_MILLIS = 250;
+/** Before a clock runs, of each flow in each round: until the windows of TCP have grown. */
+const WARM_MILLIS = 300;
+const LOOK_MILLIS = 400;
 const QUICK_LOOK_MILLIS = 100;
 /** Once, so that all processes run compiled code. */
-const START_MILLIS = 500;
+const START_MILLIS = 1_000;
 const QUICK_START_MILLIS = 200;
 
-const CONNECTIONS = 100;
+const CONNECTIONS = 200;
 const QUICK_CONNECTIONS = 20;
-/** Before they count, so that both sides run compiled code, mostly. */
-const WARM_CONNECTIONS = 1_000;
+/** Of each kind, before they count: who runs for long runs compiled code, of node:tls as of this module. */
+const WARM_CONNECTIONS = 2_000;
 const PAID_PACKETS = 4_000;
 const QUICK_PAID_PACKETS = 1_000;
 const PAID_PAYLOAD_BYTES = 200;
@@ -223,6 +223,7 @@ async function accepting(stage: Stage, { rounds, isQuick }: Settings): Promise<r
   const warm = isQuick ? QUICK_CONNECTIONS : WARM_CONNECTIONS;
   await plainly(warm);
   await joining('node', warm);
+  await joining('stranger', warm);
   const [plain, known, strange]: [number[], number[], number[]] = [[], [], []];
   for (let round = 0; round < rounds; round++) {
     plain.push(await plainly(count));

@@ -3,15 +3,23 @@
 /** Value, unit, reason. */
 export const TRANSPORT_LIMIT_TABLE = {
   TRANSPORT_BLOCK_BYTES: [
-    262_144,
+    15_360,
     'bytes',
-    'written at once to a peer that reads fast: a write for each small frame is 9 to 37 times slower',
+    'written at once to a peer that is sent little: node:tls keeps for each connection what its writes have needed',
   ],
   TRANSPORT_BLOCKS: [
-    128,
+    256,
     'blocks',
     'out at once, of all peers: what is told to a thousand peers in one turn is written without',
   ],
+  TRANSPORT_BURST_BLOCK_BYTES: [
+    262_144,
+    'bytes',
+    'the same to one that is sent much and takes it fast: a write for each small frame is 9 to 37 times slower',
+  ],
+  TRANSPORT_BURST_BLOCKS: [64, 'blocks', 'of those out at once'],
+  TRANSPORT_BURST_BYTES: [1_048_576, 'bytes', 'written to a peer without a pause, from which on it is sent much'],
+  TRANSPORT_BURST_PAUSE_MILLIS: [100, 'ms', 'without a write, which are a pause'],
   TRANSPORT_HOLD_MILLIS: [1, 'ms', 'that a frame is held at most to be written together with others'],
   TRANSPORT_UNSENT_BYTES: [
     262_144,

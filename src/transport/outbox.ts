@@ -27,24 +27,45 @@ const SINGLE_BYTES = 2_048;
  */
 export class Blocks {
   readonly waiting: SlabPool = new SlabPool(SLAB_BYTES, SLABS_KEPT);
-  readonly #free: Uint8Array[] = [];
-  #out = 0;
+  readonly #small = new BlockPool(LIMITS.TRANSPORT_BLOCK_BYTES, LIMITS.TRANSPORT_BLOCKS);
+  readonly #large = new BlockPool(LIMITS.TRANSPORT_BURST_BLOCK_BYTES, LIMITS.TRANSPORT_BURST_BLOCKS);
 
-  /** A block; null while too many are out: then a frame goes by itself. */
-  take(): Uint8Array | null {
-    if (this.#out >= LIMITS.TRANSPORT_BLOCKS) return null;
-    this.#out += 1;
-    return this.#free.pop() ?? Buffer.allocUnsafeSlow(LIMITS.TRANSPORT_BLOCK_BYTES);
+  /** A block, a large one if one is wanted and there; null while too many are out: then a frame goes by itself. */
+  take(isBurst: boolean): Uint8Array | null {
+    return (isBurst ? this.#large.take() : null) ?? this.#small.take();
   }
 
   giveBack(block: Uint8Array): void {
-    this.#out -= 1;
-    this.#free.push(block);
+    const pool = this.#poolOf(block);
+    pool.out -= 1;
+    pool.free.push(block);
   }
 
-  /** Blocks that a closed channel may still read: they are nobody's any more. */
-  lose(count: number): void {
-    this.#out -= count;
+  /** A block that a closed channel may still read: it is nobody's any more. */
+  lose(block: Uint8Array): void {
+    this.#poolOf(block).out -= 1;
+  }
+
+  #poolOf({ length }: Uint8Array): BlockPool {
+    return length === LIMITS.TRANSPORT_BURST_BLOCK_BYTES ? this.#large : this.#small;
+  }
+}
+
+class BlockPool {
+  readonly free: Uint8Array[] = [];
+  out = 0;
+  readonly #bytes: number;
+  readonly #most: number;
+
+  constructor(bytes: number, most: number) {
+    this.#bytes = bytes;
+    this.#most = most;
+  }
+
+  take(): Uint8Array | null {
+    if (this.out >= this.#most) return null;
+    this.out += 1;
+    return this.free.pop() ?? Buffer.allocUnsafeSlow(this.#bytes);
   }
 }
 
@@ -75,7 +96,8 @@ const CLASSES: readonly DeclaredTraffic[] = ['control', 'paid', 'free'];
 
 export class Outbox {
   readonly #parts: OutboxParts;
-  readonly #queues: { readonly [C in DeclaredTraffic]: FairQueue };
+  /** Frames that wait; made when the first one has to. */
+  #queues: { readonly [C in DeclaredTraffic]: FairQueue } | null = null;
   readonly #gatherNext = (packet: Uint8Array): void => {
     this.#gather(packet, this.#parts.clock.monotonicMillis());
   };
@@ -86,9 +108,8 @@ export class Outbox {
   #filled = 0;
   /** What was gathered while the channel was writing: it is given one piece at a time, of several it would make a copy. */
   #ready: Piece[] = [];
-  #isWriting = false;
-  /** Blocks that are full, or with the channel. */
-  #blocksOut = 0;
+  /** What the channel has. */
+  #writing: Piece | null = null;
   /** Since when something lies there. */
   #heldSince = 0;
   #unsentBytes = 0;
@@ -96,9 +117,11 @@ export class Outbox {
   #unsentMost: number = LIMITS.TRANSPORT_UNSENT_BYTES;
   /** When the peer last took something, or began to be owed something. */
   #movedAt = 0;
+  /** Bytes written since the last pause. */
+  #burstBytes = 0;
   #isFlushDue = false;
   /** Classes that have refused something since they had room. */
-  readonly #refused = new Set<DeclaredTraffic>();
+  #refused: Set<DeclaredTraffic> | null = null;
   #isClosed = false;
   /** Frames and bytes that were given to the channel. */
   frames = 0;
@@ -107,18 +130,13 @@ export class Outbox {
 
   constructor(parts: OutboxParts) {
     this.#parts = parts;
-    const { waiting } = parts.blocks;
-    this.#queues = {
-      control: new FairQueue(LIMITS.TRANSPORT_CONTROL_QUEUE_BYTES, waiting),
-      paid: new FairQueue(LIMITS.TRANSPORT_PAID_QUEUE_BYTES, waiting),
-      free: new FairQueue(LIMITS.TRANSPORT_FREE_QUEUE_BYTES, waiting),
-    };
     this.lastWriteMillis = parts.clock.monotonicMillis();
   }
 
   /** Bytes that wait in queues. */
   get waitingBytes(): number {
-    return this.#queues.control.bytes + this.#queues.paid.bytes + this.#queues.free.bytes;
+    const queues = this.#queues;
+    return queues === null ? 0 : queues.control.bytes + queues.paid.bytes + queues.free.bytes;
   }
 
   /** Whether the next packet is copied to be written, and not kept. */
@@ -148,8 +166,9 @@ export class Outbox {
     if (this.#isClosed) return false;
     if (!this.isClear) {
       const traffic = declaredTraffic(packet);
+      this.#queues ??= queuesIn(this.#parts.blocks.waiting);
       const isTaken = this.#queues[traffic].put(packet, source);
-      if (!isTaken) this.#refused.add(traffic);
+      if (!isTaken) (this.#refused ??= new Set()).add(traffic);
       return isTaken;
     }
     this.#gather(packet, now);
@@ -158,7 +177,7 @@ export class Outbox {
 
   /** Writes what was gathered, or lets it gather until the channel is done with what it has. */
   flush(): void {
-    if (!this.#isWriting) this.#cut();
+    if (this.#writing === null) this.#cut();
   }
 
   /** Drops everything. What the channel still holds is its own. */
@@ -166,8 +185,11 @@ export class Outbox {
     if (this.#isClosed) return;
     this.#isClosed = true;
     const { blocks } = this.#parts;
-    if (this.#block !== null) blocks.giveBack(this.#block);
-    blocks.lose(this.#blocksOut);
+    for (const block of [this.#block, ...this.#ready.map((piece) => piece.block)]) {
+      if (block !== null) blocks.giveBack(block);
+    }
+    const block = this.#writing?.block ?? null;
+    if (block !== null) blocks.lose(block);
     this.#block = null;
     this.#single = null;
     this.#filled = 0;
@@ -175,7 +197,6 @@ export class Outbox {
   }
 
   #gather(packet: Uint8Array, now: number): void {
-    const { blocks } = this.#parts;
     const frameBytes = FRAME_HEADER_BYTES + packet.length;
     this.frames += 1;
     if (this.#filled + frameBytes > this.#pieceMost) this.#cut();
@@ -186,8 +207,7 @@ export class Outbox {
       this.#flushLater();
       return;
     }
-    const isLarge = frameBytes > LIMITS.TRANSPORT_BLOCK_BYTES;
-    const block = isLarge ? null : (this.#block ?? blocks.take());
+    const block = this.#block ?? this.#blockFor(frameBytes);
     if (block === null) {
       this.#cut();
       this.#give({ bytes: frameOf(packet), block });
@@ -200,6 +220,16 @@ export class Outbox {
     writeFrame(block, this.#filled, packet);
     this.#filled += frameBytes;
     if (now - this.#heldSince >= LIMITS.TRANSPORT_HOLD_MILLIS) this.flush();
+  }
+
+  /** A block that holds what was gathered and a frame; null where there is none. */
+  #blockFor(frameBytes: number): Uint8Array | null {
+    const { blocks } = this.#parts;
+    if (frameBytes > this.#pieceMost) return null;
+    const block = blocks.take(this.#isBurst);
+    if (block === null || this.#filled + frameBytes <= block.length) return block;
+    blocks.giveBack(block);
+    return null;
   }
 
   #flushLater(): void {
@@ -216,9 +246,14 @@ export class Outbox {
     return this.#unsentBytes + this.#filled < this.#unsentMost;
   }
 
-  /** Bytes that are written at once: fewer to a peer that is slow to take them, so that each is seen to be taken. */
+  get #isBurst(): boolean {
+    return this.#burstBytes >= LIMITS.TRANSPORT_BURST_BYTES;
+  }
+
+  /** Bytes that are written at once, as far as the block holds them: fewer to a slow peer, so that each is seen to be taken. */
   get #pieceMost(): number {
-    return Math.min(LIMITS.TRANSPORT_BLOCK_BYTES, this.#unsentMost / PIECES);
+    const most = this.#isBurst ? this.#unsentMost / PIECES : LIMITS.TRANSPORT_BLOCK_BYTES;
+    return Math.min(this.#block?.length ?? LIMITS.TRANSPORT_BURST_BLOCK_BYTES, most);
   }
 
   /** What was gathered goes as it is. */
@@ -234,24 +269,23 @@ export class Outbox {
 
   #give(piece: Piece): void {
     if (this.#unsentBytes === 0) this.#movedAt = this.#parts.clock.monotonicMillis();
-    if (piece.block !== null) this.#blocksOut += 1;
     this.#unsentBytes += piece.bytes.length;
     this.bytes += piece.bytes.length;
-    if (this.#isWriting) this.#ready.push(piece);
-    else this.#write(piece);
+    if (this.#writing === null) this.#write(piece);
+    else this.#ready.push(piece);
   }
 
-  #write({ bytes, block }: Piece): void {
+  #write(piece: Piece): void {
     const { channel, clock, blocks } = this.#parts;
+    const { bytes, block } = piece;
     const since = clock.monotonicMillis();
-    this.#isWriting = true;
+    this.#writing = piece;
+    if (since - this.lastWriteMillis > LIMITS.TRANSPORT_BURST_PAUSE_MILLIS) this.#burstBytes = 0;
+    this.#burstBytes += bytes.length;
     this.lastWriteMillis = since;
     channel.write(bytes, () => {
-      this.#isWriting = false;
-      if (block !== null && !this.#isClosed) {
-        this.#blocksOut -= 1;
-        blocks.giveBack(block);
-      }
+      this.#writing = null;
+      if (block !== null && !this.#isClosed) blocks.giveBack(block);
       this.#unsentBytes -= bytes.length;
       this.#movedAt = clock.monotonicMillis();
       this.#unsentMost =
@@ -268,21 +302,33 @@ export class Outbox {
 
   /** Lets what waits go on, the most urgent first. */
   #refill(): void {
+    const queues = this.#queues;
+    if (queues === null) return;
     while (this.#hasRoom && !this.#isClosed) {
-      if (!CLASSES.some((name) => this.#queues[name].take(this.#gatherNext))) return;
+      if (!CLASSES.some((name) => queues[name].take(this.#gatherNext))) return;
     }
   }
 
   #tellRoom(): void {
+    const [queues, refused] = [this.#queues, this.#refused];
+    if (queues === null || refused === null) return;
     let hasRoom = false;
-    for (const traffic of this.#refused) {
-      const { bytes, roomBytes } = this.#queues[traffic];
+    for (const traffic of refused) {
+      const { bytes, roomBytes } = queues[traffic];
       if (bytes > ROOM_SHARE * roomBytes) continue;
-      this.#refused.delete(traffic);
+      refused.delete(traffic);
       hasRoom = true;
     }
     if (hasRoom && !this.#isClosed) this.#parts.onRoom();
   }
+}
+
+function queuesIn(pool: SlabPool): { readonly [C in DeclaredTraffic]: FairQueue } {
+  return {
+    control: new FairQueue(LIMITS.TRANSPORT_CONTROL_QUEUE_BYTES, pool),
+    paid: new FairQueue(LIMITS.TRANSPORT_PAID_QUEUE_BYTES, pool),
+    free: new FairQueue(LIMITS.TRANSPORT_FREE_QUEUE_BYTES, pool),
+  };
 }
 
 function frameOf(packet: Uint8Array): Uint8Array {

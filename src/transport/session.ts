@@ -62,7 +62,8 @@ export class Session {
   readonly #parts: SessionParts;
   readonly #hooks: SessionHooks;
   readonly #reader = new FrameReader(LIMITS.PACKET_BYTES, true);
-  readonly #deadline: Timer;
+  /** Until the hello is there. */
+  #deadline: Timer | null;
   #state: State = 'greeting';
   #hello: HelloBody | null = null;
   #isPaused = false;
@@ -137,7 +138,7 @@ export class Session {
     // What was said before the end is still sent, as far as the system takes it at once.
     this.outbox.flush();
     this.#state = 'closed';
-    this.#deadline.cancel();
+    this.#endDeadline();
     this.outbox.close();
     this.#parts.channel.destroy();
     this.#hooks.onClosed(this, reason);
@@ -180,7 +181,12 @@ export class Session {
   #admit(body: HelloBody): Reason {
     this.#hello = body;
     this.#state = 'open';
-    this.#deadline.cancel();
+    this.#endDeadline();
     return this.#hooks.onHello(this, body);
+  }
+
+  #endDeadline(): void {
+    this.#deadline?.cancel();
+    this.#deadline = null;
   }
 }

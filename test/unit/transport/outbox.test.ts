@@ -1,6 +1,8 @@
 // What goes out to a peer: written together, in order of urgency, fairly, within bounds.
 // Rules: docs/transport.md, Frames and Order.
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { hash } from 'node:crypto';
 import { VirtualClock } from '../../../src/core/clock.js';
 import { FRAME_HEADER_BYTES, FrameReader } from '../../../src/core/frame.js';
 import { LIMITS } from '../../../src/core/limits.js';
@@ -19,6 +21,7 @@ const CONTROL = encodePacket(
 
 function bed(): {
   readonly outbox: Outbox;
+  readonly blocks: Blocks;
   readonly clock: VirtualClock;
   readonly writes: { readonly bytes: Uint8Array; readonly onWritten: () => void }[];
   readonly endTurn: () => void;
@@ -34,15 +37,17 @@ function bed(): {
   const reader = new FrameReader(LIMITS.PACKET_BYTES, true);
   const received: Uint8Array[] = [];
   const rooms: number[] = [];
+  const blocks = new Blocks();
   const outbox = new Outbox({
     channel: {
       write: (bytes, onWritten) => {
         writes.push({ bytes, onWritten });
-        reader.push(bytes.slice(), (frame) => received.push(frame) > 0);
+        // Copied, which slice of a Buffer is not: blocks are used again.
+        reader.push(new Uint8Array(bytes), (frame) => received.push(frame) > 0);
       },
     },
     clock,
-    blocks: new Blocks(),
+    blocks,
     atEndOfTurn: (callback) => turns.push(callback),
     onRoom: () => rooms.push(outbox.pendingBytes),
   });
@@ -52,7 +57,7 @@ function bed(): {
   const drain = (): void => {
     for (let next = writes.shift(); next !== undefined; next = writes.shift()) next.onWritten();
   };
-  return { outbox, clock, writes, endTurn, frames: () => received, drain, rooms };
+  return { outbox, blocks, clock, writes, endTurn, frames: () => received, drain, rooms };
 }
 
 function packet(bytes: number, fill: number, head: Uint8Array = new Uint8Array(0)): Uint8Array {
@@ -60,6 +65,8 @@ function packet(bytes: number, fill: number, head: Uint8Array = new Uint8Array(0
   made.set(head);
   return made;
 }
+
+const shortly = (bytes: Uint8Array): string => `${bytes.length} of ${bytes[0] ?? 0}: ${hash('sha1', bytes)}`;
 
 describe('outbox', () => {
   it('writes the frames of one turn together', () => {
@@ -102,24 +109,33 @@ describe('outbox', () => {
     expect(outbox.pendingBytes).toBe(0);
   });
 
-  it('writes larger pieces to a peer that takes them at once, and smaller ones again to one that is slow', () => {
+  it('writes larger pieces to a peer that is sent much and takes it, and smaller ones to all others', () => {
     const { outbox, clock, writes, endTurn } = bed();
-    const longest = (isSlow: boolean): number => {
+    const longest = (tookMillis = 0): number => {
       let most = 0;
-      for (let i = 0; i < 200; i++) outbox.put(packet(10_000, 1), 'a');
+      for (let i = 0; i < 200; i++) outbox.put(packet(5_000, 1), 'a');
       endTurn();
       for (let next = writes.shift(); next !== undefined; next = writes.shift()) {
         most = Math.max(most, next.bytes.length);
-        if (isSlow) clock.advance(LIMITS.TRANSPORT_PROMPT_MILLIS);
+        clock.advance(tookMillis);
         next.onWritten();
       }
       return most;
     };
-    const least = LIMITS.TRANSPORT_UNSENT_BYTES / 4;
-    longest(false);
-    expect(longest(false)).toBeGreaterThan(LIMITS.TRANSPORT_BLOCK_BYTES - 20_000);
-    longest(true);
-    expect(longest(true)).toBeLessThanOrEqual(least);
+    const { TRANSPORT_BLOCK_BYTES: small, TRANSPORT_BURST_BLOCK_BYTES: large } = LIMITS;
+    expect(longest()).toBeLessThanOrEqual(small);
+    longest();
+    expect(longest()).toBeGreaterThan(large - 10_000);
+    // Now it is slow: what it may be owed shrinks, and the pieces with it.
+    longest(LIMITS.TRANSPORT_PROMPT_MILLIS);
+    const slow = longest(LIMITS.TRANSPORT_PROMPT_MILLIS);
+    expect(slow).toBeGreaterThan(small);
+    expect(slow).toBeLessThanOrEqual(LIMITS.TRANSPORT_UNSENT_BYTES / 4);
+    clock.advance(2 * LIMITS.TRANSPORT_BURST_PAUSE_MILLIS);
+    outbox.put(packet(100, 1), 'a');
+    endTurn();
+    writes.shift()?.onWritten();
+    expect(longest()).toBeLessThanOrEqual(small);
   });
 
   it('holds no frame longer than a millisecond while more come', () => {
@@ -182,9 +198,17 @@ describe('outbox', () => {
 
   it('uses a bounded number of blocks for all peers together, and gives each back once', () => {
     const blocks = new Blocks();
-    const taken = Array.from({ length: LIMITS.TRANSPORT_BLOCKS }, () => blocks.take());
-    expect(taken.every((block) => block !== null)).toBe(true);
-    expect(blocks.take()).toBeNull();
+    const all = (): Uint8Array[] => {
+      const taken: Uint8Array[] = [];
+      for (let block = blocks.take(true); block !== null; block = blocks.take(true)) taken.push(block);
+      return taken;
+    };
+    const taken = all();
+    // The large ones first; where there are none, small ones do.
+    expect(taken.map(({ length }) => length)).toEqual([
+      ...new Array<number>(LIMITS.TRANSPORT_BURST_BLOCKS).fill(LIMITS.TRANSPORT_BURST_BLOCK_BYTES),
+      ...new Array<number>(LIMITS.TRANSPORT_BLOCKS).fill(LIMITS.TRANSPORT_BLOCK_BYTES),
+    ]);
     // Without a block a frame goes by itself.
     const writes: Uint8Array[] = [];
     const ends: (() => void)[] = [];
@@ -205,17 +229,53 @@ describe('outbox', () => {
     ends.shift()?.();
     expect(writes.map(({ length }) => length)).toEqual([14, 24]);
     ends.shift()?.();
-    blocks.lose(1);
-    outbox.put(packet(10, 2), 'a');
-    outbox.put(packet(20, 2), 'a');
+    for (const block of taken.splice(-3)) blocks.giveBack(block);
+    // The channel has one, the second waits for it, and the third is gathered.
+    for (const bytes of [10, 20]) outbox.put(packet(bytes, 2), 'a');
+    outbox.flush();
+    for (let i = 0; i < 2; i++) outbox.put(packet(8_000, 3), 'a');
     outbox.flush();
     expect(writes.map(({ length }) => length)).toEqual([14, 24, 38]);
-    expect(blocks.take()).toBeNull();
+    expect(blocks.take(false)).toBeNull();
+    outbox.close();
+    outbox.close();
     // What a closed channel still holds is not given to anybody, and counts no more.
-    outbox.close();
-    outbox.close();
-    expect(blocks.take()).not.toBeNull();
-    expect(blocks.take()).toBeNull();
+    expect(all()).toHaveLength(3);
+    ends.shift()?.();
+    expect(blocks.take(false)).toBeNull();
+  });
+
+  it('loses and turns round nothing of a source, whatever its packets are and how they are taken', () => {
+    const size = fc.oneof(fc.integer({ min: 1, max: 3_000 }), fc.integer({ min: 1, max: 400_000 }));
+    const step = fc.oneof(
+      { weight: 6, arbitrary: fc.record({ what: fc.constant('put' as const), bytes: size }) },
+      { weight: 2, arbitrary: fc.record({ what: fc.constant('turn' as const) }) },
+      { weight: 3, arbitrary: fc.record({ what: fc.constant('written' as const) }) },
+      { weight: 1, arbitrary: fc.record({ what: fc.constant('wait' as const), millis: fc.nat(150) }) },
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 120 }), fc.nat(2), (steps, free) => {
+        const { outbox, blocks, clock, writes, endTurn, frames, drain } = bed();
+        // Few blocks are left, or only small ones.
+        for (let left = LIMITS.TRANSPORT_BURST_BLOCKS; left > free; left--) blocks.take(true);
+        for (let left = LIMITS.TRANSPORT_BLOCKS; left > 2; left--) blocks.take(false);
+        const sent: Uint8Array[] = [];
+        for (const [index, one] of steps.entries()) {
+          if (one.what === 'put') {
+            const made = packet(one.bytes, index);
+            if (outbox.put(made, 'a')) sent.push(made);
+          } else if (one.what === 'turn') endTurn();
+          else if (one.what === 'wait') clock.advance(one.millis);
+          else writes.shift()?.onWritten();
+        }
+        endTurn();
+        drain();
+        endTurn();
+        drain();
+        expect(outbox.pendingBytes).toBe(0);
+        expect(frames().map(shortly)).toEqual(sent.map(shortly));
+      }),
+    );
   });
 
   it('is clear as long as it keeps nothing of the next packet', () => {
@@ -244,8 +304,8 @@ describe('outbox', () => {
       onRoom: () => undefined,
     });
     outbox.put(packet(300, 1), 'a');
-    for (let i = 0; i < LIMITS.TRANSPORT_BLOCKS; i++) expect(blocks.take()).not.toBeNull();
-    expect(blocks.take()).toBeNull();
+    for (let i = 0; i < LIMITS.TRANSPORT_BLOCKS; i++) expect(blocks.take(false)).not.toBeNull();
+    expect(blocks.take(false)).toBeNull();
     for (const turn of turns.splice(0)) turn();
     expect(writes.map(({ length }) => length)).toEqual([304]);
     expect(turns).toEqual([]);
@@ -254,7 +314,7 @@ describe('outbox', () => {
   it('makes no block again that it has made once', () => {
     const blocks = new Blocks();
     const round = (): (Uint8Array | null)[] =>
-      Array.from({ length: LIMITS.TRANSPORT_BLOCKS }, () => blocks.take());
+      Array.from({ length: LIMITS.TRANSPORT_BLOCKS }, () => blocks.take(false));
     const first = round();
     for (const block of first) if (block !== null) blocks.giveBack(block);
     expect(new Set(round())).toEqual(new Set(first));
