@@ -13,7 +13,7 @@ import {
   STRATUM_V2,
 } from './detect';
 import { DIGEST, FOUND, RESULT, RULES } from './layout';
-import { siphash } from './siphash';
+import { siphashBehind, STATE_BYTES } from './siphash';
 
 /** Answers. A FREE packet has its mark; FREE_IF_CHECKSUM is a Bitcoin message whose body the host must hash first. */
 const UNSURE: u32 = 0;
@@ -80,6 +80,8 @@ const PREVIOUS_HOP: usize = 40;
  */
 const BEGINNING: usize = memory.data(<i32>(ROUTE + MOST_IDS * ID_BYTES), 16);
 let beginning: u32 = 0;
+/** The state of the hash of such packets behind it, as far as it has whole words. */
+const HASHED: usize = memory.data(STATE_BYTES, 16);
 /** Where this node stands on that route. */
 let standing: u32 = 0;
 /** Bytes of the beginning of the packet that is examined, where it may become the one above. */
@@ -184,7 +186,7 @@ function judgeFree(type: u32, payload: usize, payloadBytes: u32, start: usize, a
     markDigested(hashes);
     return FREE;
   }
-  siphash(at, <u32>(end - at), FOUND + MARK);
+  mark(at, <u32>(end - at));
   return FREE;
 }
 
@@ -212,7 +214,12 @@ function markDigested(digest: usize): void {
   const behind = payload + <usize>load<u32>(FOUND, PAYLOAD_BYTES);
   memory.copy(body, digest, 32);
   memory.copy(body + 32, behind, end - behind);
-  siphash(at, <u32>(body + 32 + (end - behind) - at), FOUND + MARK);
+  mark(at, <u32>(body + 32 + (end - behind) - at));
+}
+
+/** Makes the mark of the packet that is examined, of so many bytes. */
+function mark(at: usize, bytes: u32): void {
+  siphashBehind(at, bytes, FOUND + MARK, HASHED, latest & ~7, load<u32>(FOUND, FOLLOWS) === 1);
 }
 
 /**

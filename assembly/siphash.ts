@@ -2,8 +2,26 @@
 // keys fall together in the replay table. The round stands twice, so that its four words stay in registers.
 import { SECRET } from './layout';
 
+/** Bytes of a state. */
+export const STATE_BYTES: i32 = 32;
+
 /** Hashes `length` bytes at `at` under the secret; writes 16 bytes. */
 export function siphash(at: usize, length: u32, out: usize): void {
+  siphashBehind(at, length, out, 0, 0, false);
+}
+
+/**
+ * The same, of bytes of which several begin alike.
+ * @param state after the first `known` bytes, a multiple of 8 below `length`: written, or read where `isKnown`; 0 for none
+ */
+export function siphashBehind(
+  at: usize,
+  length: u32,
+  out: usize,
+  state: usize,
+  known: u32,
+  isKnown: bool,
+): void {
   const key0 = load<u64>(SECRET);
   const key1 = load<u64>(SECRET, 8);
   let v0: u64 = key0 ^ 0x736f6d6570736575;
@@ -13,7 +31,22 @@ export function siphash(at: usize, length: u32, out: usize): void {
 
   const end = at + (length & ~7);
   const last = lastWord(end, length);
-  for (let p = at; p <= end; p += 8) {
+  let p = at;
+  let behind: usize = 0;
+  if (isKnown) {
+    v0 = load<u64>(state);
+    v1 = load<u64>(state, 8);
+    v2 = load<u64>(state, 16);
+    v3 = load<u64>(state, 24);
+    p += known;
+  } else if (state !== 0) behind = at + known;
+  for (; p <= end; p += 8) {
+    if (p === behind) {
+      store<u64>(state, v0);
+      store<u64>(state, v1, 8);
+      store<u64>(state, v2, 16);
+      store<u64>(state, v3, 24);
+    }
     const word = p === end ? last : load<u64>(p);
     v3 ^= word;
     for (let i = 0; i < 2; i++) {
