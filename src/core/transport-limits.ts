@@ -18,7 +18,11 @@ export const TRANSPORT_LIMIT_TABLE = {
     'the same to one that is sent much and takes it fast: a write for each small frame is 9 to 37 times slower',
   ],
   TRANSPORT_BURST_BLOCKS: [64, 'blocks', 'of those out at once'],
-  TRANSPORT_BURST_BYTES: [1_048_576, 'bytes', 'written to a peer without a pause, from which on it is sent much'],
+  TRANSPORT_BURST_BYTES: [
+    1_048_576,
+    'bytes',
+    'written to a peer without a pause, from which on it is sent much',
+  ],
   TRANSPORT_BURST_PAUSE_MILLIS: [100, 'ms', 'without a write, which are a pause'],
   TRANSPORT_HOLD_MILLIS: [1, 'ms', 'that a frame is held at most to be written together with others'],
   TRANSPORT_UNSENT_BYTES: [
