@@ -47,8 +47,8 @@ interface Run {
   isUncharged: boolean;
   /** Whose numbers theirs are, where the link vouches for it: a payment's own key protects paid packets. */
   window: NodeId | null;
-  /** When the first was passed on. */
-  sinceMillis: number;
+  /** When the first was passed on; null before one was. A run is over in the turn of the event loop in which it began. */
+  sinceMillis: number | null;
 }
 
 export class FreePackets {
@@ -63,7 +63,7 @@ export class FreePackets {
     nextPeer: null,
     isUncharged: false,
     window: null,
-    sinceMillis: 0,
+    sinceMillis: null,
   };
   readonly #passing: { bytes: Uint8Array; from: string } = { bytes: NOTHING, from: '' };
 
@@ -97,14 +97,12 @@ export class FreePackets {
    * Gives the packet that was admitted last to its next hop, where that has a link which takes it at once.
    * @returns false where nothing was done
    */
-  passOn(bytes: Uint8Array, { mark, position, hasTtl, follows }: PacketVerdict, from: string): boolean {
+  passOn(bytes: Uint8Array, { mark, position, hasTtl }: PacketVerdict, from: string): boolean {
     const { clock, counters, link, peers, recorder } = this.#parts;
     const run = this.#run;
     const { nextPeer } = run;
     if (hasTtl || nextPeer === null) return false;
-    // A run is over in the turn of the event loop in which it began.
-    if (!follows) run.sinceMillis = clock.monotonicMillis();
-    const now = run.sinceMillis;
+    const now = run.sinceMillis ?? clock.monotonicMillis();
     if (!link.passOn(nextPeer.address, bytes, from, now)) return false;
     counters.hot.packets_sent.count++;
     counters.hot.packets_forwarded.count++;
@@ -113,7 +111,8 @@ export class FreePackets {
     this.#passing.bytes = bytes;
     this.#passing.from = from;
     recorder.passed('forwarded', this.#passing, Reason.Accepted);
-    if (!follows) this.#hops.noteUse(new PacketHead(bytes), position, now);
+    if (run.sinceMillis === null) this.#hops.noteUse(new PacketHead(bytes), position, now);
+    run.sinceMillis = now;
     this.#passed.add(bytes, mark, from, position, nextPeer.nodeId, now);
     return true;
   }
@@ -122,6 +121,7 @@ export class FreePackets {
     const { peers, table } = this.#parts;
     const run = this.#run;
     run.from = from;
+    run.sinceMillis = null;
     run.sequence = head.sequence;
     const isAtEnd = position === head.ids - 1;
     run.nextPeer = isAtEnd ? null : table.directPeerOf(head.bytes, head.idAt(position + 1));

@@ -2,7 +2,8 @@
  * What goes out to one peer: small frames are gathered and written together, at the end of the turn of the event loop or
  * when a block is full; what the peer does not read waits in three classes, control before paid before free.
  *
- * Rules: docs/transport.md, Frames and Order. A frame is held at most a millisecond to be written with others. Memory is
+ * Rules: docs/transport.md, Frames and Order. A frame is held at most a millisecond to be written with others, or until the
+ * channel has taken what was given to it before, which would copy what it is given meanwhile. Memory is
  * bounded: a class without room refuses. Blocks are shared by all peers, so that an idle one holds none. Main thread.
  */
 import { FRAME_HEADER_BYTES } from '../core/frame.js';
