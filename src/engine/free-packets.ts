@@ -5,6 +5,7 @@
  * Rules: payments.md, Free traffic, and any proof, 6 (replays); routing.md (source routes). Under load they are nearly
  * all that passes, so that no object is made for one here. Main thread only.
  */
+import { present } from '../core/assert.js';
 import type { NodeId } from '../core/ids.js';
 import { LIMITS } from '../core/limits.js';
 import type { Clock, PeerLink } from '../core/ports.js';
@@ -15,7 +16,6 @@ import { declaredTraffic } from '../packet/declared.js';
 import { PacketHead } from '../packet/head.js';
 import type { PacketVerdict } from '../pool/judge-port.js';
 import type { ReplayPrevention } from '../replay/replay-prevention.js';
-import type { Sequence } from '../replay/sequence-window.js';
 import type { RoutingTable } from '../routing/table.js';
 import type { DirectPeer } from '../routing/table-types.js';
 import type { PacketCare } from './care.js';
@@ -39,8 +39,8 @@ const NOTHING = new Uint8Array(0);
 interface Run {
   /** Address of the sender, or null where they start here. */
   from: string | null;
-  /** The number of the first. */
-  sequence: Sequence;
+  /** Of the first; null before there was one. */
+  head: PacketHead | null;
   /** The next hop, where there is one that is a neighbour. */
   nextPeer: DirectPeer | null;
   /** Whether their quota of free traffic was not charged when they came: where all is free, so is what says that it is paid. */
@@ -59,7 +59,7 @@ export class FreePackets {
   /** Of the packet that was asked for last. */
   readonly #run: Run = {
     from: null,
-    sequence: 0,
+    head: null,
     nextPeer: null,
     isUncharged: false,
     window: null,
@@ -90,7 +90,8 @@ export class FreePackets {
     if (from === null) return Reason.Accepted;
     if (run.isUncharged && !peers.chargeFree(from, bytes.length)) return Reason.FreeQuotaExceeded;
     if (run.window === null) return Reason.Accepted;
-    return replay.checkReplay(null, run.window, verdict.follows ? verdict.sequence : run.sequence);
+    const sequence = verdict.follows ? verdict.sequence : headOf(run).sequence;
+    return replay.checkReplay(null, run.window, sequence);
   }
 
   /**
@@ -111,7 +112,7 @@ export class FreePackets {
     this.#passing.bytes = bytes;
     this.#passing.from = from;
     recorder.passed('forwarded', this.#passing, Reason.Accepted);
-    if (run.sinceMillis === null) this.#hops.noteUse(new PacketHead(bytes), position, now);
+    if (run.sinceMillis === null) this.#hops.noteUse(headOf(run), position, now);
     run.sinceMillis = now;
     this.#passed.add(bytes, mark, from, position, nextPeer.nodeId, now);
     return true;
@@ -122,7 +123,7 @@ export class FreePackets {
     const run = this.#run;
     run.from = from;
     run.sinceMillis = null;
-    run.sequence = head.sequence;
+    run.head = head;
     const isAtEnd = position === head.ids - 1;
     run.nextPeer = isAtEnd ? null : table.directPeerOf(head.bytes, head.idAt(position + 1));
     run.isUncharged = declaredTraffic(head.bytes) === 'paid';
@@ -134,4 +135,8 @@ export class FreePackets {
     if (nextPeer === null || !this.#care.isAnyBlocked) return false;
     return this.#care.blockedBytesAt(nextPeer.address) >= LIMITS.LINK_BLOCKED_BYTES;
   }
+}
+
+function headOf({ head }: Run): PacketHead {
+  return present(head, 'a packet is admitted in a run');
 }

@@ -8,7 +8,7 @@ import type { Clock, RelayLink } from '../core/ports.js';
 import { Reason } from '../core/reasons.js';
 import { Histogram, HOP_BOUNDS, Sampler, WORK_BOUNDS } from '../metrics/latency.js';
 import type { BatchTimes } from '../pool/desk.js';
-import type { OnVerdict, PacketJudge, PacketSender } from '../pool/judge-port.js';
+import { judgingBy, type PacketJudge } from '../pool/judge-port.js';
 import type { Disk, DiskFile } from '../store/disk.js';
 import type { MeshManager } from './mesh-manager.js';
 
@@ -83,32 +83,20 @@ export class Timings {
 
   /** The judge, with its verdicts timed now and then. */
   judged(judge: PacketJudge): PacketJudge {
-    return {
-      judge: (bytes: Uint8Array, sender: PacketSender, onVerdict: OnVerdict): void => {
-        if (!this.#verdicts.isDue()) {
-          judge.judge(bytes, sender, onVerdict);
-          return;
+    return judgingBy(judge, (bytes, sender, onVerdict) => {
+      if (!this.#verdicts.isDue()) {
+        judge.judge(bytes, sender, onVerdict);
+        return;
+      }
+      const since = this.#clock.monotonicMillis();
+      judge.judge(bytes, sender, (verdict, judged) => {
+        this.#took(this.judge, since);
+        if (!UNJUDGED.has(verdict.reason)) {
+          this.queue.observe(Math.max(0, this.#takenMillis - since) / MILLIS);
         }
-        const since = this.#clock.monotonicMillis();
-        judge.judge(bytes, sender, (verdict, judged) => {
-          this.#took(this.judge, since);
-          if (!UNJUDGED.has(verdict.reason)) {
-            this.queue.observe(Math.max(0, this.#takenMillis - since) / MILLIS);
-          }
-          onVerdict(verdict, judged);
-        });
-      },
-      readInvoices: (texts) => judge.readInvoices(texts),
-      isFull: (peer) => judge.isFull(peer),
-      onRoom: (peer, onRoom) => {
-        judge.onRoom(peer, onRoom);
-      },
-      updatePolicy: (policy) => {
-        judge.updatePolicy(policy);
-      },
-      stats: () => judge.stats(),
-      close: () => judge.close(),
-    };
+        onVerdict(verdict, judged);
+      });
+    });
   }
 
   /** The node's relay, with its sends timed now and then. */

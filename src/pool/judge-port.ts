@@ -121,6 +121,28 @@ export interface PacketJudge {
   close(): Promise<void>;
 }
 
+/** A judge that passes on all but `judge`, which is the caller's. */
+export function judgingBy(judge: PacketJudge, ownJudge: PacketJudge['judge']): PacketJudge {
+  return {
+    judge: ownJudge,
+    readInvoices: (texts) => judge.readInvoices(texts),
+    isFull: (peer) => judge.isFull(peer),
+    onRoom: (peer, onRoom) => {
+      judge.onRoom(peer, onRoom);
+    },
+    updatePolicy: (policy) => {
+      judge.updatePolicy(policy);
+    },
+    stats: () => judge.stats(),
+    close: () => judge.close(),
+  };
+}
+
+/** What a verdict says of its packet: all but hints, which depend on what was judged before. */
+export function withoutHints(verdict: PacketVerdict): PacketVerdict {
+  return { ...verdict, follows: false, sequence: 0 };
+}
+
 /** The verdict on one packet as a promise, which never rejects: for callers who wait for it anyway. */
 export function judged(
   judge: Pick<PacketJudge, 'judge'>,

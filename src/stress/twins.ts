@@ -15,7 +15,7 @@ import { reasonName, type ReasonName } from '../core/reasons.js';
 import { textOf, type InvoiceText } from '../payment/invoice.js';
 import { InvoiceRegistry, type InvoiceLookup, type IssuedInvoice } from '../payment/registry.js';
 import { InlineJudge } from '../pool/inline-judge.js';
-import { judged, type PacketJudge, type PacketVerdict } from '../pool/judge-port.js';
+import { judged, withoutHints, type PacketJudge, type PacketVerdict } from '../pool/judge-port.js';
 import { VerdictPool } from '../pool/verdict-pool.js';
 import { FINGERPRINT_SECRET_BYTES } from '../replay/fingerprint.js';
 import { SharedReplayTable } from '../replay/shared-table.js';
@@ -208,17 +208,13 @@ class TwinCampaign {
   }
 }
 
-/** Fields that depend on what was judged before. */
-const HINTS: ReadonlySet<keyof PacketVerdict> = new Set(['follows', 'sequence']);
-
 /** What two verdicts say differently of a packet, field by field; empty where they are the same. */
 export function differences(expected: PacketVerdict, found: PacketVerdict): readonly string[] {
-  const fields = (Object.keys(expected) as readonly (keyof PacketVerdict)[]).filter(
-    (field) => !HINTS.has(field),
-  );
+  const [plainly, fast] = [withoutHints(expected), withoutHints(found)];
+  const fields = Object.keys(plainly) as readonly (keyof PacketVerdict)[];
   return fields.flatMap((field) => {
-    const [plain, fast] = [shown(field, expected[field]), shown(field, found[field])];
-    return plain === fast ? [] : [`${field} is ${plain} plainly and ${fast} fast`];
+    const [one, other] = [shown(field, plainly[field]), shown(field, fast[field])];
+    return one === other ? [] : [`${field} is ${one} plainly and ${other} fast`];
   });
 }
 

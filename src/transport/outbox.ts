@@ -37,14 +37,12 @@ export class Blocks {
   }
 
   giveBack(block: Uint8Array): void {
-    const pool = this.#poolOf(block);
-    pool.out -= 1;
-    pool.free.push(block);
+    this.#poolOf(block).giveBack(block);
   }
 
   /** A block that a closed channel may still read: it is nobody's any more. */
   lose(block: Uint8Array): void {
-    this.#poolOf(block).out -= 1;
+    this.#poolOf(block).lose();
   }
 
   #poolOf({ length }: Uint8Array): BlockPool {
@@ -52,21 +50,32 @@ export class Blocks {
   }
 }
 
+/** Blocks of one size. */
 class BlockPool {
-  readonly free: Uint8Array[] = [];
-  out = 0;
   readonly #bytes: number;
   readonly #most: number;
+  readonly #free: Uint8Array[] = [];
+  #out = 0;
 
+  /** @param most that may be out */
   constructor(bytes: number, most: number) {
     this.#bytes = bytes;
     this.#most = most;
   }
 
   take(): Uint8Array | null {
-    if (this.out >= this.#most) return null;
-    this.out += 1;
-    return this.free.pop() ?? Buffer.allocUnsafeSlow(this.#bytes);
+    if (this.#out >= this.#most) return null;
+    this.#out += 1;
+    return this.#free.pop() ?? Buffer.allocUnsafeSlow(this.#bytes);
+  }
+
+  giveBack(block: Uint8Array): void {
+    this.#out -= 1;
+    this.#free.push(block);
+  }
+
+  lose(): void {
+    this.#out -= 1;
   }
 }
 
@@ -269,17 +278,21 @@ export class Outbox {
   }
 
   #give(piece: Piece): void {
-    if (this.#unsentBytes === 0) this.#movedAt = this.#parts.clock.monotonicMillis();
     this.#unsentBytes += piece.bytes.length;
     this.bytes += piece.bytes.length;
-    if (this.#writing === null) this.#write(piece);
-    else this.#ready.push(piece);
+    if (this.#writing !== null) {
+      this.#ready.push(piece);
+      return;
+    }
+    // All that was given before is taken: from now on the peer is owed something.
+    this.#movedAt = this.#parts.clock.monotonicMillis();
+    this.#write(piece, this.#movedAt);
   }
 
-  #write(piece: Piece): void {
+  /** @param since monotonic ms, now */
+  #write(piece: Piece, since: number): void {
     const { channel, clock, blocks } = this.#parts;
     const { bytes, block } = piece;
-    const since = clock.monotonicMillis();
     this.#writing = piece;
     if (since - this.lastWriteMillis > LIMITS.TRANSPORT_BURST_PAUSE_MILLIS) this.#burstBytes = 0;
     this.#burstBytes += bytes.length;
@@ -294,7 +307,7 @@ export class Outbox {
           ? Math.min(2 * this.#unsentMost, LIMITS.TRANSPORT_UNSENT_MOST_BYTES)
           : LIMITS.TRANSPORT_UNSENT_BYTES;
       const next = this.#ready.shift();
-      if (next !== undefined) this.#write(next);
+      if (next !== undefined) this.#write(next, this.#movedAt);
       this.#refill();
       this.flush();
       this.#tellRoom();

@@ -8,6 +8,7 @@ import type { ExaminedPacket } from '../packet/examined.js';
 import { PACKET_TYPES, type PacketType } from '../packet/packet-type.js';
 import { PACKET_VERSION, type MeshPacket, type PacketMetadata } from '../packet/packet.js';
 import type { LightningProof } from '../packet/proof.js';
+import { FINGERPRINT_WORDS } from '../replay/fingerprint.js';
 
 /** Bytes of what the kernel found. */
 export const FOUND_BYTES = 112;
@@ -32,7 +33,6 @@ const PROOF_TIMESTAMP = 9;
 const EXPIRES_AT = 10;
 /** In bytes. */
 const MARK = 96;
-const MARK_WORDS = 4;
 
 /** METADATA: none, without the name of a protocol, or with it. */
 const NO_METADATA = 0;
@@ -60,7 +60,7 @@ export class PacketInPlace implements ExaminedPacket, MeshPacket {
     this.#bytes = new Uint8Array(memory);
     this.#words = new Int32Array(memory, found, FOUND_BYTES / 4);
     this.#wide = new BigUint64Array(memory, found, FOUND_BYTES / 8);
-    this.mark = new Int32Array(memory, found + MARK, MARK_WORDS);
+    this.mark = new Int32Array(memory, found + MARK, FINGERPRINT_WORDS);
     this.#proof = new LightningInPlace(this.#bytes, this.#words, this.#wide);
   }
 
@@ -86,8 +86,8 @@ export class PacketInPlace implements ExaminedPacket, MeshPacket {
   }
 
   get sequenceNumber(): number {
-    const high = (this.#words[2 * SEQUENCE + 1] ?? 0) >>> 0;
-    return high * 2 ** 32 + (this.#word(2 * SEQUENCE) >>> 0);
+    const [low, high] = [this.#word(2 * SEQUENCE), this.#word(2 * SEQUENCE + 1)];
+    return (high >>> 0) * 2 ** 32 + (low >>> 0);
   }
 
   get packetType(): PacketType {

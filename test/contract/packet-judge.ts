@@ -2,14 +2,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { present } from '../../src/core/assert.js';
 import { VirtualClock } from '../../src/core/clock.js';
-import { sha256 } from '../../src/core/hash.js';
 import { LIMITS } from '../../src/core/limits.js';
 import type { JudgePolicy } from '../../src/core/policy.js';
 import { randomBelow, SeededRandom } from '../../src/core/random.js';
 import { reasonName } from '../../src/core/reasons.js';
 import { encodeBitcoinMessage } from '../../src/packet/bitcoin-wire.js';
-import { markedBytes } from '../../src/packet/mark.js';
-import { encodePacket, viewPacket, type MeshPacket } from '../../src/packet/packet.js';
+import { encodePacket, type MeshPacket } from '../../src/packet/packet.js';
 import type { PaymentProof } from '../../src/packet/proof.js';
 import { Bolt11Decoder } from '../../src/payment/bolt11/decode.js';
 import { KEEP_KEY_FOREVER } from '../../src/payment/keys.js';
@@ -17,16 +15,18 @@ import { InlineJudge } from '../../src/pool/inline-judge.js';
 import { NO_MARK } from '../../src/pool/judge.js';
 import {
   judged,
+  withoutHints,
   type PacketJudge,
   type PacketSender,
   type PacketVerdict,
 } from '../../src/pool/judge-port.js';
-import { FINGERPRINT_WORDS, PlainFingerprinter } from '../../src/replay/fingerprint.js';
+import { PlainFingerprinter } from '../../src/replay/fingerprint.js';
 import { SharedReplayTable } from '../../src/replay/shared-table.js';
 import { PlainReplayTable } from '../../src/replay/table.js';
-import { followingNumber, withoutHint, type ToldPacket } from '../support/follows.js';
+import { followingNumber, type ToldPacket } from '../support/follows.js';
 import { makeInvoice } from '../support/invoices.js';
 import { honestPacket, judgeTrace } from '../support/judge-trace.js';
+import { plainMark } from '../support/marks.js';
 import { paidPacket, PAYEES, SELF, SOURCE, testNode, testPolicy } from '../support/paid-packets.js';
 
 export interface JudgeSetUp {
@@ -51,19 +51,9 @@ function freePacket(): MeshPacket {
   return { ...honestPacket(payments++), packetType: 'BitcoinP2P', paymentProof: null, payload };
 }
 
-/** The mark of a free Bitcoin packet, under the secret of the set-up. */
-function markUnder(secret: Uint8Array, bytes: Uint8Array): Int32Array {
-  const words = new Int32Array(FINGERPRINT_WORDS);
-  const decoded = viewPacket(bytes);
-  if (!decoded.ok) throw new Error('the sample decodes');
-  const marked = markedBytes(bytes, decoded.value.packet, 'BitcoinP2P', sha256);
-  new PlainFingerprinter(secret).fingerprint(marked, words);
-  return words;
-}
-
 /** A verdict with its reason by name, for one readable line a difference, and without hints. */
 function shown(verdict: PacketVerdict): object {
-  return { ...withoutHint(verdict), reason: reasonName(verdict.reason) };
+  return { ...withoutHints(verdict), reason: reasonName(verdict.reason) };
 }
 
 export function packetJudgeContract(name: string, make: (setUp: JudgeSetUp) => Promise<PacketJudge>): void {
@@ -75,7 +65,7 @@ export function packetJudgeContract(name: string, make: (setUp: JudgeSetUp) => P
       secret,
       clock: new VirtualClock(),
     };
-    const markOf = (bytes: Uint8Array): Int32Array => markUnder(secret, bytes);
+    const markOf = (bytes: Uint8Array): Int32Array => plainMark(secret, bytes, 'BitcoinP2P');
     let judge: PacketJudge;
     beforeAll(async () => {
       judge = await make(setUp);

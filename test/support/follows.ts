@@ -1,9 +1,14 @@
 // What a judge may say of packets that follow each other, by a slow look at their bytes, and a judge that says all of it.
 import { equalBytes } from '../../src/core/bytes.js';
-import { viewPacket } from '../../src/packet/packet.js';
-import type { OnVerdict, PacketJudge, PacketSender, PacketVerdict } from '../../src/pool/judge-port.js';
+import { bincodeOf, viewPacket, type MeshPacket } from '../../src/packet/packet.js';
+import {
+  judgingBy,
+  type PacketJudge,
+  type PacketSender,
+  type PacketVerdict,
+} from '../../src/pool/judge-port.js';
 
-/** Behind MESH: version, type, source, destination, and the length of the route. */
+/** Version, type, source, destination, and the length of the route. */
 const BEFORE_ROUTE = 1 + 4 + 2 * 32 + 8;
 
 export interface ToldPacket {
@@ -12,17 +17,15 @@ export interface ToldPacket {
   readonly kind: PacketVerdict['kind'];
 }
 
-/** The verdict without what is only a hint. */
-export function withoutHint(verdict: PacketVerdict): PacketVerdict {
-  return { ...verdict, follows: false, sequence: 0 };
-}
-
 /** The sequence number of a packet that follows another; null where it does not. */
 export function followingNumber(before: ToldPacket | null, now: ToldPacket): bigint | null {
   if (before?.kind !== 'free' || now.kind !== 'free') return null;
   const [one, other] = [viewPacket(before.bytes), viewPacket(now.bytes)];
   if (!one.ok || !other.ok || !isSameSender(before.sender, now.sender)) return null;
-  const isAlike = equalBytes(beginningOf(before.bytes), beginningOf(now.bytes));
+  const isAlike = equalBytes(
+    beginningOf(before.bytes, one.value.packet),
+    beginningOf(now.bytes, other.value.packet),
+  );
   return isAlike ? other.value.packet.sequence : null;
 }
 
@@ -31,16 +34,14 @@ function isSameSender(one: PacketSender, other: PacketSender): boolean {
   return one.origin === other.origin && a !== null && b !== null && equalBytes(a, b);
 }
 
-function beginningOf(bytes: Uint8Array): Uint8Array {
-  const start = bytes[0] === 0x4d ? 4 : 0;
-  const ids = bytes[start + BEFORE_ROUTE - 8] ?? 0;
-  return bytes.subarray(start, start + BEFORE_ROUTE + 32 * ids);
+function beginningOf(bytes: Uint8Array, { route }: MeshPacket): Uint8Array {
+  return bincodeOf(bytes).subarray(0, BEFORE_ROUTE + 32 * route.length);
 }
 
 /** A judge that gives every hint that holds, within a turn of the event loop. */
 export function hinting(judge: PacketJudge): PacketJudge {
   let before: ToldPacket | null = null;
-  const judgeWithHints = (bytes: Uint8Array, sender: PacketSender, onVerdict: OnVerdict): void => {
+  return judgingBy(judge, (bytes, sender, onVerdict) => {
     judge.judge(bytes, sender, (verdict, judged) => {
       const now = { bytes, sender, kind: verdict.kind };
       const number = before?.sender.peer === sender.peer ? followingNumber(before, now) : null;
@@ -53,18 +54,5 @@ export function hinting(judge: PacketJudge): PacketJudge {
       const isTold = number !== null && number <= BigInt(Number.MAX_SAFE_INTEGER);
       onVerdict(isTold ? { ...verdict, follows: true, sequence: Number(number) } : verdict, judged);
     });
-  };
-  return {
-    judge: judgeWithHints,
-    readInvoices: (texts) => judge.readInvoices(texts),
-    isFull: (peer) => judge.isFull(peer),
-    onRoom: (peer, onRoom) => {
-      judge.onRoom(peer, onRoom);
-    },
-    updatePolicy: (policy) => {
-      judge.updatePolicy(policy);
-    },
-    stats: () => judge.stats(),
-    close: () => judge.close(),
-  };
+  });
 }

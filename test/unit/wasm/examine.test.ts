@@ -4,25 +4,24 @@ import { describe, expect, it } from 'vitest';
 import { mutated } from '../../../src/api/fuzz/mutate.js';
 import { present } from '../../../src/core/assert.js';
 import { equalBytes } from '../../../src/core/bytes.js';
-import { sha256 } from '../../../src/core/hash.js';
 import { LIMITS } from '../../../src/core/limits.js';
 import { randomBelow, SeededRandom, systemRandom } from '../../../src/core/random.js';
 import { reasonName } from '../../../src/core/reasons.js';
 import { encodeBitcoinMessage } from '../../../src/packet/bitcoin-wire.js';
-import { PlainProtocolDetector, type DetectedProtocol } from '../../../src/packet/detect.js';
-import { markedBytes } from '../../../src/packet/mark.js';
+import { PlainProtocolDetector } from '../../../src/packet/detect.js';
 import { encodePacket, viewPacket, type MeshPacket } from '../../../src/packet/packet.js';
 import { STRATUM_MESSAGES } from '../../../src/packet/stratum-wire.js';
 import { Bolt11Decoder } from '../../../src/payment/bolt11/decode.js';
 import { QuickInvoiceReader } from '../../../src/payment/bolt11/quick.js';
 import { judgePacket, judgeTools, type JudgeTools } from '../../../src/pool/judge.js';
-import type { PacketVerdict } from '../../../src/pool/judge-port.js';
+import { withoutHints, type PacketVerdict } from '../../../src/pool/judge-port.js';
 import { PlainFingerprinter } from '../../../src/replay/fingerprint.js';
 import { PlainReplayTable } from '../../../src/replay/table.js';
 import { WasmKernel } from '../../../src/wasm/kernel.js';
-import { followingNumber, withoutHint, type ToldPacket } from '../../support/follows.js';
+import { followingNumber, type ToldPacket } from '../../support/follows.js';
 import { ISSUED_AT, makeInvoice, proofOf } from '../../support/invoices.js';
 import { honestPacket, judgeTrace } from '../../support/judge-trace.js';
+import { plainMark } from '../../support/marks.js';
 import { paidPacket, SELF, SOURCE, testNode, testPolicy } from '../../support/paid-packets.js';
 import { stratumSample } from '../../support/stratum-samples.js';
 
@@ -41,14 +40,6 @@ function placed(bytes: Uint8Array): Uint8Array {
 
 function free(packetType: MeshPacket['packetType'], payload: Uint8Array): MeshPacket {
   return { ...paidPacket(proofOf(makeInvoice({ seed: 1 }))), paymentProof: null, packetType, payload };
-}
-
-/** The mark of a free packet, by the plain twin. */
-function plainMark(bytes: Uint8Array, protocol: DetectedProtocol): Int32Array {
-  const mark = new Int32Array(4);
-  const marked = markedBytes(bytes, viewed(bytes), protocol, sha256);
-  new PlainFingerprinter(SECRET).fingerprint(marked, mark);
-  return mark;
 }
 
 const FIELDS = [
@@ -113,7 +104,7 @@ describe('wasm § packets where they lie', () => {
     expect(examined.hops).toBe(plain.route.length - 1);
     expect(examined.payloadBytes).toBe(plain.payload.length);
     if (examined.kind === 'free') {
-      expect(examined.mark).toEqual(plainMark(bytes, examined.protocol));
+      expect(examined.mark).toEqual(plainMark(SECRET, bytes, examined.protocol));
     } else {
       const proof = plain.paymentProof;
       const text = proof?.kind === 'Lightning' ? proof.invoice : '';
@@ -199,7 +190,7 @@ describe('wasm § packets that follow each other', () => {
           const number = followingNumber(before, now);
           if (examined?.kind === 'free') {
             expect(examined.follows).toBe(number !== null);
-            expect(examined.mark).toEqual(plainMark(bytes, examined.protocol));
+            expect(examined.mark).toEqual(plainMark(SECRET, bytes, examined.protocol));
             const { sequenceNumber } = examined;
             if (Number.isSafeInteger(sequenceNumber))
               expect(BigInt(sequenceNumber)).toBe(examined.packet.sequence);
@@ -259,7 +250,7 @@ function toolsWith(isFast: boolean): JudgeTools {
 }
 
 function readable(verdict: PacketVerdict): object {
-  return { ...withoutHint(verdict), reason: reasonName(verdict.reason) };
+  return { ...withoutHints(verdict), reason: reasonName(verdict.reason) };
 }
 
 function longRoute(packet: MeshPacket): MeshPacket['route'] {
