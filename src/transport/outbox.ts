@@ -3,8 +3,8 @@
  * when a block is full; what the peer does not read waits in three classes, control before paid before free.
  *
  * Rules: docs/transport.md, Frames and Order. A frame is held at most a millisecond to be written with others, or until the
- * channel has taken what was given to it before, which would copy what it is given meanwhile. Memory is
- * bounded: a class without room refuses. Blocks are shared by all peers, so that an idle one holds none. Main thread.
+ * channel has taken what was given to it before, which would copy what it is given meanwhile. A quiet peer is written small
+ * parts, for which its channel has memory already. Memory is bounded: a class without room refuses. Blocks are shared by all peers, so that an idle one holds none. Main thread.
  */
 import { FRAME_HEADER_BYTES } from '../core/frame.js';
 import { LIMITS } from '../core/limits.js';
@@ -256,6 +256,11 @@ export class Outbox {
     return this.#unsentBytes + this.#filled < this.#unsentMost;
   }
 
+  /** Whether the peer is sent so little that memory counts more than a few writes. */
+  get #isQuiet(): boolean {
+    return this.#burstBytes <= LIMITS.TRANSPORT_QUIET_BYTES;
+  }
+
   get #isBurst(): boolean {
     return this.#burstBytes >= LIMITS.TRANSPORT_BURST_BYTES;
   }
@@ -297,7 +302,8 @@ export class Outbox {
     if (since - this.lastWriteMillis > LIMITS.TRANSPORT_BURST_PAUSE_MILLIS) this.#burstBytes = 0;
     this.#burstBytes += bytes.length;
     this.lastWriteMillis = since;
-    channel.write(bytes, () => {
+    const partMost = this.#isQuiet ? LIMITS.TRANSPORT_QUIET_PART_BYTES : bytes.length;
+    writeInParts(channel, bytes, partMost, () => {
       this.#writing = null;
       if (block !== null && !this.#isClosed) blocks.giveBack(block);
       this.#unsentBytes -= bytes.length;
@@ -343,6 +349,22 @@ function queuesIn(pool: SlabPool): { readonly [C in DeclaredTraffic]: FairQueue 
     paid: new FairQueue(LIMITS.TRANSPORT_PAID_QUEUE_BYTES, pool),
     free: new FairQueue(LIMITS.TRANSPORT_FREE_QUEUE_BYTES, pool),
   };
+}
+
+/** One part after the other, each when the one before is taken. */
+function writeInParts(
+  channel: Pick<Channel, 'write'>,
+  bytes: Uint8Array,
+  partMost: number,
+  onWritten: () => void,
+): void {
+  if (bytes.length <= partMost) {
+    channel.write(bytes, onWritten);
+    return;
+  }
+  channel.write(bytes.subarray(0, partMost), () => {
+    writeInParts(channel, bytes.subarray(partMost), partMost, onWritten);
+  });
 }
 
 function frameOf(packet: Uint8Array): Uint8Array {

@@ -71,18 +71,43 @@ const shortly = (bytes: Uint8Array): string => `${bytes.length} of ${bytes[0] ??
 describe('outbox', () => {
   it('writes the frames of one turn together', () => {
     const { outbox, writes, endTurn, frames } = bed();
-    for (let i = 0; i < 40; i++) outbox.put(packet(100, i), 'a');
+    for (let i = 0; i < 9; i++) outbox.put(packet(100, i), 'a');
     expect(writes).toHaveLength(0);
     endTurn();
     expect(writes).toHaveLength(1);
-    expect(frames().map((frame) => frame[50])).toEqual(Array.from({ length: 40 }, (_, i) => i));
+    expect(frames().map((frame) => frame[50])).toEqual(Array.from({ length: 9 }, (_, i) => i));
+  });
+
+  it('writes to a quiet peer in small parts, each when the one before is taken', () => {
+    const { outbox, writes, endTurn, frames, clock } = bed();
+    const { TRANSPORT_QUIET_PART_BYTES: part, TRANSPORT_QUIET_BYTES: quiet } = LIMITS;
+    const writtenWith = (count: number, bytes: number): number[] => {
+      for (let i = 0; i < count; i++) outbox.put(packet(bytes, i), 'a');
+      endTurn();
+      const lengths: number[] = [];
+      for (let next = writes.shift(); next !== undefined; next = writes.shift()) {
+        expect(writes).toHaveLength(0);
+        lengths.push(next.bytes.length);
+        next.onWritten();
+      }
+      return lengths;
+    };
+    expect(writtenWith(2, 996)).toEqual([part, part]);
+    expect(writtenWith(1, 3_000)).toEqual([part, part, part, 4]);
+    // Who is sent more than that in one go is not quiet, until there is a pause.
+    expect(writtenWith(1, quiet)).toEqual([quiet + 4]);
+    expect(writtenWith(1, 3_000)).toEqual([3_004]);
+    clock.advance(LIMITS.TRANSPORT_BURST_PAUSE_MILLIS + 1);
+    expect(writtenWith(1, 3_000)).toEqual([part, part, part, 4]);
+    expect(frames().map(({ length }) => length)).toEqual([996, 996, 3_000, quiet, 3_000, 3_000]);
+    expect(outbox.pendingBytes).toBe(0);
   });
 
   it('writes a full block at once, and a frame larger than a block by itself, in order', () => {
     const { outbox, writes, endTurn, frames, drain } = bed();
-    outbox.put(packet(60_000, 1), 'a');
+    outbox.put(packet(70_000, 1), 'a');
     outbox.put(packet(10_000, 2), 'a');
-    expect(writes.map(({ bytes }) => bytes.length)).toEqual([60_004]);
+    expect(writes.map(({ bytes }) => bytes.length)).toEqual([70_004]);
     outbox.put(packet(300_000, 3), 'a');
     outbox.put(packet(10, 4), 'a');
     drain();
