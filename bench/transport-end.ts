@@ -24,7 +24,14 @@ import { answerCalls } from './child.js';
 import { residentBytes } from './memory.js';
 import { paidPacketsAlong, POLICY } from './samples.js';
 import { percentile } from './stats.js';
-import { benchHello, benchIdentity, dialNode, dialPlainly } from './transport-link.js';
+import {
+  asItComes,
+  benchHello,
+  benchIdentity,
+  dialNode,
+  dialPlainly,
+  type BenchIdentity,
+} from './transport-link.js';
 import { Flow, forwardedPacket } from './transport-load.js';
 
 /** Ids in hex. */
@@ -35,10 +42,13 @@ const DIAL_LANES = 4;
 const SILENCE_MILLIS = 90_000;
 const AWAIT_MILLIS = 10_000;
 
-/** What is dialled at a port of this machine: plain TLS, or a node that knows this peer or does not, and how often. */
+/**
+ * What is dialled at a port of this machine: TLS as it comes or set as this module sets it, or a node that knows this peer or
+ * does not, and how often.
+ */
 interface Dials {
   readonly port: number;
-  readonly kind: 'plain' | 'node' | 'stranger';
+  readonly kind: 'default' | 'plain' | 'node' | 'stranger';
   readonly count: number;
 }
 
@@ -64,8 +74,10 @@ function linkAt(link: number): TLSSocket {
   return socket;
 }
 
-async function listen(number: number, onConnection: (socket: TLSSocket) => void): Promise<number> {
-  const { credentials } = benchIdentity(number);
+async function listen(
+  { credentials }: BenchIdentity,
+  onConnection: (socket: TLSSocket) => void,
+): Promise<number> {
   const server = createServer(
     {
       ...credentials,
@@ -135,6 +147,11 @@ function feed(session: Session, packet: Uint8Array): void {
   });
 }
 
+async function hungUp(socket: TLSSocket): Promise<void> {
+  socket.end();
+  await once(socket, 'close');
+}
+
 /** Calls back with each frame of this length from now on. @returns what ends it */
 function eachFrame(socket: TLSSocket, bytes: number, onFrame: (frame: Uint8Array) => void): () => void {
   const reader = new FrameReader();
@@ -150,8 +167,8 @@ function eachFrame(socket: TLSSocket, bytes: number, onFrame: (frame: Uint8Array
 
 const operations = {
   /** Takes plain TLS connections and counts what comes. @returns the port */
-  serve: ({ number }: { readonly number: number }) =>
-    listen(number, (socket) => {
+  serve: ({ number, isAsItComes = false }: { readonly number: number; readonly isAsItComes?: boolean }) =>
+    listen(isAsItComes ? asItComes(benchIdentity(number)) : benchIdentity(number), (socket) => {
       served.push(socket);
       socket.on('data', (chunk: Buffer) => (received += chunk.length));
       // So that who dials knows that the handshake is over here too.
@@ -159,7 +176,7 @@ const operations = {
     }),
   /** Takes plain TLS connections, and hands what comes on to another port over a connection of its own. */
   serveRelay: ({ number, to }: { readonly number: number; readonly to: number }) =>
-    listen(number, (socket) => {
+    listen(benchIdentity(number), (socket) => {
       void dialPlainly(benchIdentity(number), to).then((onward) => socket.pipe(onward));
     }),
   /** Takes connections by this module's own transport. */
@@ -234,18 +251,20 @@ const operations = {
       const known = benchIdentity(number);
       while (left-- > 0) {
         const from = loopback(left);
-        const own = kind === 'stranger' ? benchIdentity(nextStranger++) : known;
-        const socket =
-          kind === 'plain' ? await dialPlainly(own, port, from) : await dialNode(own, port, [], from);
-        if (kind === 'plain') await once(socket, 'data');
-        socket.end();
-        await once(socket, 'close');
+        if (kind === 'node' || kind === 'stranger') {
+          const own = kind === 'node' ? known : benchIdentity(nextStranger++);
+          await hungUp(await dialNode(own, port, [], from));
+          continue;
+        }
+        const socket = await dialPlainly(kind === 'plain' ? known : asItComes(known), port, from);
+        await once(socket, 'data');
+        await hungUp(socket);
       }
     };
     await Promise.all(Array.from({ length: DIAL_LANES }, (_, index) => lane(1_000 + index)));
   },
   /** Dials so often, each time as another node, and stays. */
-  stay: async ({ port, kind, count }: Dials) => {
+  stay: async ({ port, kind, count }: Dials & { readonly kind: 'plain' | 'node' }) => {
     let next = 0;
     const lane = async (): Promise<void> => {
       while (next < count) {

@@ -24,6 +24,8 @@ const CERTIFICATES = new CertificateReader();
 export interface BenchIdentity {
   readonly nodeId: NodeId;
   readonly privateKey: KeyObject;
+  readonly pair: { readonly cert: string; readonly key: string | Buffer };
+  /** The pair, and the settings of this module. */
   readonly credentials: SecureContextOptions;
 }
 
@@ -32,15 +34,23 @@ export function benchIdentity(number: number): BenchIdentity {
   const secret = Buffer.alloc(32, 0x5a);
   secret.writeUInt32BE(number);
   const privateKey = privateKeyOf(secret);
-  const credentials: SecureContextOptions = {
+  const pair = {
     cert: identityCertificate(privateKey),
     key: privateKey.export({ type: 'pkcs8', format: 'pem' }),
+  };
+  const credentials: SecureContextOptions = {
+    ...pair,
     minVersion: 'TLSv1.3',
     ciphers: 'TLS_AES_128_GCM_SHA256',
     sigalgs: 'ed25519',
     secureOptions: constants.SSL_OP_NO_TICKET,
   };
-  return { nodeId: nodeIdOf(bytesOfPublicKey(createPublicKey(privateKey))), privateKey, credentials };
+  return { nodeId: nodeIdOf(bytesOfPublicKey(createPublicKey(privateKey))), privateKey, pair, credentials };
+}
+
+/** With node:tls left as it comes: it gives session tickets, and takes whatever both sides prefer. */
+export function asItComes(own: BenchIdentity): BenchIdentity {
+  return { ...own, credentials: own.pair };
 }
 
 /** What a bare end declares of itself. @param payees Lightning keys to which packets for it may be paid */

@@ -200,16 +200,19 @@ function perPacket(
 }
 
 /**
- * Connections a second of the processor time of whoever takes them: plain ones, and those of peers that say hello, of
- * whom the node knows the certificate or sees it for the first time.
+ * Connections a second of the processor time of whoever takes them: of node:tls as it comes, and set as this module sets it
+ * (no session tickets, the shorter key); and of peers that say hello, of whom the node knows the certificate or sees it for
+ * the first time.
  */
 async function accepting(stage: Stage, { rounds, isQuick }: Settings): Promise<readonly Reading[]> {
   const { source, relay, engine } = stage;
   const count = isQuick ? QUICK_CONNECTIONS : CONNECTIONS;
-  const plainPort = await relay.call('serve', { number: RELAY });
-  const plainly = async (times: number): Promise<number> => {
+  const servedBy = (kind: 'default' | 'plain') =>
+    relay.call('serve', { number: RELAY, isAsItComes: kind === 'default' });
+  const ports = { default: await servedBy('default'), plain: await servedBy('plain') };
+  const plainly = async (kind: 'default' | 'plain', times: number): Promise<number> => {
     const before = await relay.call('cpu');
-    await source.call('comeAndGo', { port: plainPort, kind: 'plain', count: times });
+    await source.call('comeAndGo', { port: ports[kind], kind, count: times });
     return (times * 1e6) / ((await relay.call('cpu')) - before);
   };
   const joining = async (kind: 'node' | 'stranger', times: number): Promise<number> => {
@@ -220,24 +223,40 @@ async function accepting(stage: Stage, { rounds, isQuick }: Settings): Promise<r
     if (taken < times) throw new Error(`${times} came, and ${taken} were taken in`);
     return (times * 1e6) / (after - before);
   };
-  const warm = isQuick ? QUICK_CONNECTIONS : WARM_CONNECTIONS;
-  await plainly(warm);
-  await joining('node', warm);
-  await joining('stranger', warm);
-  const [plain, known, strange]: [number[], number[], number[]] = [[], [], []];
-  for (let round = 0; round < rounds; round++) {
-    plain.push(await plainly(count));
-    known.push(await joining('node', count));
-    strange.push(await joining('stranger', count));
-  }
-  const unit = 'a CPU second';
   const reference = 'connections of node:tls, both certificates';
   const target = ratioAtLeast(0.8);
-  return [
-    { name: reference, unit, samples: plain },
-    { name: 'connections of peers that come again, hello and all', unit, samples: known, reference, target },
-    { name: 'connections of peers that are new, hello and all', unit, samples: strange, reference, target },
+  const kinds: readonly (Omit<Reading, 'unit' | 'samples'> & {
+    readonly take: (times: number) => Promise<number>;
+  })[] = [
+    { name: reference, take: (times) => plainly('default', times) },
+    {
+      name: 'connections of node:tls, set as by this module',
+      take: (times) => plainly('plain', times),
+      reference,
+    },
+    {
+      name: 'connections of peers that come again, hello and all',
+      take: (times) => joining('node', times),
+      reference,
+      target,
+    },
+    {
+      name: 'connections of peers that are new, hello and all',
+      take: (times) => joining('stranger', times),
+      reference,
+      target,
+    },
   ];
+  for (const { take } of kinds) await take(isQuick ? QUICK_CONNECTIONS : WARM_CONNECTIONS);
+  const samples = kinds.map((): number[] => []);
+  for (let round = 0; round < rounds; round++) {
+    for (const [index, { take }] of kinds.entries()) samples[index]?.push(await take(count));
+  }
+  return kinds.map(({ take: _, ...reading }, index) => ({
+    ...reading,
+    unit: 'a CPU second',
+    samples: samples[index] ?? [],
+  }));
 }
 
 /** Paid packets by unknown invoices, from source to sink, beside the pool and the journal alone. */
