@@ -179,7 +179,9 @@ class Schedule {
       this.#listen();
     }
     for (const search of this.#searches.values()) {
-      if (this.#isRunning(search)) expect(this.#now - search.startedMillis).toBeLessThan(30_000);
+      // A route that comes at the very end has its second too, in which others may follow.
+      const most = search.firstMillis === null ? 30_000 : 31_000;
+      if (this.#isRunning(search)) expect(this.#now - search.startedMillis).toBeLessThan(most);
     }
   }
 
