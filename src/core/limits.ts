@@ -99,6 +99,12 @@ export const LIMIT_TABLE = {
   ],
   RECONNECT_MIN_MILLIS: [100, 'ms', 'first wait before connecting to the node again'],
   RECONNECT_MAX_MILLIS: [30_000, 'ms', 'longest wait before connecting to the node again'],
+  STOP_MILLIS: [
+    2_000,
+    'ms',
+    'that accepted packets get at the end of this node to go on, before connections end',
+  ],
+  STOP_LOOK_MILLIS: [10, 'ms', 'between two looks at whether they have'],
   BATCH_PACKETS: [256, 'packets', 'packets in one batch for a worker (architecture.md)'],
   BATCH_BYTES: [1_114_112, 'bytes', 'packet bytes in one batch: the largest packet and 64 kB more'],
   BATCH_LINGER_MICROS: [

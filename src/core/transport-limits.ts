@@ -79,6 +79,11 @@ export const TRANSPORT_LIMIT_TABLE = {
     'ms',
     'that a connection is not read at most since a link has no room for what it brings',
   ],
+  TRANSPORT_FAREWELL_MILLIS: [
+    2_000,
+    'ms',
+    'that connections get at the end of this node to take what waits for them',
+  ],
   TRANSPORT_TICK_MILLIS: [1_000, 'ms', 'between two looks at who is idle, slow, banned or to be dialled'],
   TRANSPORT_HANDSHAKES: [
     128,

@@ -139,6 +139,11 @@ export class Accounts {
     recording.waiting.push(onRecorded);
   }
 
+  /** Resolves when all that was recorded so far is durable, or has failed, and has been told. */
+  async idle(): Promise<void> {
+    await this.#recording?.durable.catch(() => undefined);
+  }
+
   /** The first payment of those that become durable with this promise. */
   #begin(durable: Promise<void>): Recording {
     const recording: Recording = { durable, postings: [], waiting: [] };

@@ -183,6 +183,11 @@ export class PacketCare {
     return this.#blocked.size > 0;
   }
 
+  /** Whether any packet is being handed over, or waits for the room of its link. To be asked rarely. */
+  get isMoving(): boolean {
+    return this.isAnyBlocked || [...this.#held.values()].some(({ busy }) => busy);
+  }
+
   /** Bytes that wait for room of the link to an address. */
   blockedBytesAt(address: string): number {
     return this.#blocked.get(address)?.bytes ?? 0;

@@ -130,6 +130,11 @@ export class DeliveryDesk {
     }));
   }
 
+  /** Whether a handler that takes packets has some to take. */
+  get isMoving(): boolean {
+    return [...this.#handlers.values()].some((handler) => handler.running && !isFailing(handler));
+  }
+
   stats(): {
     readonly handlers: number;
     readonly inbox: number;

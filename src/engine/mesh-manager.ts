@@ -225,10 +225,9 @@ export class MeshManager {
   submitPacket(packet: MeshPacket, ttlSeconds: number): Promise<PacketOutcome> {
     const packetBytes = encodePacket(packet);
     return new Promise((onOutcome) => {
-      const isPaid = packet.packetType === 'Paid';
       if (!this.#care.hasRoom(packetBytes.length))
         this.#refuse(Reason.Overloaded, onOutcome, packetBytes, null);
-      else if (isPaid && !this.#parts.accounts.canRecord())
+      else if (packet.packetType === 'Paid' && !this.#parts.accounts.canRecord())
         this.#refuse(Reason.NotRecorded, onOutcome, packetBytes, null);
       else {
         const sender = { previousHop: null, origin: 'local', peer: '' } as const;
@@ -245,13 +244,12 @@ export class MeshManager {
    * Sends bytes to a directly connected peer, unjudged.
    * @throws MeshError when the link does not take them
    */
-  async sendMeshPacket(peerAddress: string, packetData: Uint8Array): Promise<void> {
-    if ((await this.#parts.link.send(peerAddress, packetData)) === 'full') {
-      const address = peerAddress;
+  async sendMeshPacket(address: string, packetData: Uint8Array): Promise<void> {
+    if ((await this.#parts.link.send(address, packetData)) === 'full') {
       throw new MeshError('LINK_UNUSABLE', `${address} does not read what waits for it`, { address });
     }
     this.#parts.counters.hot.packets_sent.count++;
-    this.#parts.peers.sentTo(peerAddress);
+    this.#parts.peers.sentTo(address);
   }
 
   /** A neighbour is gone or was restarted: what it was given lately goes another way, or to it again. */
@@ -275,6 +273,11 @@ export class MeshManager {
   /** Whether most of the room for packets that wait for their next hop is taken: sources that can wait should. */
   get isCrowded(): boolean {
     return !this.#care.hasRoom(LIMITS.PACKET_BYTES, true);
+  }
+
+  /** Whether accepted packets are on their way out. */
+  get isMoving(): boolean {
+    return this.#care.isMoving;
   }
 
   stats(): ReturnType<PacketCare['stats']> {

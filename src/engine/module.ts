@@ -5,6 +5,7 @@
  * What must survive a SIGKILL is on disk before it is acted on. Main thread.
  */
 import { nodeKey, type NodeId } from '../core/ids.js';
+import { LIMITS } from '../core/limits.js';
 import type { Clock } from '../core/ports.js';
 import type { JudgePolicy, MeshMode } from '../core/policy.js';
 import { judgePolicyOf, type MeshConfig } from '../config/config.js';
@@ -263,17 +264,40 @@ export class MeshModule {
     return this.#journal.stats();
   }
 
-  /** Stops taking packets, finishes those that are judged, and closes the journal. */
+  /**
+   * Stops taking packets, judges those that are here, and gives all that were accepted to whoever is next, as far as that takes
+   * them within a few seconds; then closes the journal.
+   */
   async close(): Promise<void> {
     this.#upkeep.stop();
     this.peers.stop();
-    await this.links.close();
+    this.links.transport?.leave();
     await this.judge.close();
+    await this.accounts.idle();
+    await this.#moved();
     this.manager.close();
+    await this.links.close();
     this.discovery.close();
     await this.invoices.idle();
     await this.#invoiceJournal?.close();
     await this.#journal.close();
+  }
+
+  /** Resolves when no accepted packet is on its way any more, or after a while: what waits for a route is not waited for. */
+  async #moved(): Promise<void> {
+    const { clock, logs } = this.#options;
+    const until = clock.monotonicMillis() + LIMITS.STOP_MILLIS;
+    while (this.manager.isMoving || this.delivery.isMoving) {
+      if (clock.monotonicMillis() >= until) break;
+      await new Promise<void>((resolve) => void clock.after(LIMITS.STOP_LOOK_MILLIS, resolve));
+    }
+    const { waiting } = this.manager.stats();
+    const { inbox } = this.delivery.stats();
+    if (waiting + inbox > 0)
+      logs('packets').log('warn', 'accepted packets are left behind', {
+        undelivered: waiting,
+        unpolled: inbox,
+      });
   }
 
   #policyEngine(): RoutingPolicyEngine {

@@ -29,6 +29,8 @@ export interface Channel {
   /** No more data until `resume`: the other side has to wait. */
   pause(): void;
   resume(): void;
+  /** Nothing more will be written: when all that was has gone, the other side is told the end, and answers it with its own. */
+  end(): void;
   destroy(): void;
 }
 

@@ -56,3 +56,12 @@ export interface TransportOptions extends TransportSettings {
   /** Something was refused; counted by whoever counts. */
   readonly onRefused: (reason: Reason) => void;
 }
+
+/** How many there are. */
+export interface TransportStats {
+  readonly connections: number;
+  readonly handshakes: number;
+  readonly bans: number;
+  /** Addresses that are known. */
+  readonly known: number;
+}

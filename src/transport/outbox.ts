@@ -133,6 +133,7 @@ export class Outbox {
   /** Classes that have refused something since they had room. */
   #refused: Set<DeclaredTraffic> | null = null;
   #isClosed = false;
+  #onEmpty: (() => void) | null = null;
   /** Frames and bytes that were given to the channel. */
   frames = 0;
   bytes = 0;
@@ -188,6 +189,13 @@ export class Outbox {
   /** Writes what was gathered, or lets it gather until the channel is done with what it has. */
   flush(): void {
     if (this.#writing === null) this.#cut();
+  }
+
+  /** Calls back once when all is written that waits: at once where nothing does, and never where it was closed before. */
+  whenEmpty(onEmpty: () => void): void {
+    this.#onEmpty = onEmpty;
+    this.flush();
+    this.#tellEmpty();
   }
 
   /** Drops everything. What the channel still holds is its own. */
@@ -308,6 +316,7 @@ export class Outbox {
       if (block !== null && !this.#isClosed) blocks.giveBack(block);
       this.#unsentBytes -= bytes.length;
       this.#movedAt = clock.monotonicMillis();
+      this.lastWriteMillis = this.#movedAt;
       this.#unsentMost =
         this.#movedAt - since < LIMITS.TRANSPORT_PROMPT_MILLIS
           ? Math.min(2 * this.#unsentMost, LIMITS.TRANSPORT_UNSENT_MOST_BYTES)
@@ -317,7 +326,15 @@ export class Outbox {
       this.#refill();
       this.flush();
       this.#tellRoom();
+      this.#tellEmpty();
     });
+  }
+
+  #tellEmpty(): void {
+    if (this.#onEmpty === null || this.#isClosed || this.pendingBytes > 0) return;
+    const onEmpty = this.#onEmpty;
+    this.#onEmpty = null;
+    onEmpty();
   }
 
   /** Lets what waits go on, the most urgent first. */

@@ -47,7 +47,7 @@ export interface SessionParts {
 /** Scheme of the addresses by which the rest of the module knows peers of this transport. */
 export const LINK_SCHEME = 'tls://';
 
-type State = 'greeting' | 'open' | 'closed';
+type State = 'greeting' | 'open' | 'ending' | 'closed';
 
 export class Session {
   readonly nodeId: NodeId;
@@ -67,6 +67,7 @@ export class Session {
   #state: State = 'greeting';
   #hello: HelloBody | null = null;
   #isPaused = false;
+  #isLeaving = false;
   lastHeardMillis: number;
   /** Packets and their bytes that came in. */
   framesIn = 0;
@@ -119,7 +120,7 @@ export class Session {
   }
 
   pause(): void {
-    if (this.#isPaused || this.#state === 'closed') return;
+    if (this.#isPaused || this.#isLeaving || this.#state === 'closed') return;
     this.#isPaused = true;
     this.#parts.channel.pause();
   }
@@ -130,6 +131,27 @@ export class Session {
     // Its silence until now was of our own making.
     this.lastHeardMillis = this.#parts.clock.monotonicMillis();
     this.#parts.channel.resume();
+  }
+
+  /**
+   * Takes nothing more that comes; what this node sends still goes. What is thrown away the peer has not lost: the connection
+   * of who owes it somebody ends. It is read all the same, since a stream with something unread would end with a reset, which
+   * takes along what is under way.
+   */
+  leave(): void {
+    this.resume();
+    this.#isLeaving = true;
+  }
+
+  /** Ends the connection once all is sent that waits, and the peer has it. */
+  finish(): void {
+    this.leave();
+    if (this.#state === 'greeting') this.close(Reason.ConnectionLost);
+    if (this.#state !== 'open') return;
+    this.#state = 'ending';
+    this.outbox.whenEmpty(() => {
+      this.#parts.channel.end();
+    });
   }
 
   /** Ends the connection. The first reason counts. */
@@ -156,6 +178,7 @@ export class Session {
   }
 
   #data(chunk: Uint8Array): void {
+    if (this.#isLeaving) return;
     this.lastHeardMillis = this.#parts.clock.monotonicMillis();
     this.bytesIn += chunk.length;
     const fault = this.#reader.push(chunk, (frame) => this.#frame(frame));
@@ -170,7 +193,7 @@ export class Session {
       this.#hooks.onPacket(this, frame);
       return this.isOpen;
     }
-    if (this.#state === 'closed') return false;
+    if (this.#state !== 'greeting') return false;
     const { self, channel, network } = this.#parts;
     const verdict = readHelloFrame(frame, this.#scope(channel.nodeId, self), network);
     const reason = verdict.ok ? this.#admit(verdict.body) : verdict.reason;

@@ -208,6 +208,10 @@ class TlsChannel implements Channel {
     this.#socket.resume();
   }
 
+  end(): void {
+    this.#socket.end();
+  }
+
   destroy(): void {
     this.#socket.destroy();
   }

@@ -17,22 +17,10 @@ import { AddressBook, type Candidate } from './address-book.js';
 import { hostAndPort, hostPortText, mayLearn, plainHost } from './addresses.js';
 import { Bans, type Ban } from './bans.js';
 import type { Channel, Dialled, Knock, Listening } from './channel.js';
-import type { TransportOptions, TransportSettings } from './options.js';
+import { ORDINARY, STRIKES } from './ends.js';
+import type { TransportOptions, TransportSettings, TransportStats } from './options.js';
 import { Blocks } from './outbox.js';
 import { Session, type SessionHooks } from './session.js';
-
-/** What an honest node never does, whatever its operator configured. */
-const STRIKES: ReadonlySet<Reason> = new Set([
-  Reason.FrameEmpty,
-  Reason.FrameTooLarge,
-  Reason.CertificateForeign,
-  Reason.HelloSignature,
-  Reason.HelloMismatch,
-  Reason.HelloMissing,
-]);
-
-/** Ends that say nothing of anybody. */
-const ORDINARY: ReadonlySet<Reason> = new Set([Reason.ConnectionLost, Reason.DuplicateConnection]);
 
 const BAD_AT_ONCE_SECONDS = 10;
 
@@ -60,7 +48,9 @@ export class Transport {
   #declared: HelloBody | null = null;
   #listening: Listening | null = null;
   #timer: Timer | null = null;
-  #isClosed = false;
+  /** Set when it takes in nothing more: when it listens no more either. */
+  #leaving: Promise<void> | null = null;
+  #onAllGone: () => void = () => undefined;
 
   private constructor(options: TransportOptions) {
     const { clock, random, groups, outboundPeers, peers, acceptLimits } = options;
@@ -110,12 +100,7 @@ export class Transport {
     return [...this.#byNode.values()];
   }
 
-  stats(): {
-    readonly connections: number;
-    readonly handshakes: number;
-    readonly bans: number;
-    readonly known: number;
-  } {
+  stats(): TransportStats {
     return {
       connections: this.#byNode.size,
       handshakes: this.#gate.handshakes,
@@ -189,11 +174,24 @@ export class Transport {
     return wasKnown || leading.length > 0;
   }
 
+  /** Takes in nothing more: nobody enters or is dialled, and what connections bring is left. What this node sends still goes. */
+  leave(): void {
+    this.#leaving ??= this.#listening?.close() ?? Promise.resolve();
+    for (const session of this.#sessions) session.leave();
+  }
+
+  /** Ends every connection when all has gone that waits for it, or after a while. */
   async close(): Promise<void> {
-    this.#isClosed = true;
+    this.leave();
     this.#timer?.cancel();
-    for (const session of [...this.#sessions]) session.close(Reason.ConnectionLost);
-    await this.#listening?.close();
+    const deadline = this.#options.clock.after(LIMITS.TRANSPORT_FAREWELL_MILLIS, () => {
+      for (const session of [...this.#sessions]) session.close(Reason.ConnectionLost);
+    });
+    const gone = new Promise<void>((resolve) => (this.#onAllGone = resolve));
+    for (const session of [...this.#sessions]) session.finish();
+    if (this.#sessions.size > 0) await gone;
+    deadline.cancel();
+    await this.#leaving;
   }
 
   #admits({ host }: Knock): boolean {
@@ -203,19 +201,20 @@ export class Transport {
   }
 
   #mayEnter(host: string): Reason {
-    if (this.#isClosed) return Reason.ConnectionLost;
+    if (this.#leaving !== null) return Reason.ConnectionLost;
     return this.#bans.isBanned(host) ? Reason.PeerBanned : this.#gate.enter(host);
   }
 
   #accept({ host: named }: Knock, result: Dialled): void {
     const host = plainHost(named);
-    if (!result.ok) {
-      this.#gate.handshakeDone();
-      this.#gate.left(host);
-      this.#refused(result.reason, host);
+    if (result.ok && this.#leaving === null) {
+      this.#accepted.set(this.#session(result.channel, false), host);
       return;
     }
-    this.#accepted.set(this.#session(result.channel, false), host);
+    this.#gate.handshakeDone();
+    this.#gate.left(host);
+    if (result.ok) result.channel.destroy();
+    else this.#refused(result.reason, host);
   }
 
   #session(channel: Channel, isOutbound: boolean): Session {
@@ -334,6 +333,7 @@ export class Transport {
       this.#refused(reason, hostAndPort(session.remote).host);
     }
     if (wasKept) onLost(session);
+    if (this.#sessions.size === 0) this.#onAllGone();
   }
 
   /** Counts, and remembers who does what no honest node does. */
@@ -366,7 +366,7 @@ export class Transport {
 
   #dialDue(): void {
     const room = LIMITS.TRANSPORT_DIALS - this.#dialling.size;
-    if (this.#isClosed || room <= 0) return;
+    if (this.#leaving !== null || room <= 0) return;
     const slotted = [...this.#dialling.values(), ...this.#dialled.values()].filter(
       ({ source }) => source !== 'static',
     );
@@ -384,7 +384,7 @@ export class Transport {
     this.#dialling.set(address, candidate);
     const result = await net.dial(host, port);
     this.#dialling.delete(address);
-    if (this.#isClosed) {
+    if (this.#leaving !== null) {
       if (result.ok) result.channel.destroy();
       return;
     }

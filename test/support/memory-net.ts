@@ -70,6 +70,11 @@ export class MemoryChannel implements Channel {
     });
   }
 
+  end(): void {
+    // All that was written has gone: the other end gets it, and closes.
+    this.#clock.after(LATENCY_MILLIS + 1, () => this.other?.destroy());
+  }
+
   destroy(): void {
     if (this.isClosed) return;
     this.isClosed = true;

@@ -202,6 +202,27 @@ describe('outbox', () => {
     expect(outbox.put(CONTROL, 'a')).toBe(false);
   });
 
+  it('tells once when nothing is left to be sent, but not after its end', () => {
+    const { outbox, drain } = bed();
+    let told = 0;
+    const tell = (): void => {
+      told += 1;
+    };
+    outbox.whenEmpty(tell);
+    expect(told).toBe(1);
+    while (outbox.put(packet(10_000, 1), 'a'));
+    outbox.put(CONTROL, 'a');
+    outbox.whenEmpty(tell);
+    expect(told).toBe(1);
+    drain();
+    expect([told, outbox.pendingBytes]).toEqual([2, 0]);
+    outbox.put(packet(10, 1), 'a');
+    outbox.whenEmpty(tell);
+    outbox.close();
+    drain();
+    expect(told).toBe(2);
+  });
+
   it('tells once of room for what it has refused, when a part of that is gone', () => {
     const { outbox, endTurn, rooms, drain } = bed();
     let taken = 0;

@@ -82,6 +82,49 @@ describe('transport', () => {
     expect(await told(4)).toBe(3_000n);
   });
 
+  it('sends all that waits before it ends, and takes nothing more', async () => {
+    const { world: w, node } = world();
+    const a = await node(1, '1.1.0.1');
+    const b = await node(2, '2.2.0.1', { peers: [candidate(`1.1.0.1:${PORT}`)] });
+    await w.run(100);
+    const [toB, toA] = [a.joined[0], b.joined[0]];
+    if (toB === undefined || toA === undefined) throw new Error('both are joined');
+    const large = new Uint8Array(50_000);
+    for (let i = 0; i < 20; i++) expect(a.transport.send(toB, large, '')).toBe(true);
+    expect(toB.outbox.pendingBytes).toBeGreaterThan(LIMITS.TRANSPORT_UNSENT_BYTES);
+    let isClosed = false;
+    const closing = a.transport.close().then(() => (isClosed = true));
+    expect(a.transport.send(toB, large, '')).toBe(false);
+    b.transport.send(toA, large, '');
+    await w.run(LIMITS.TRANSPORT_FAREWELL_MILLIS - 100);
+    expect(isClosed).toBe(true);
+    await closing;
+    expect(b.packets).toHaveLength(20);
+    expect(a.packets).toEqual([]);
+    expect([a.lost.length, b.lost.length]).toEqual([1, 1]);
+    await node(3, '3.3.0.1', { peers: [candidate(`1.1.0.1:${PORT}`)] });
+    await w.run(100);
+    expect(a.joined).toHaveLength(1);
+  });
+
+  it('waits for who reads nothing no longer than it has to', async () => {
+    const { world: w, node } = world();
+    const a = await node(1, '1.1.0.1');
+    await node(2, '2.2.0.1', { peers: [candidate(`1.1.0.1:${PORT}`)] });
+    await w.run(100);
+    for (const ends of w.pairs) for (const end of ends) end.isRead = false;
+    const [session] = a.joined;
+    if (session === undefined) throw new Error('a connection');
+    a.transport.send(session, new Uint8Array(5_000), '');
+    let isClosed = false;
+    const closing = a.transport.close().then(() => (isClosed = true));
+    await w.run(LIMITS.TRANSPORT_FAREWELL_MILLIS - 100);
+    expect(isClosed).toBe(false);
+    await w.run(200);
+    await closing;
+    expect(a.lost).toEqual([session]);
+  });
+
   it('keeps one connection of two that are dialled from both ends at once, the same on both sides', async () => {
     const { world: w } = world();
     const [small, large] = inOrder(identity(1), identity(2));
