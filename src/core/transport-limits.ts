@@ -5,13 +5,13 @@ export const TRANSPORT_LIMIT_TABLE = {
   TRANSPORT_QUIET_PART_BYTES: [
     1_000,
     'bytes',
-    'written at once to a quiet peer: with what TLS adds they fit in the first KiB that node:tls has for a connection, which gets 16 more for good once that is not enough',
+    'written at once to a quiet peer: as much as fits in the first KiB that node:tls has for a connection',
   ],
   TRANSPORT_QUIET_BYTES: [65_536, 'bytes', 'written to a peer without a pause, up to which it is quiet'],
   TRANSPORT_BLOCK_BYTES: [
     15_360,
     'bytes',
-    'gathered and written at once to a peer that is sent more than that, but not much: node:tls keeps 16 KiB for what it is given',
+    'gathered and written at once to a peer that is sent more, but not much',
   ],
   TRANSPORT_BLOCKS: [
     256,
