@@ -59,9 +59,6 @@ interface Blocked {
   timer: Timer | null;
 }
 
-/** Packets that a link has refused again after it told of room: those behind are of the same source, most likely. */
-const REFUSED_AGAIN = 16;
-
 export class PacketCare {
   readonly #options: CareOptions;
   readonly #held = new Map<string, Held>();
@@ -167,14 +164,15 @@ export class PacketCare {
     }
   }
 
-  /** A link that had no room has some: what waits for it is offered in its order, as far as it is taken. */
+  /** A link that had no room has some: what waits for it is offered in its order, of each source as far as that is taken. */
   roomAt(address: string): void {
-    let refused = 0;
+    const refused = { paid: new Set<string | null>(), free: new Set<string | null>() };
     for (const held of this.#blocked.get(address)?.packets ?? []) {
-      if (refused >= REFUSED_AGAIN) return;
-      if (held.busy || held.blockedAt !== address) continue;
+      const { from, mark } = held.cared;
+      const ofItsClass = mark === null ? refused.paid : refused.free;
+      if (held.busy || held.blockedAt !== address || ofItsClass.has(from)) continue;
       this.#try(held);
-      if (isBlocked(held)) refused += 1;
+      if (isBlocked(held)) ofItsClass.add(from);
     }
   }
 

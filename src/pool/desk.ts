@@ -6,6 +6,9 @@
  * that it was judging is tried once more, as is a batch of which it had begun nothing; the rest is judged where it lies,
  * by the next worker, as if nothing had been. So a packet that kills workers costs two of them, and no other packet its
  * verdict. The memory-ordering argument is in batch.ts.
+ *
+ * Workers are done in any order; a peer's packets get their verdicts in the order in which they were put all the same: a
+ * batch that is done waits for those before it in which are packets of the same peers.
  */
 import { assert, present } from '../core/assert.js';
 import { LIMITS } from '../core/limits.js';
@@ -34,6 +37,10 @@ interface Load {
   readonly waiting: OnVerdict[];
   /** Of those that wait, as they were given. */
   readonly packets: Uint8Array[];
+  /** Whose they are. */
+  readonly peers: Set<string>;
+  /** Whose the newest is. */
+  lastPeer: string | null;
   /** For a list of invoices, in place of `waiting`: null where no worker read them. */
   readonly onAnswer: ((answer: Uint8Array | null) => void) | null;
   /** Packets whose verdicts were handed out. */
@@ -121,6 +128,7 @@ export class Desk {
       ) {
         open.waiting.push(onVerdict);
         open.packets.push(bytes);
+        if (open.lastPeer !== sender.peer) open.peers.add((open.lastPeer = sender.peer));
         this.#inFlight++;
         return true;
       }
@@ -147,10 +155,15 @@ export class Desk {
     this.#open = null;
   }
 
-  /** Hands out the verdicts of all batches that are done. */
+  /** Hands out the verdicts of all batches that are done, in which no peer's packets would overtake others of it. */
   collect(): void {
+    let behind: Set<string> | null = null;
     for (const load of [...this.#loads]) {
-      if (!load.batch.isDone) continue;
+      if (!load.batch.isDone || (behind !== null && haveCommon(behind, load.peers))) {
+        behind ??= new Set();
+        for (const peer of load.peers) behind.add(peer);
+        continue;
+      }
       this.#learn(load.batch);
       this.#batches++;
       if (load.onAnswer === null) this.#answer(load, load.waiting.length);
@@ -202,7 +215,17 @@ export class Desk {
     if (batch === undefined) return null;
     this.#sequence = (this.#sequence + 1) | 0;
     batch.open(this.#sequence, this.#policyVersion, this.#options.nowSeconds(), kind);
-    const load = { batch, waiting: [], packets: [], onAnswer, answered: 0, suspect: -1, unbegun: 0 };
+    const load: Load = {
+      batch,
+      waiting: [],
+      packets: [],
+      peers: new Set(),
+      lastPeer: null,
+      onAnswer,
+      answered: 0,
+      suspect: -1,
+      unbegun: 0,
+    };
     this.#loads.push(load);
     return load;
   }
@@ -260,4 +283,9 @@ export class Desk {
     load.batch.release();
     this.#free.push(load.batch);
   }
+}
+
+function haveCommon(some: ReadonlySet<string>, others: ReadonlySet<string>): boolean {
+  for (const one of others) if (some.has(one)) return true;
+  return false;
 }

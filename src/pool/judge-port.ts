@@ -101,7 +101,8 @@ export interface PacketJudge {
    */
   readInvoices(texts: readonly string[]): Promise<readonly InvoiceVerdict[]>;
   /**
-   * Judges packet bytes; a payment that passes is claimed in the replay table before its verdict is told.
+   * Judges packet bytes; a payment that passes is claimed in the replay table before its verdict is told. Those of one peer
+   * are told in the order in which they were given, but for paid ones that pass its free ones, and where a worker is lost.
    * @param bytes read until the verdict; the caller must not change them meanwhile
    * @param onVerdict called once, always: what cannot be judged is refused as Overloaded or JudgeUnavailable. It may
    *   be called before this returns, and must not throw. (`judged` makes a promise of it.)

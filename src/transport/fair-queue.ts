@@ -31,6 +31,8 @@ export class FairQueue {
   readonly #lanes = new Map<string, Lane>();
   readonly #pool: SlabPool;
   #turn: Lane[] = [];
+  /** Of whom something was refused. */
+  readonly #refused = new Set<string>();
   #bytes = 0;
 
   /** @param pool of the memory in which frames wait */
@@ -44,13 +46,17 @@ export class FairQueue {
     return this.#bytes;
   }
 
-  /** Adds a frame, of which a copy waits; false where there is no room. One source takes at most half of it. */
+  /**
+   * Adds a frame, of which a copy waits; false where there is no room. One source takes at most half of it. Who was refused is
+   * refused until `readmit`, so that what it sends later does not overtake what waits elsewhere since.
+   */
   put(body: Uint8Array, source: string): boolean {
     const cost = body.length + OVERHEAD_BYTES;
-    if (this.#bytes + cost > this.roomBytes) return false;
     let lane = this.#lanes.get(source);
-    // An empty queue takes any frame.
-    if (lane !== undefined && lane.bytes + cost > this.roomBytes / 2) return false;
+    if (this.#refused.has(source) || !this.#hasRoom(cost, lane)) {
+      this.#refused.add(source);
+      return false;
+    }
     if (lane === undefined) {
       lane = { source, slabs: new Slabs(this.#pool), frames: [], head: 0, bytes: 0, deficit: 0 };
       this.#lanes.set(source, lane);
@@ -61,6 +67,11 @@ export class FairQueue {
     lane.bytes += cost;
     this.#bytes += cost;
     return true;
+  }
+
+  /** Who was refused may come again. */
+  readmit(): void {
+    this.#refused.clear();
   }
 
   /**
@@ -91,6 +102,12 @@ export class FairQueue {
       return true;
     }
     return false;
+  }
+
+  #hasRoom(cost: number, lane: Lane | undefined): boolean {
+    if (this.#bytes + cost > this.roomBytes) return false;
+    // An empty queue takes any frame.
+    return lane === undefined || lane.bytes + cost <= this.roomBytes / 2;
   }
 
   #drop(lane: Lane, cost: number): void {

@@ -349,14 +349,14 @@ export class Outbox {
   #tellRoom(): void {
     const [queues, refused] = [this.#queues, this.#refused];
     if (queues === null || refused === null) return;
-    let hasRoom = false;
+    const { size } = refused;
     for (const traffic of refused) {
-      const { bytes, roomBytes } = queues[traffic];
-      if (bytes > ROOM_SHARE * roomBytes) continue;
+      const queue = queues[traffic];
+      if (queue.bytes > ROOM_SHARE * queue.roomBytes) continue;
+      queue.readmit();
       refused.delete(traffic);
-      hasRoom = true;
     }
-    if (hasRoom && !this.#isClosed) this.#parts.onRoom();
+    if (refused.size < size && !this.#isClosed) this.#parts.onRoom();
   }
 }
 

@@ -8,9 +8,9 @@ import { BatchMemory, createBatchMemory } from '../../../src/pool/batch-memory.j
 import { VerdictCounts } from '../../../src/pool/counts.js';
 import { Desk } from '../../../src/pool/desk.js';
 import { NO_MARK, refusedVerdict } from '../../../src/pool/judge.js';
-import type { PacketVerdict } from '../../../src/pool/judge-port.js';
+import type { PacketSender, PacketVerdict } from '../../../src/pool/judge-port.js';
 
-const fromPeer = { previousHop: null, origin: 'peer', peer: 'a' } as const;
+const from = (peer: string): PacketSender => ({ previousHop: null, origin: 'peer', peer });
 
 interface Bed {
   readonly memory: BatchMemory;
@@ -36,8 +36,8 @@ function bed(workers = 1, batchPackets = 4): Bed {
   };
 }
 
-function give({ desk, verdicts }: Bed, number: number): boolean {
-  return desk.put(Uint8Array.of(number & 0xff, number >> 8), fromPeer, ({ reason }) => {
+function give({ desk, verdicts }: Bed, number: number, peer = 'a'): boolean {
+  return desk.put(Uint8Array.of(number & 0xff, number >> 8), from(peer), ({ reason }) => {
     verdicts.set(number, [...(verdicts.get(number) ?? []), reasonName(reason)]);
   });
 }
@@ -184,6 +184,46 @@ describe('desk § batches', () => {
     expect(order).toEqual([0, 1, 2, 3]);
   });
 
+  it('that are done wait for earlier ones with packets of the same peer, and for no others', () => {
+    const all = bed(2, 1);
+    give(all, 0, 'a');
+    give(all, 1, 'a');
+    give(all, 2, 'b');
+    const [slow, quick] = [work(all, 0), work(all, 1)];
+    slow.next();
+    for (let batches = 0; batches < 2; batches++) while (quick.next().value !== 'done');
+    all.desk.collect();
+    expect([...all.verdicts.keys()]).toEqual([2]);
+    while (slow.next().value !== 'done');
+    all.desk.collect();
+    expect([...all.verdicts.keys()]).toEqual([2, 0, 1]);
+    expect(all.desk.isIdle).toBe(true);
+  });
+
+  it.each([1, 2, 3, 4])('of any workers keep the order of each peer (seed %i)', (seed) => {
+    const random = new SeededRandom(seed);
+    const all = bed(3, 1 + randomBelow(random, 6));
+    const hands = [0, 1, 2].map((worker) => work(all, worker));
+    const peers = ['a', 'b', 'c', 'd'];
+    const packets = 1_000;
+    let given = 0;
+    for (let turn = 0; !(given === packets && all.desk.isIdle); turn++) {
+      expect(turn, 'it comes to an end').toBeLessThan(1_000_000);
+      const dice = randomBelow(random, 100);
+      if (dice < 15 && given < packets) {
+        if (give(all, given, peers[given % 4])) given++;
+      } else if (dice < 25) all.desk.collect();
+      else hands[randomBelow(random, 3)]?.next();
+    }
+    const order = [...all.verdicts.keys()];
+    for (let peer = 0; peer < 4; peer++) {
+      const own = order.filter((number) => number % 4 === peer);
+      expect(own).toEqual(own.toSorted((one, other) => one - other));
+    }
+    expect(order).toHaveLength(packets);
+    expect(order).not.toEqual(order.toSorted((one, other) => one - other));
+  });
+
   it('are as many as there are: then there is no room until one is back', () => {
     const all = bed(1, 2);
     let given = 0;
@@ -243,7 +283,7 @@ describe('desk § batches', () => {
     const told: PacketVerdict[] = [];
     const packets = [1, 2, 3, 4].map((byte) => Uint8Array.of(byte));
     for (const [index, bytes] of packets.entries()) {
-      all.desk.put(bytes, fromPeer, (one, judged) => {
+      all.desk.put(bytes, from('a'), (one, judged) => {
         expect(judged).toBe(packets[index]);
         // Lent for the call.
         told.push(structuredClone(one));

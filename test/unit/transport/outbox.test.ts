@@ -394,6 +394,17 @@ describe('fair queue', () => {
     expect(bytes[1] / bytes[2]).toBeLessThan(1.6);
   });
 
+  it('takes nothing more from who was refused, until it may come again', () => {
+    const queue = new FairQueue(100_000, new Blocks().waiting);
+    while (queue.put(packet(10_000, 1), 'flood'));
+    expect(queue.put(packet(10_000, 2), 'other')).toBe(true);
+    while (queue.take(() => undefined));
+    expect(queue.put(packet(10, 3), 'flood')).toBe(false);
+    expect(queue.put(packet(10, 4), 'other')).toBe(true);
+    queue.readmit();
+    expect(queue.put(packet(10, 5), 'flood')).toBe(true);
+  });
+
   it('gives everything back, and nothing twice', () => {
     const queue = new FairQueue(10_000_000, new Blocks().waiting);
     for (let i = 0; i < 100; i++) queue.put(packet(i + 1, i % 250), String(i % 7));
