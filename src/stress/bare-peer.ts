@@ -14,7 +14,7 @@ import { helloPacket, type ControlHeader } from '../packet/control.js';
 import { encodePacket } from '../packet/packet.js';
 import { PROTOCOL_VERSIONS } from '../packet/signed-hello.js';
 import { bytesOfPublicKey, privateKeyOf } from '../transport/keys.js';
-import { Blocks } from '../transport/outbox.js';
+import { Blocks } from '../transport/blocks.js';
 import { Session } from '../transport/session.js';
 import { TlsNet } from '../transport/tls-net.js';
 

@@ -13,9 +13,10 @@ import { Reason } from '../core/reasons.js';
 import { signedHelloPacket, type ControlHeader } from '../packet/control.js';
 import { encodePacket } from '../packet/packet.js';
 import type { HelloBody } from '../packet/signed-hello.js';
+import type { Blocks } from './blocks.js';
 import type { Channel } from './channel.js';
 import { readHelloFrame, sayHello, type HelloScope } from './greeting.js';
-import { Outbox, type Blocks } from './outbox.js';
+import { Outbox } from './outbox.js';
 
 export interface SessionHooks {
   /** The peer's hello holds: whether it is kept. */
@@ -134,8 +135,8 @@ export class Session {
   }
 
   /**
-   * Takes nothing more that comes; what this node sends still goes. What is thrown away the peer has not lost: the connection
-   * of who owes it somebody ends. It is read all the same, since a stream with something unread would end with a reset, which
+   * Looks at nothing more that comes; what this node sends still goes. The peer keeps what is thrown away here, and sends it
+   * another way once the connection is gone. It is read all the same: a stream with something unread ends with a reset, which
    * takes along what is under way.
    */
   leave(): void {

@@ -16,10 +16,10 @@ import { AcceptGate } from './accept-gate.js';
 import { AddressBook, type Candidate } from './address-book.js';
 import { hostAndPort, hostPortText, mayLearn, plainHost } from './addresses.js';
 import { Bans, type Ban } from './bans.js';
+import { Blocks } from './blocks.js';
 import type { Channel, Dialled, Knock, Listening } from './channel.js';
 import { ORDINARY, STRIKES } from './ends.js';
 import type { TransportOptions, TransportSettings, TransportStats } from './options.js';
-import { Blocks } from './outbox.js';
 import { Session, type SessionHooks } from './session.js';
 
 const BAD_AT_ONCE_SECONDS = 10;

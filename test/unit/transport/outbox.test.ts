@@ -9,8 +9,9 @@ import { LIMITS } from '../../../src/core/limits.js';
 import { helloPacket } from '../../../src/packet/control.js';
 import { encodePacket } from '../../../src/packet/packet.js';
 import { declaredTraffic } from '../../../src/packet/declared.js';
+import { Blocks } from '../../../src/transport/blocks.js';
 import { FairQueue } from '../../../src/transport/fair-queue.js';
-import { Blocks, Outbox } from '../../../src/transport/outbox.js';
+import { Outbox } from '../../../src/transport/outbox.js';
 import { identity } from '../../support/identities.js';
 
 /** Tag of the type Paid behind `MESH` and the version. */
