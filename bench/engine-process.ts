@@ -5,7 +5,7 @@ import { Child } from './child.js';
 import type { EngineOperations } from './transport-engine.js';
 
 /** As bin/blvm-mesh starts a node. */
-const NODE_SETTINGS = ['--v8-pool-size=1', '--max-semi-space-size=64'];
+export const NODE_SETTINGS = ['--v8-pool-size=1', '--max-semi-space-size=64'];
 /** The same where memory is limited: what is measured is what peers hold, not the room for what lives shortly. */
 export const SMALL_SETTINGS: readonly string[] = ['--v8-pool-size=1', '--max-semi-space-size=8'];
 

@@ -99,6 +99,8 @@ export class FlightRecorder {
   #floodCredit = LIMITS.RECORDER_PER_SECOND;
   #digestCredit = LIMITS.RECORDER_DIGEST_BYTES;
   #aboveRate = 0;
+  /** Packets above the rate until one of them is recorded. */
+  #untilSample: number = LIMITS.RECORDER_SAMPLE;
   #floodedOut = 0;
 
   constructor({ clock, entries = LIMITS.RECORDER_PACKETS, bytes = LIMITS.RECORDER_BYTES }: RecorderOptions) {
@@ -134,7 +136,11 @@ export class FlightRecorder {
     reason: Reason,
   ): void {
     if (this.#passCredit > 0) this.#passCredit--;
-    else if (++this.#aboveRate % LIMITS.RECORDER_SAMPLE !== 0) return;
+    else {
+      this.#aboveRate++;
+      if (--this.#untilSample > 0) return;
+      this.#untilSample = LIMITS.RECORDER_SAMPLE;
+    }
     this.#record(outcome, reason, packet.bytes, packet.from, null);
   }
 
