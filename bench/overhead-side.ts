@@ -6,23 +6,16 @@
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { dashboard } from '#dist/api/dashboard/routes.js';
 import { HttpDoor } from '#dist/api/http/http-door.js';
 import { metricsRoutes } from '#dist/api/metrics/routes.js';
-import { parseConfig } from '#dist/config/config.js';
-import { systemClock } from '#dist/core/clock.js';
-import { systemRandom } from '#dist/core/random.js';
-import { runDevNode } from '#dist/dev/index.js';
-import { MeshModule } from '#dist/engine/module.js';
-import { ModuleIntegration } from '#dist/node/module-integration.js';
+import type { MeshModule } from '#dist/engine/module.js';
 import { Bed, type BedOptions, type Expected } from './bed.js';
 import { answerCalls } from './child.js';
 import { stopwatch, type Rate } from './cpu.js';
-import { benchFolder } from './folder.js';
 import { asFree } from './free.js';
+import { startMeshNode } from './mesh-node.js';
 import { asPaid } from './paid.js';
 import { freePackets, paidSamples } from './samples.js';
 import type { ReaderOrder } from './overhead-reader.js';
@@ -41,7 +34,6 @@ const CONFIG = 'network = "regtest"\nworkers = 1\nlisten_addr = ""\n';
 /** A running module, and who looks at it while a stretch is measured. */
 class Operator {
   readonly mesh: MeshModule;
-  readonly #folder: string;
   readonly #closers: readonly (() => unknown)[];
   readonly #reader: ChildProcess;
   /** Watched since the metrics were read. */
@@ -49,39 +41,17 @@ class Operator {
 
   private constructor(parts: {
     readonly mesh: MeshModule;
-    readonly folder: string;
     readonly closers: readonly (() => unknown)[];
     readonly reader: ChildProcess;
   }) {
     this.mesh = parts.mesh;
-    this.#folder = parts.folder;
     this.#closers = parts.closers;
     this.#reader = parts.reader;
   }
 
   static async start(): Promise<Operator> {
-    const folder = benchFolder();
-    const dataDir = join(folder, 'data');
-    mkdirSync(dataDir);
-    const network = await runDevNode({ nodes: 1, dir: folder });
-    const common = { clock: systemClock, random: systemRandom };
-    const integration = await ModuleIntegration.connect({
-      socketPath: network.node('node-1').socketPath,
-      moduleId: 'blvm-mesh',
-      moduleName: 'blvm-mesh',
-      version: '0.0.0',
-      log: QUIET,
-      ...common,
-    });
-    const mesh = await MeshModule.start({
-      config: parseConfig({ text: CONFIG, fileName: 'bench', env: {} }).config,
-      dataDir,
-      integration,
-      logs: () => QUIET,
-      onNodeShutdown: () => undefined,
-      onConfigLoaded: () => undefined,
-      ...common,
-    });
+    const node = await startMeshNode(CONFIG, QUIET);
+    const { mesh, integration } = node;
     const page = dashboard({ mesh, integration, recentWarnings: () => [] });
     const routes = [...page.routes, ...metricsRoutes({ mesh, integration, logLinesDropped: () => 0 })];
     const address = { host: '127.0.0.1', port: 0 };
@@ -93,11 +63,9 @@ class Operator {
         page.close();
       },
       () => door.close(),
-      () => mesh.close(),
-      () => integration.close(),
-      () => network.close(),
+      node.close,
     ];
-    return new Operator({ mesh, folder, closers, reader });
+    return new Operator({ mesh, closers, reader });
   }
 
   /** Runs something while the page is open; the metrics are read meanwhile, where it is time. */
@@ -125,7 +93,6 @@ class Operator {
     this.#reader.disconnect();
     await once(this.#reader, 'exit');
     for (const close of this.#closers) await close();
-    rmSync(this.#folder, { recursive: true });
   }
 
   async #ask(order: ReaderOrder): Promise<void> {

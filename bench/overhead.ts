@@ -2,9 +2,10 @@
  * What the operator's view costs: the paid (issued) and the free pipeline with counters, timings, flight recorder, a page
  * that is open and metrics that are read, beside the same pipelines without any of it.
  *
- * Each side is a process of its own (overhead-side.ts). The page gets its events every 2 s, as always; the metrics are read at once, and again after every 15 s that were
- * watched, as Prometheus is set up most often. What one reading takes is told beside. Stretches go without, with, with,
- * without, so that a machine that drifts favours neither; a sample is the mean of a round's stretches.
+ * Each side is a process of its own (overhead-side.ts). The page gets its events every 2 s, as always; the metrics are read
+ * at once, and again after every 15 s that were watched, as Prometheus is set up most often. What one reading takes is told
+ * beside. Stretches go without, with, with, without, so that a machine that drifts favours neither; a sample is the mean of
+ * a round's stretches.
  *
  * Target: at most 3 % of the rate, and of the processor time, which others on the machine change less.
  */

@@ -1,21 +1,14 @@
 /** A whole mesh node in a process of its own, as `blvm-mesh run` starts it, on a development node in the same process. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { parseConfig } from '#dist/config/config.js';
-import { systemClock } from '#dist/core/clock.js';
 import { nodeKey } from '#dist/core/ids.js';
 import { LIMITS } from '#dist/core/limits.js';
-import { systemRandom } from '#dist/core/random.js';
 import { Reason } from '#dist/core/reasons.js';
-import { runDevNode } from '#dist/dev/index.js';
-import { MeshModule } from '#dist/engine/module.js';
+import type { MeshModule } from '#dist/engine/module.js';
 import type { FlightRecorder } from '#dist/metrics/recorder.js';
-import { ModuleIntegration } from '#dist/node/module-integration.js';
 import { answerCalls } from './child.js';
 import { stopwatch } from './cpu.js';
-import { benchFolder } from './folder.js';
 import { residentBytes } from './memory.js';
+import { startMeshNode } from './mesh-node.js';
 
 let onEnd: () => Promise<void> = () => Promise.resolve();
 let mesh: MeshModule | null = null;
@@ -52,41 +45,15 @@ function fillRecorder(recorder: FlightRecorder): void {
 const operations = {
   /** @returns the node's id in hex */
   start: async ({ port, workers }: { readonly port: number; readonly workers: number }) => {
-    const folder = benchFolder();
-    const node = await runDevNode({ nodes: 1, dir: mkdtempSync(join(folder, 'node-')) });
-    const [first] = node.network.nodes;
-    if (first === undefined) throw new Error('there is a node');
     const log = {
       log: (_level: string, message: string) => {
         if (message === 'a peer joined') joined += 1;
       },
     };
-    const parts = { clock: systemClock, random: systemRandom };
-    const integration = await ModuleIntegration.connect({
-      socketPath: first.socketPath,
-      moduleId: 'blvm-mesh',
-      moduleName: 'blvm-mesh',
-      version: '0.0.0',
-      ...parts,
-      log,
-    });
-    mesh = await MeshModule.start({
-      config: parseConfig({ text: configText(port, workers), fileName: 'bench', env: {} }).config,
-      dataDir: mkdtempSync(join(folder, 'data-')),
-      integration,
-      ...parts,
-      logs: () => log,
-      onNodeShutdown: () => undefined,
-      onConfigLoaded: () => undefined,
-    });
+    const node = await startMeshNode(configText(port, workers), log);
+    onEnd = node.close;
+    mesh = node.mesh;
     fillRecorder(mesh.recorder);
-    const started = mesh;
-    onEnd = async () => {
-      await started.close();
-      await integration.close();
-      await node.close();
-      rmSync(folder, { recursive: true });
-    };
     return nodeKey(mesh.self);
   },
   /** Peers that have joined since the start. */

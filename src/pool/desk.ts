@@ -128,7 +128,10 @@ export class Desk {
       ) {
         open.waiting.push(onVerdict);
         open.packets.push(bytes);
-        if (open.lastPeer !== sender.peer) open.peers.add((open.lastPeer = sender.peer));
+        if (open.lastPeer !== sender.peer) {
+          open.lastPeer = sender.peer;
+          open.peers.add(sender.peer);
+        }
         this.#inFlight++;
         return true;
       }

@@ -144,9 +144,8 @@ export class Session {
     this.#isLeaving = true;
   }
 
-  /** Ends the connection once all is sent that waits, and the peer has it. */
+  /** Ends the connection, which was left, once all is sent that waits, and the peer has it. */
   finish(): void {
-    this.leave();
     if (this.#state === 'greeting') this.close(Reason.ConnectionLost);
     if (this.#state !== 'open') return;
     this.#state = 'ending';

@@ -97,7 +97,7 @@ async function started(): Promise<{
   return { mesh, source, sink };
 }
 
-/** Sends so many, as fast as the node takes them. */
+/** Sends so many, with short pauses, and as the node takes them. */
 async function send({ self }: MeshModule, { joined: [out] }: TestNode, count: number): Promise<void> {
   const [from, to] = [identity(1).nodeId, identity(2).nodeId];
   const payload = encodeBitcoinMessage('regtest', 'tx', new Uint8Array(PAYLOAD_BYTES));
@@ -145,6 +145,9 @@ describe('a neighbour that reads late', () => {
     endLater(() => mesh.close());
     const [reader] = sink.joined;
     let isReading = true;
+    endLater(() => {
+      isReading = false;
+    });
     const stopAndGo = async (): Promise<void> => {
       while (isReading) {
         reader?.resume();
@@ -166,6 +169,5 @@ describe('a neighbour that reads late', () => {
     expect(mesh.counters.snapshot().refused['LinkFull']).toBeGreaterThan(100);
     const overtaken = sequences.filter((sequence, index) => sequence <= (sequences[index - 1] ?? 0n));
     expect(overtaken).toEqual([]);
-    isReading = false;
   });
 });
